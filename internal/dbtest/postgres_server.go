@@ -1,0 +1,166 @@
+package dbtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/readside/readside/internal/embedded"
+	"github.com/readside/readside/migrations"
+)
+
+// postgresVariable names a server to use in place of the embedded one.
+const postgresVariable = "READSIDE_POSTGRES_URL"
+
+// migrationLock keeps test binaries that share a server from making the same roles
+// at the same time: roles belong to the server, not to a database.
+const migrationLock = 7_245_011
+
+// postgresServer is the server that the tests of this binary share.
+type postgresServer struct {
+	embedded *embedded.Postgres // nil for a server named by the environment
+	admin    string             // its maintenance database, as a superuser
+
+	mu       sync.Mutex
+	template string // the migrated database, once it is made
+}
+
+func sharedPostgres(t testing.TB) *postgresServer {
+	t.Helper()
+	server, err := servers.postgres.get(startPostgres)
+	if err != nil {
+		t.Fatalf("dbtest: no Postgres to test on; `make setup` installs what is missing: %v", err)
+	}
+	return server
+}
+
+func startPostgres() (*postgresServer, error) {
+	if admin := os.Getenv(postgresVariable); admin != "" {
+		return &postgresServer{admin: admin}, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), startWait)
+	defer cancel()
+	server, err := embedded.StartPostgres(ctx, embedded.PostgresOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return &postgresServer{embedded: server, admin: server.URL("postgres", embedded.Superuser)}, nil
+}
+
+func (s *postgresServer) stop() error {
+	if s.embedded != nil {
+		return s.embedded.Stop()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.template == "" {
+		return nil
+	}
+	return s.execute(context.Background(), dropStatement(s.template))
+}
+
+// databaseURL addresses one database of the server as its superuser.
+func (s *postgresServer) databaseURL(name string) string {
+	u, err := url.Parse(s.admin)
+	if err != nil {
+		return s.admin // pgx reports it better
+	}
+	u.Path = "/" + name
+	return u.String()
+}
+
+// roleURL logs in as the role where that is trusted, and becomes it elsewhere.
+func (s *postgresServer) roleURL(database, role string) string {
+	if s.embedded != nil {
+		return s.embedded.URL(database, role)
+	}
+	u, err := url.Parse(s.databaseURL(database))
+	if err != nil {
+		return s.admin
+	}
+	query := u.Query()
+	query.Set("role", role)
+	u.RawQuery = query.Encode()
+	return u.String()
+}
+
+// migratedTemplate is the database that every test's own is copied from.
+func (s *postgresServer) migratedTemplate() (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.template != "" {
+		return s.template, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), startWait)
+	defer cancel()
+	name := unused("readside_template")
+	err := s.execute(ctx, "CREATE DATABASE "+name)
+	if err == nil {
+		err = s.migrate(ctx, name)
+	}
+	if err != nil {
+		return "", errors.Join(err, s.execute(ctx, dropStatement(name)))
+	}
+	s.template = name
+	return name, nil
+}
+
+func (s *postgresServer) migrate(ctx context.Context, name string) error {
+	conn, err := pgx.Connect(ctx, s.admin)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx)) // and with it the lock
+	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1)", migrationLock); err != nil {
+		return err
+	}
+	if err := migrations.Up(ctx, s.databaseURL(name), migrations.Engine, migrations.Shop); err != nil {
+		return err
+	}
+	if s.embedded == nil {
+		return nil
+	}
+	return s.embedded.AllowLogins(ctx)
+}
+
+// database makes a test's own database from a template.
+func (s *postgresServer) database(t testing.TB, template string) *DB {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), queryWait)
+	defer cancel()
+	name := unused("readside_test")
+	if err := s.execute(ctx, fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s", name, template)); err != nil {
+		t.Fatalf("dbtest: create a database: %v", err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), queryWait)
+		defer cancel()
+		if err := s.execute(ctx, dropStatement(name)); err != nil {
+			t.Errorf("dbtest: drop the test's database: %v", err)
+		}
+	})
+	url := s.databaseURL(name)
+	return &DB{URL: url, Pool: openPool(t, url), Name: name, server: s}
+}
+
+// dropStatement also ends the sessions that a failed test left open.
+func dropStatement(name string) string {
+	return fmt.Sprintf("DROP DATABASE IF EXISTS %s WITH (FORCE)", name)
+}
+
+// execute runs one statement in the maintenance database.
+func (s *postgresServer) execute(ctx context.Context, statement string) error {
+	conn, err := pgx.Connect(ctx, s.admin)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	_, err = conn.Exec(ctx, statement)
+	return err
+}

@@ -1,0 +1,17 @@
+// Package embedded runs a real Postgres and a real ClickHouse for `demo` and for
+// the tests, on loopback, in folders of their own.
+//
+//	this process ── pipe ──> keeper ──> store
+//	                (lives as long as we do)
+//
+// A keeper is this same binary, started again (see RunIfChild). It makes the
+// folder, starts the store, restarts or kills it on request, and waits on the pipe
+// that it holds from us. When the pipe ends, because we stopped or because we were
+// killed, it stops the store, removes a temporary folder and exits: nothing stays
+// behind. Postgres is the machine's own; ClickHouse is libchdb, the same engine as
+// a library, behind a small server that speaks as much of the ClickHouse HTTP
+// interface as clickhouse-go uses. Setup installs what is missing.
+//
+// Both stores accept every client on this machine and are meant for data that may
+// be thrown away. Never open them to a network.
+package embedded

@@ -1,0 +1,104 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+)
+
+// loopback is the only address that embedded stores listen on.
+const loopback = "127.0.0.1"
+
+// cacheDir is where what is made or fetched once per user is kept.
+func cacheDir() (string, error) {
+	base := os.Getenv("XDG_CACHE_HOME")
+	if !filepath.IsAbs(base) {
+		var err error
+		if base, err = os.UserCacheDir(); err != nil { // no HOME either
+			base = filepath.Join(os.TempDir(), fmt.Sprintf("cache-%d", os.Getuid()))
+		}
+	}
+	dir := filepath.Join(base, "readside")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("embedded: make the cache folder: %w; set XDG_CACHE_HOME to a folder that you may write", err)
+	}
+	return dir, nil
+}
+
+// storeDir makes the folder asked for, or a temporary one.
+func storeDir(dir, kind string) (string, error) {
+	if dir == "" {
+		return os.MkdirTemp("", "readside-"+kind+"-")
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	return dir, os.MkdirAll(dir, 0o700)
+}
+
+// freePort is a loopback port that nobody listens on just now.
+func freePort() (int, error) {
+	listener, err := net.Listen("tcp", loopback+":0")
+	if err != nil {
+		return 0, fmt.Errorf("embedded: find a free port: %w", err)
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port, nil
+}
+
+// copyTree copies folders and files with their modes; who owns the copy.
+func copyTree(from, to string, who *account) error {
+	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, name)
+		if err := copyEntry(path, target, entry); err != nil {
+			return err
+		}
+		return who.own(target)
+	})
+}
+
+func copyEntry(path, target string, entry fs.DirEntry) error {
+	info, err := entry.Info()
+	if err != nil {
+		return err
+	}
+	switch {
+	case entry.IsDir():
+		if err := os.Mkdir(target, info.Mode().Perm()); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		return os.Chmod(target, info.Mode().Perm())
+	case info.Mode().IsRegular():
+		return copyFile(path, target, info.Mode().Perm())
+	}
+	return fmt.Errorf("%s is neither a file nor a folder", path)
+}
+
+func copyFile(path, target string, mode fs.FileMode) error {
+	in, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(target, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	if closeErr := out.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}

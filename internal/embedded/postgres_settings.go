@@ -1,0 +1,49 @@
+package embedded
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+)
+
+// postgresSettings are the lines added to a new cluster's postgresql.conf.
+func postgresSettings(options PostgresOptions) map[string]string {
+	settings := map[string]string{
+		"listen_addresses":          loopback,
+		"unix_socket_directories":   "",
+		"max_connections":           "200",
+		"max_prepared_transactions": "20",
+		"timezone":                  "UTC",
+		"log_timezone":              "UTC",
+		// In the data directory, so that a killed cluster leaves nothing in /dev/shm.
+		"dynamic_shared_memory_type": "mmap",
+	}
+	if !options.Durable {
+		maps.Copy(settings, map[string]string{
+			"fsync":              "off",
+			"synchronous_commit": "off",
+			"full_page_writes":   "off",
+		})
+	}
+	maps.Copy(settings, options.Settings)
+	return settings
+}
+
+func appendSettings(file string, settings map[string]string) error {
+	var lines strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		value := strings.ReplaceAll(settings[name], "'", "''")
+		fmt.Fprintf(&lines, "%s = '%s'\n", name, value)
+	}
+	out, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = out.WriteString(lines.String())
+	if closeErr := out.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}

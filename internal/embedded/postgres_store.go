@@ -1,0 +1,144 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// postgresLog is the server's log, inside the data directory.
+const postgresLog = "readside.log"
+
+// postgresStore is the keeper's side of a cluster.
+type postgresStore struct {
+	options PostgresOptions
+	bin     string // the folder of initdb and postgres
+	account *account
+	dir     string
+	port    int
+	process *process
+}
+
+func (s *postgresStore) prepare(ctx context.Context) (err error) {
+	if s.bin, err = FindPostgres(); err != nil {
+		return err
+	}
+	if s.account, err = serverAccount(); err != nil {
+		return err
+	}
+	if s.dir, err = storeDir(s.options.Dir, "postgres"); err != nil {
+		return err
+	}
+	if err := s.account.canReach(s.dir); err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(s.dir, "PG_VERSION")); err == nil {
+		return nil // a kept cluster
+	}
+	return s.create(ctx)
+}
+
+// create copies the template cluster into the store's folder and configures it.
+func (s *postgresStore) create(ctx context.Context) error {
+	template, err := clusterTemplate(ctx, s.bin, s.account)
+	if err != nil {
+		return err
+	}
+	if err := copyTree(template, s.dir, s.account); err != nil {
+		return fmt.Errorf("embedded: copy the cluster template: %w", err)
+	}
+	return appendSettings(filepath.Join(s.dir, "postgresql.conf"), postgresSettings(s.options))
+}
+
+func (s *postgresStore) start(ctx context.Context) error {
+	if s.process != nil {
+		return errors.New("embedded: Postgres already runs")
+	}
+	const portTries = 5 // another process may take a free port before we do
+	var err error
+	for try := 0; try < portTries; try++ {
+		if err = s.startOnce(ctx); !errors.Is(err, errExited) {
+			return err
+		}
+	}
+	return err
+}
+
+func (s *postgresStore) startOnce(ctx context.Context) error {
+	port := s.port
+	if port == 0 {
+		var err error
+		if port, err = freePort(); err != nil {
+			return err
+		}
+	}
+	cmd := exec.Command(filepath.Join(s.bin, "postgres"), "-D", s.dir, "-p", strconv.Itoa(port))
+	cmd.Dir = s.dir
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: s.account.credential()}
+	p, err := launch(cmd, filepath.Join(s.dir, postgresLog))
+	if err != nil {
+		return fmt.Errorf("embedded: start %s: %w", cmd.Path, err)
+	}
+	url := postgresURL(port, "postgres", Superuser)
+	if err := p.ready(ctx, func(ctx context.Context) error { return pingPostgres(ctx, url) }); err != nil {
+		p.end(time.Second, syscall.SIGQUIT)
+		return fmt.Errorf("embedded: Postgres on port %d: %w", port, err)
+	}
+	s.process, s.port = p, port
+	return nil
+}
+
+func pingPostgres(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	return conn.Close(ctx)
+}
+
+// kill takes the children with the postmaster: a backend in a long statement would
+// otherwise finish it, and no second postmaster can start before it has.
+func (s *postgresStore) kill() {
+	if s.process == nil {
+		return
+	}
+	// Stopped first, it can start no backend that we would not see.
+	_ = syscall.Kill(s.process.pid(), syscall.SIGSTOP)
+	children := childrenOf(s.process.pid())
+	s.process.end(time.Second)
+	for _, pid := range children {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	s.process = nil
+}
+
+func (s *postgresStore) stop() {
+	const wait = 5 * time.Second
+	if s.options.Dir == "" { // what is removed next needs no last checkpoint
+		s.process.end(wait, syscall.SIGQUIT)
+	} else {
+		s.process.end(wait, syscall.SIGINT, syscall.SIGQUIT)
+	}
+	s.process = nil
+}
+
+func (s *postgresStore) remove() {
+	if s.options.Dir == "" && s.dir != "" {
+		_ = os.RemoveAll(s.dir)
+	}
+}
+
+func (s *postgresStore) state() reply {
+	return reply{Dir: s.dir, Port: s.port, PID: s.process.pid()}
+}

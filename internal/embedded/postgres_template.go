@@ -1,0 +1,79 @@
+package embedded
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// initdbFlags decide what a template is; they are part of its name.
+var initdbFlags = []string{
+	"--encoding=UTF8", "--locale=C.UTF-8", "--auth=trust", "--username=" + Superuser,
+	"--no-sync", "--no-instructions",
+}
+
+// clusterTemplate is a fresh cluster as initdb makes it, kept once per user and
+// version of Postgres: copying it is ten times faster than initdb.
+func clusterTemplate(ctx context.Context, bin string, who *account) (string, error) {
+	cache, err := cacheDir()
+	if err != nil {
+		return "", err
+	}
+	version, err := exec.CommandContext(ctx, filepath.Join(bin, "postgres"), "--version").Output()
+	if err != nil {
+		return "", fmt.Errorf("embedded: %s/postgres --version: %w", bin, err)
+	}
+	hash := sha256.Sum256([]byte(bin + string(version) + strings.Join(initdbFlags, " ")))
+	template := filepath.Join(cache, fmt.Sprintf("postgres-template-%x", hash[:6]))
+	if _, err := os.Stat(filepath.Join(template, "PG_VERSION")); err == nil {
+		return template, nil
+	}
+	return template, makeTemplate(ctx, bin, template, who)
+}
+
+// makeTemplate runs initdb aside and renames the result: a killed initdb leaves no
+// half template, and of two at once the first wins.
+func makeTemplate(ctx context.Context, bin, template string, who *account) error {
+	aside, err := storeDir("", "initdb")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(aside)
+	if err := who.own(aside); err != nil {
+		return err
+	}
+	if err := initdb(ctx, bin, aside, who); err != nil {
+		return err
+	}
+	// The cache may be on another file system than the temporary folder.
+	near, err := os.MkdirTemp(filepath.Dir(template), "partial-template-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(near)
+	if err := copyTree(aside, near, nil); err != nil {
+		return fmt.Errorf("embedded: keep the cluster template: %w", err)
+	}
+	err = os.Rename(near, template)
+	if errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOTEMPTY) {
+		return nil
+	}
+	return err
+}
+
+func initdb(ctx context.Context, bin, dir string, who *account) error {
+	cmd := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), append([]string{"-D", dir}, initdbFlags...)...)
+	cmd.Dir = dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who.credential()}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("embedded: initdb: %w: %s", err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}

@@ -1,0 +1,101 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+)
+
+// readyPoll is how often a starting store is asked whether it answers.
+const readyPoll = 10 * time.Millisecond
+
+// errExited says that a store ended while it was expected to start.
+var errExited = errors.New("it exited")
+
+// process is a store's main process with the end of its life as a signal.
+type process struct {
+	cmd    *exec.Cmd
+	log    string // what it writes
+	exited chan struct{}
+}
+
+// launch starts cmd with its output appended to the file log.
+func launch(cmd *exec.Cmd, log string) (*process, error) {
+	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	p := &process{cmd: cmd, log: log, exited: make(chan struct{})}
+	go func() {
+		defer close(p.exited)
+		_ = cmd.Wait() // how it ended is in its log
+	}()
+	return p, nil
+}
+
+// pid is 0 for no process.
+func (p *process) pid() int {
+	if p == nil {
+		return 0
+	}
+	return p.cmd.Process.Pid
+}
+
+// ready waits until answers returns nil, the process exits or ctx ends.
+func (p *process) ready(ctx context.Context, answers func(context.Context) error) error {
+	tick := time.NewTicker(readyPoll)
+	defer tick.Stop()
+	for {
+		err := answers(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-p.exited:
+			return fmt.Errorf("%w: %s", errExited, p.tail())
+		case <-ctx.Done():
+			return fmt.Errorf("it did not answer in time (%w): %s", err, p.tail())
+		case <-tick.C:
+		}
+	}
+}
+
+// end sends the signals one after another until the process is gone, and SIGKILL
+// at last.
+func (p *process) end(wait time.Duration, signals ...syscall.Signal) {
+	if p == nil {
+		return
+	}
+	for _, s := range append(signals, syscall.SIGKILL) {
+		_ = p.cmd.Process.Signal(s)
+		select {
+		case <-p.exited:
+			return
+		case <-time.After(wait):
+		}
+	}
+}
+
+// tail is the end of the log, for an error message.
+func (p *process) tail() string {
+	const bytesMax = 1500
+	text, err := os.ReadFile(p.log)
+	if err != nil {
+		return err.Error()
+	}
+	text = bytes.TrimSpace(text)
+	if len(text) > bytesMax {
+		text = text[len(text)-bytesMax:]
+	}
+	return string(text)
+}
