@@ -1,0 +1,229 @@
+package projections
+
+import (
+	"encoding"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"strings"
+	"time"
+	"unsafe"
+)
+
+// Kind is how a column is stored.
+type Kind uint8
+
+// The kinds of columns.
+const (
+	Text    Kind = iota + 1 // string
+	Bool                    // bool
+	Int32                   // int8, int16, int32
+	Int64                   // int, int64
+	Float64                 // float32, float64
+	Time                    // time.Time: UTC, whole microseconds
+	JSON                    // structs, slices, maps
+)
+
+func (k Kind) String() string {
+	return [...]string{"?", "text", "bool", "int32", "int64", "float64", "time", "json"}[k]
+}
+
+// Column is a column of a view.
+type Column struct {
+	// Name is the column's name in SQL: lower case with underscores.
+	Name string
+	Kind Kind
+	// Nullable says that the field is a pointer; nil is NULL.
+	Nullable bool
+	// Key, Index, Order, Join and Hidden are the tag's options.
+	Key, Index, Order, Join, Hidden bool
+	// Type is the field's Go type, without the pointer; Field its name.
+	Type  reflect.Type
+	Field string
+
+	offset uintptr
+}
+
+// At finds the column's field from the row's Base.
+func (c *Column) At(base unsafe.Pointer) unsafe.Pointer { return unsafe.Add(base, c.offset) }
+
+var nameRE = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
+
+// columnsOf reads the view tags of the struct type t. All faults come back at once.
+func columnsOf(t reflect.Type) (columns []Column, key int, err error) {
+	if t.Kind() != reflect.Struct {
+		return nil, -1, fmt.Errorf("its row is %s: make it a struct with `view` tags", t)
+	}
+	var errs []error
+	key = -1
+	seen := map[string]bool{}
+	for _, f := range reflect.VisibleFields(t) {
+		tag, tagged := f.Tag.Lookup("view")
+		if !tagged || tag == "-" {
+			if !f.Anonymous && tag != "-" {
+				errs = append(errs, fmt.Errorf("field %s has no view tag: add `view:\"%s\"`, or `view:\"-\"` to leave it out", f.Name, snake(f.Name)))
+			}
+			continue
+		}
+		c, err := columnOf(f, tag)
+		if err == nil && seen[c.Name] {
+			err = fmt.Errorf("field %s: there are two columns %q", f.Name, c.Name)
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		seen[c.Name] = true
+		if c.Key {
+			if key >= 0 {
+				errs = append(errs, fmt.Errorf("field %s: a second key; a view has one", f.Name))
+			}
+			key = len(columns)
+		}
+		columns = append(columns, c)
+	}
+	if key < 0 && len(errs) == 0 {
+		errs = append(errs, errors.New("no field is the key: tag one string `view:\"id,key\"`"))
+	}
+	return columns, key, errors.Join(errs...)
+}
+
+func columnOf(f reflect.StructField, tag string) (Column, error) {
+	parts := strings.Split(tag, ",")
+	c := Column{Name: parts[0], Field: f.Name, offset: f.Offset, Type: f.Type}
+	if len(f.Index) > 1 || !f.IsExported() {
+		return c, fmt.Errorf("field %s: columns are exported fields of the row itself, not of an embedded struct", f.Name)
+	}
+	if !nameRE.MatchString(c.Name) {
+		return c, fmt.Errorf("field %s: %q is no column name: lower case letters, digits and _, at most 40", f.Name, c.Name)
+	}
+	for _, option := range parts[1:] {
+		if err := c.option(option); err != nil {
+			return c, fmt.Errorf("field %s: %w", f.Name, err)
+		}
+	}
+	if err := c.typed(f.Type); err != nil {
+		return c, fmt.Errorf("field %s: %w", f.Name, err)
+	}
+	return c, c.check()
+}
+
+func (c *Column) option(name string) error {
+	switch name {
+	case "key":
+		c.Key = true
+	case "index":
+		c.Index = true
+	case "order":
+		c.Order = true
+	case "join":
+		c.Join = true
+	case "hidden":
+		c.Hidden = true
+	default:
+		return fmt.Errorf("unknown option %q: there are key, index, order, join, hidden", name)
+	}
+	return nil
+}
+
+func (c *Column) check() error {
+	switch {
+	case c.Key && (c.Kind != Text || c.Nullable || c.Join):
+		return fmt.Errorf("field %s: the key is a plain string", c.Field)
+	case c.Kind == JSON && (c.Index || c.Order):
+		return fmt.Errorf("field %s: a json column can be neither index nor order", c.Field)
+	case c.Nullable && c.Order:
+		return fmt.Errorf("field %s: an order must not be nullable, or pages would miss rows", c.Field)
+	}
+	return nil
+}
+
+var timeType = reflect.TypeFor[time.Time]()
+
+func (c *Column) typed(t reflect.Type) error {
+	if t.Kind() == reflect.Pointer {
+		c.Nullable = true
+		t = t.Elem()
+	}
+	c.Type = t
+	switch {
+	case t == timeType:
+		c.Kind = Time
+		return nil
+	case t.Kind() == reflect.String:
+		c.Kind = Text
+	case t.Kind() == reflect.Bool:
+		c.Kind = Bool
+	case t.Kind() == reflect.Int32:
+		c.Kind = Int32
+	case t.Kind() == reflect.Int, t.Kind() == reflect.Int64:
+		c.Kind = Int64
+	case t.Kind() == reflect.Float64:
+		c.Kind = Float64
+	case c.Nullable:
+		return fmt.Errorf("a pointer to %s cannot be a column: point to a string, bool, int, int32, int64, float64 or time.Time", t)
+	case t.Kind() == reflect.Struct, t.Kind() == reflect.Slice, t.Kind() == reflect.Map:
+		c.Kind = JSON
+		return storable(t, t.String(), map[reflect.Type]bool{})
+	default:
+		return fmt.Errorf("%s cannot be a column: use string, bool, int, int32, int64, float64, time.Time, or a struct, slice or map of those", t)
+	}
+	return nil
+}
+
+// storable checks that a json column loads exactly as it was stored: what
+// encoding/json would drop or change on the way is refused.
+func storable(t reflect.Type, path string, seen map[reflect.Type]bool) error {
+	if t == timeType || seen[t] {
+		return nil
+	}
+	seen[t] = true
+	if t.Kind() != reflect.Pointer && (t.Implements(reflect.TypeFor[json.Marshaler]()) || t.Implements(reflect.TypeFor[encoding.TextMarshaler]())) {
+		return nil // its author promises the round trip
+	}
+	switch t.Kind() {
+	case reflect.String, reflect.Bool, reflect.Float64,
+		reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return nil
+	case reflect.Slice, reflect.Array, reflect.Pointer:
+		return storable(t.Elem(), path+"[]", seen)
+	case reflect.Map:
+		if t.Key().Kind() != reflect.String {
+			return fmt.Errorf("%s: the keys of a map in a json column are strings", path)
+		}
+		return storable(t.Elem(), path+"[]", seen)
+	case reflect.Struct:
+		return storableStruct(t, path, seen)
+	}
+	return fmt.Errorf("%s: %s cannot be stored in a json column and come back the same", path, t)
+}
+
+func storableStruct(t reflect.Type, path string, seen map[reflect.Type]bool) error {
+	for _, f := range reflect.VisibleFields(t) {
+		if f.Anonymous {
+			continue
+		}
+		tag := f.Tag.Get("json")
+		if !f.IsExported() || tag == "-" || strings.Contains(tag, ",omit") {
+			return fmt.Errorf("%s.%s would not come back from json the same: export it, without `-` and omitempty", path, f.Name)
+		}
+		if err := storable(f.Type, path+"."+f.Name, seen); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func snake(name string) string {
+	var b strings.Builder
+	for i, r := range name {
+		if i > 0 && r >= 'A' && r <= 'Z' && (name[i-1] < 'A' || name[i-1] > 'Z') {
+			b.WriteByte('_')
+		}
+		b.WriteRune(r)
+	}
+	return strings.ToLower(b.String())
+}

@@ -1,0 +1,110 @@
+package projections
+
+import (
+	"reflect"
+	"unsafe"
+
+	"github.com/readside/readside/eventlog"
+)
+
+// Fact is a table of the cold store: rows that are appended, never changed. R is a
+// struct; every field with a `fact` tag is a column:
+//
+//	fact:"name[,order][,low]"
+//
+// order puts the column into the sorting key, low stores it as LowCardinality.
+// One field is tagged `fact:"at,time"`: the moment that months and partitions are
+// cut by. Batch and position columns are added by the store.
+type Fact[R any] struct {
+	// Name is the table's name, in lower case: "order_lines".
+	Name string
+	// Version counts the definition's versions, from 1.
+	Version int
+	// Doc is one sentence for analysts.
+	Doc string
+	// Handlers turn events into rows.
+	Handlers []FactHandler[R]
+}
+
+// FactHandler turns one event type into rows of R. Append makes one.
+type FactHandler[R any] interface {
+	handling() *FactHandling
+}
+
+// FactHandling is a FactHandler free of type parameters.
+type FactHandling struct {
+	EventType    string
+	EventVersion int
+	Event        reflect.Type
+	// Rows calls emit with a *R for every row that the event makes, in order.
+	Rows func(event any, m Meta, emit func(row any)) error
+
+	decoder func(*eventlog.Upcasters) Decode
+}
+
+// Append handles an event whose facts are the rows that it answers. It is pure.
+func Append[R any, E eventlog.Typed](rows func(E, Meta) ([]R, error)) FactHandler[R] {
+	var zero E
+	name, version := zero.EventType()
+	return factHandler[R]{&FactHandling{
+		EventType: name, EventVersion: version, Event: reflect.TypeFor[E](),
+		decoder: decoder[E],
+		Rows: func(event any, m Meta, emit func(any)) error {
+			made, err := rows(event.(E), m)
+			if err != nil {
+				return err
+			}
+			for i := range made {
+				emit(&made[i])
+			}
+			return nil
+		},
+	}}
+}
+
+type factHandler[R any] struct{ h *FactHandling }
+
+func (h factHandler[R]) handling() *FactHandling { return h.h }
+
+// FactModel is a fact as the cold store sees it.
+type FactModel struct {
+	Name    string
+	Version int
+	Doc     string
+	Type    reflect.Type
+	// Columns in the order of the struct's fields.
+	Columns []FactColumn
+	// Time is the index of the column tagged time.
+	Time      int
+	Handlings []*FactHandling
+
+	base func(row any) unsafe.Pointer
+}
+
+// Base points to the start of row, a *R; FactColumn.At finds a field from there.
+func (m *FactModel) Base(row any) unsafe.Pointer { return m.base(row) }
+
+// Table is the fact's name and version: "order_lines_v1".
+func (m *FactModel) Table() string { return tableName(m.Name, m.Version) }
+
+func (f *Fact[R]) define(c *compiler) {
+	m := &FactModel{
+		Name: f.Name, Version: f.Version, Doc: f.Doc, Type: reflect.TypeFor[R](),
+		base: func(row any) unsafe.Pointer { return unsafe.Pointer(row.(*R)) },
+	}
+	if !c.named("fact", m.Name, m.Version) {
+		return
+	}
+	var err error
+	if m.Columns, m.Time, err = factColumnsOf(m.Type); err != nil {
+		c.fault("fact %s: %w", m.Name, err)
+		return
+	}
+	for _, h := range f.Handlers {
+		m.Handlings = append(m.Handlings, h.handling())
+	}
+	if len(m.Handlings) == 0 {
+		c.fault("fact %s has no handlers", m.Name)
+	}
+	c.facts = append(c.facts, m)
+}

@@ -1,0 +1,88 @@
+package projections
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"unsafe"
+)
+
+// FactColumn is a column of a fact: never nullable, never json.
+type FactColumn struct {
+	Name string
+	Kind Kind
+	// Order and Low are the tag's options.
+	Order, Low bool
+	Type       reflect.Type
+	Field      string
+
+	offset uintptr
+}
+
+// At finds the column's field from the row's Base.
+func (c *FactColumn) At(base unsafe.Pointer) unsafe.Pointer { return unsafe.Add(base, c.offset) }
+
+// factColumnsOf reads the fact tags of the struct type t. All faults come back at once.
+func factColumnsOf(t reflect.Type) (columns []FactColumn, at int, err error) {
+	if t.Kind() != reflect.Struct {
+		return nil, -1, fmt.Errorf("its row is %s: make it a struct with `fact` tags", t)
+	}
+	var errs []error
+	at = -1
+	for _, f := range reflect.VisibleFields(t) {
+		tag := f.Tag.Get("fact")
+		if tag == "" {
+			errs = append(errs, fmt.Errorf("field %s has no fact tag: add `fact:\"%s\"`", f.Name, snake(f.Name)))
+			continue
+		}
+		c, isTime, err := factColumnOf(f, tag)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("field %s: %w", f.Name, err))
+			continue
+		}
+		if isTime {
+			at = len(columns)
+		}
+		columns = append(columns, c)
+	}
+	if at < 0 && len(errs) == 0 {
+		errs = append(errs, errors.New("no field is the time: tag one time.Time `fact:\"at,time\"`"))
+	}
+	return columns, at, errors.Join(errs...)
+}
+
+func factColumnOf(f reflect.StructField, tag string) (c FactColumn, isTime bool, err error) {
+	parts := strings.Split(tag, ",")
+	c = FactColumn{Name: parts[0], Type: f.Type, Field: f.Name, offset: f.Offset}
+	if !nameRE.MatchString(c.Name) || len(f.Index) > 1 || !f.IsExported() {
+		return c, false, fmt.Errorf("%q: columns are exported fields of the row itself with lower case names", c.Name)
+	}
+	for _, option := range parts[1:] {
+		switch option {
+		case "order":
+			c.Order = true
+		case "low":
+			c.Low = true
+		case "time":
+			isTime = true
+		default:
+			return c, false, fmt.Errorf("unknown option %q: there are order, low, time", option)
+		}
+	}
+	var typed Column
+	if err := typed.typed(f.Type); err != nil {
+		return c, false, err
+	}
+	c.Kind = typed.Kind
+	if typed.Nullable || c.Kind == JSON {
+		return c, false, fmt.Errorf("%s cannot be a fact's column: use string, bool, int, int32, int64, float64 or time.Time", f.Type)
+	}
+	if isTime && c.Kind != Time {
+		return c, false, fmt.Errorf("%s cannot be the time: use time.Time", f.Type)
+	}
+	if c.Low && c.Kind != Text {
+		return c, false, fmt.Errorf("only a string can be low")
+	}
+	return c, isTime, nil
+}

@@ -1,0 +1,134 @@
+package projections
+
+import (
+	"reflect"
+
+	"github.com/readside/readside/eventlog"
+)
+
+// Handler folds one event type into rows of R. Create, Update, UpdateEach, Delete
+// and DeleteEach make them.
+type Handler[R any] interface {
+	handling() *Handling
+}
+
+// Effect is what a handler does to a row's life.
+type Effect uint8
+
+const (
+	// Creates brings an absent or unborn row to life, and folds into a live one.
+	Creates Effect = iota + 1
+	// Updates folds into a live row; before its create, into a hidden one.
+	Updates
+	// Deletes ends a row for ever.
+	Deletes
+)
+
+func (e Effect) String() string {
+	return [...]string{"?", "create", "update", "delete"}[e]
+}
+
+// Handling is a Handler free of type parameters. Events are values of type Event.
+type Handling struct {
+	// EventType and EventVersion name what it handles; Event is its Go type.
+	EventType    string
+	EventVersion int
+	Event        reflect.Type
+	Effect       Effect
+	// Keys appends the keys of the rows that the event touches.
+	Keys func(keys []string, event any) []string
+	// Fold changes the row of one key; nil where there is nothing to fold.
+	Fold func(row any, key string, event any, m Meta) error
+
+	decoder func(*eventlog.Upcasters) Decode
+}
+
+// Decode turns stored data into the current version of an event type, as a value of
+// the handler's event type. Errors are *eventlog.DecodeError.
+type Decode func(schemaVersion int, data []byte) (any, error)
+
+type handler[R any] struct{ h *Handling }
+
+func (h handler[R]) handling() *Handling { return h.h }
+
+// Create handles the event that brings a row to life. key says which row.
+func Create[R any, E eventlog.Typed](key func(E) string, fold func(*R, E, Meta) error) Handler[R] {
+	return one[R](Creates, key, fold)
+}
+
+// Update handles an event that changes a row. Where it arrives before the row's
+// create, what it wrote is kept, unseen, until then.
+func Update[R any, E eventlog.Typed](key func(E) string, fold func(*R, E, Meta) error) Handler[R] {
+	return one[R](Updates, key, fold)
+}
+
+// UpdateEach handles an event that changes several rows; fold is called once for
+// each distinct key.
+func UpdateEach[R any, E eventlog.Typed](keys func(E) []string, fold func(*R, string, E, Meta) error) Handler[R] {
+	h := handling[E](Updates)
+	h.Keys = func(dst []string, event any) []string {
+		return appendDistinct(dst, keys(event.(E)))
+	}
+	h.Fold = func(row any, key string, event any, m Meta) error {
+		return fold(row.(*R), key, event.(E), m)
+	}
+	return handler[R]{h}
+}
+
+// Delete handles the event that ends a row.
+func Delete[R any, E eventlog.Typed](key func(E) string) Handler[R] {
+	return one[R](Deletes, key, nil)
+}
+
+// DeleteEach handles an event that ends several rows.
+func DeleteEach[R any, E eventlog.Typed](keys func(E) []string) Handler[R] {
+	h := handling[E](Deletes)
+	h.Keys = func(dst []string, event any) []string {
+		return appendDistinct(dst, keys(event.(E)))
+	}
+	return handler[R]{h}
+}
+
+func one[R any, E eventlog.Typed](effect Effect, key func(E) string, fold func(*R, E, Meta) error) Handler[R] {
+	h := handling[E](effect)
+	h.Keys = func(dst []string, event any) []string {
+		return append(dst, key(event.(E)))
+	}
+	if fold != nil {
+		h.Fold = func(row any, _ string, event any, m Meta) error {
+			return fold(row.(*R), event.(E), m)
+		}
+	}
+	return handler[R]{h}
+}
+
+func handling[E eventlog.Typed](effect Effect) *Handling {
+	var zero E
+	name, version := zero.EventType()
+	return &Handling{
+		EventType: name, EventVersion: version, Event: reflect.TypeFor[E](), Effect: effect,
+		decoder: decoder[E],
+	}
+}
+
+func decoder[E eventlog.Typed](u *eventlog.Upcasters) Decode {
+	decode := eventlog.DecoderFor[E](u)
+	return func(schemaVersion int, data []byte) (any, error) {
+		e, err := decode(schemaVersion, data)
+		return e, err
+	}
+}
+
+func appendDistinct(dst, keys []string) []string {
+	start := len(dst)
+next:
+	for _, k := range keys {
+		for _, seen := range dst[start:] {
+			if seen == k {
+				continue next
+			}
+		}
+		dst = append(dst, k)
+	}
+	return dst
+}

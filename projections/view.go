@@ -1,0 +1,97 @@
+package projections
+
+import (
+	"reflect"
+	"unsafe"
+)
+
+// View is a table of rows of R, kept in step with the events that its handlers
+// fold. R is a struct; every exported field with a `view` tag is a column:
+//
+//	view:"name[,key][,index][,order][,join][,hidden]"
+//
+// key marks the one string that identifies the row; index makes the column a
+// filter of lists; order declares it an order of lists; join says that only joins
+// write it; hidden keeps it out of the query API. Strings, bools, ints, floats and
+// time.Time become columns of their own type, pointers to them nullable ones,
+// everything else (structs, slices, maps) json.
+type View[R any] struct {
+	// Name is the view's name, in lower case: "order".
+	Name string
+	// Version counts the definition's versions, from 1. Changed code needs a new one.
+	Version int
+	// Doc is one sentence that the query API shows.
+	Doc string
+	// Handlers fold events into rows.
+	Handlers []Handler[R]
+	// Joins fill the columns marked join.
+	Joins []Join[R]
+}
+
+// Definition is what NewSet takes: a *View, a *Fact or Upcasters.
+type Definition interface {
+	define(*compiler)
+}
+
+func (v *View[R]) define(c *compiler) {
+	c.view(v, func() *Model {
+		m := &Model{
+			Name: v.Name, Version: v.Version, Doc: v.Doc,
+			Type: reflect.TypeFor[R](),
+			New:  func() any { return new(R) },
+			base: func(row any) unsafe.Pointer { return unsafe.Pointer(row.(*R)) },
+			zero: func(row any) { *row.(*R) = *new(R) },
+		}
+		for _, h := range v.Handlers {
+			m.Handlings = append(m.Handlings, h.handling())
+		}
+		for _, j := range v.Joins {
+			m.Joins = append(m.Joins, j.join())
+		}
+		return m
+	})
+}
+
+// Model is a view as the engine sees it: compiled, checked, free of type parameters.
+type Model struct {
+	Name    string
+	Version int
+	Doc     string
+	// Type is the struct type of the rows.
+	Type reflect.Type
+	// Columns in the order of the struct's fields; the key is among them.
+	Columns []Column
+	// Key is the index of the key column.
+	Key int
+	// Handlings are the handlers, in the order of their definition.
+	Handlings []*Handling
+	// Joins in the order of their definition.
+	Joins []*JoinModel
+	// New makes a zero row, a *R.
+	New func() any
+
+	base func(row any) unsafe.Pointer
+	zero func(row any)
+}
+
+// Field points to the column's field in row, a *R: a *string, *int64, *time.Time, …
+// of the column's Go type.
+func (m *Model) Field(row any, column int) unsafe.Pointer {
+	return unsafe.Add(m.base(row), m.Columns[column].offset)
+}
+
+// Base points to the start of row; Column.At finds a field from there.
+func (m *Model) Base(row any) unsafe.Pointer { return m.base(row) }
+
+// Column finds a column by name, or answers -1.
+func (m *Model) Column(name string) int {
+	for i := range m.Columns {
+		if m.Columns[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// Table is the view's name and version, as tables, checkpoints and messages name it: "order_v3".
+func (m *Model) Table() string { return tableName(m.Name, m.Version) }
