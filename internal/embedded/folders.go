@@ -13,22 +13,6 @@ import (
 // loopback is the only address that embedded stores listen on.
 const loopback = "127.0.0.1"
 
-// cacheDir is where what is made or fetched once per user is kept.
-func cacheDir() (string, error) {
-	base := os.Getenv("XDG_CACHE_HOME")
-	if !filepath.IsAbs(base) {
-		var err error
-		if base, err = os.UserCacheDir(); err != nil { // no HOME either
-			base = filepath.Join(os.TempDir(), fmt.Sprintf("cache-%d", os.Getuid()))
-		}
-	}
-	dir := filepath.Join(base, "readside")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", fmt.Errorf("embedded: make the cache folder: %w; set XDG_CACHE_HOME to a folder that you may write", err)
-	}
-	return dir, nil
-}
-
 // storeDir makes the folder asked for, or a temporary one.
 func storeDir(dir, kind string) (string, error) {
 	if dir == "" {

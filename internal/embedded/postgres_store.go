@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/readside/readside/internal/embedded/install"
 )
 
 // postgresLog is the server's log, inside the data directory.
@@ -28,7 +30,7 @@ type postgresStore struct {
 }
 
 func (s *postgresStore) prepare(ctx context.Context) (err error) {
-	if s.bin, err = FindPostgres(); err != nil {
+	if s.bin, err = install.FindPostgres(); err != nil {
 		return err
 	}
 	if s.account, err = serverAccount(); err != nil {

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/readside/readside/internal/embedded/install"
 )
 
 // initdbFlags decide what a template is; they are part of its name.
@@ -22,7 +24,7 @@ var initdbFlags = []string{
 // clusterTemplate is a fresh cluster as initdb makes it, kept once per user and
 // version of Postgres: copying it is ten times faster than initdb.
 func clusterTemplate(ctx context.Context, bin string, who *account) (string, error) {
-	cache, err := cacheDir()
+	cache, err := install.CacheDir()
 	if err != nil {
 		return "", err
 	}

@@ -1,0 +1,23 @@
+package install
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+)
+
+// All installs what is missing for both stores and tells every problem at once. A
+// store that the environment names is the user's own and nothing is installed for it.
+func All(ctx context.Context, progress io.Writer) error {
+	var problems []error
+	if os.Getenv("READSIDE_POSTGRES_URL") == "" {
+		_, err := Postgres(ctx, progress)
+		problems = append(problems, err)
+	}
+	if os.Getenv("READSIDE_CLICKHOUSE_URL") == "" {
+		_, err := Chdb(ctx, progress)
+		problems = append(problems, err)
+	}
+	return errors.Join(problems...)
+}
