@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 )
 
-// loopback is the only address that embedded stores listen on.
-const loopback = "127.0.0.1"
+// storeLog is what a store writes, inside its folder.
+const storeLog = "readside.log"
 
 // storeDir makes the folder asked for, or a temporary one.
 func storeDir(dir, kind string) (string, error) {
@@ -23,16 +22,6 @@ func storeDir(dir, kind string) (string, error) {
 		return "", err
 	}
 	return dir, os.MkdirAll(dir, 0o700)
-}
-
-// freePort is a loopback port that nobody listens on just now.
-func freePort() (int, error) {
-	listener, err := net.Listen("tcp", loopback+":0")
-	if err != nil {
-		return 0, fmt.Errorf("embedded: find a free port: %w", err)
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port, nil
 }
 
 // copyTree copies folders and files with their modes; who owns the copy.

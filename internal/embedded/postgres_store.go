@@ -16,9 +16,6 @@ import (
 	"github.com/readside/readside/internal/embedded/install"
 )
 
-// postgresLog is the server's log, inside the data directory.
-const postgresLog = "readside.log"
-
 // postgresStore is the keeper's side of a cluster.
 type postgresStore struct {
 	options PostgresOptions
@@ -64,49 +61,45 @@ func (s *postgresStore) start(ctx context.Context) error {
 	if s.process != nil {
 		return errors.New("embedded: Postgres already runs")
 	}
-	const portTries = 5 // another process may take a free port before we do
-	var err error
-	for try := 0; try < portTries; try++ {
-		if err = s.startOnce(ctx); !errors.Is(err, errExited) {
-			return err
-		}
-	}
-	return err
+	return onFreePort(&s.port, func(port int) error { return s.startOnce(ctx, port) })
 }
 
-func (s *postgresStore) startOnce(ctx context.Context) error {
-	port := s.port
-	if port == 0 {
-		var err error
-		if port, err = freePort(); err != nil {
-			return err
-		}
-	}
+func (s *postgresStore) startOnce(ctx context.Context, port int) error {
 	cmd := exec.Command(filepath.Join(s.bin, "postgres"), "-D", s.dir, "-p", strconv.Itoa(port))
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: s.account.credential()}
-	p, err := launch(cmd, filepath.Join(s.dir, postgresLog))
+	p, err := launch(cmd, filepath.Join(s.dir, storeLog))
 	if err != nil {
 		return fmt.Errorf("embedded: start %s: %w", cmd.Path, err)
 	}
 	url := postgresURL(port, "postgres", Superuser)
-	if err := p.ready(ctx, func(ctx context.Context) error { return pingPostgres(ctx, url) }); err != nil {
+	if err := p.ready(ctx, func(ctx context.Context) error { return s.ping(ctx, url) }); err != nil {
 		p.end(time.Second, syscall.SIGQUIT)
 		return fmt.Errorf("embedded: Postgres on port %d: %w", port, err)
 	}
-	s.process, s.port = p, port
+	s.process = p
 	return nil
 }
 
-func pingPostgres(ctx context.Context, url string) error {
+// ping succeeds when our cluster answers: on a port that was taken from us it would
+// be another.
+func (s *postgresStore) ping(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return err
 	}
-	return conn.Close(ctx)
+	defer conn.Close(ctx)
+	var dir string
+	if err := conn.QueryRow(ctx, "SHOW data_directory").Scan(&dir); err != nil {
+		return err
+	}
+	if dir != s.dir {
+		return fmt.Errorf("another cluster answers, of %s", dir)
+	}
+	return nil
 }
 
 // kill takes the children with the postmaster: a backend in a long statement would

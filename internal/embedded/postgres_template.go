@@ -63,6 +63,7 @@ func makeTemplate(ctx context.Context, bin, template string, who *account) error
 	if err := copyTree(aside, near, nil); err != nil {
 		return fmt.Errorf("embedded: keep the cluster template: %w", err)
 	}
+	syscall.Sync() // a power cut after the rename must not leave a template of empty files
 	err = os.Rename(near, template)
 	if errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOTEMPTY) {
 		return nil

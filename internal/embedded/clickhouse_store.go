@@ -1,0 +1,145 @@
+package embedded
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/readside/readside/internal/embedded/install"
+)
+
+// clickHouseStore is the keeper's side of a ClickHouse. The server is a process of
+// its own, so that it can be killed while its keeper lives.
+type clickHouseStore struct {
+	options ClickHouseOptions
+	library string
+	dir     string
+	port    int
+	process *process
+	leash   io.Closer // the server ends with it, so with us
+}
+
+func (s *clickHouseStore) prepare(context.Context) (err error) {
+	if s.library, err = install.FindChdb(); err != nil {
+		return err
+	}
+	s.dir, err = storeDir(s.options.Dir, "clickhouse")
+	return err
+}
+
+func (s *clickHouseStore) start(ctx context.Context) error {
+	if s.process != nil {
+		return errors.New("embedded: ClickHouse already runs")
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(s.port)))
+	if err != nil {
+		return fmt.Errorf("embedded: ClickHouse's port: %w", err)
+	}
+	defer listener.Close() // the server has its own copy
+	s.port = listener.Addr().(*net.TCPAddr).Port
+	return s.serve(ctx, listener.(*net.TCPListener))
+}
+
+// serve starts the server on a listener of ours: so no other process can take the
+// port in between, and what answers on it is our server.
+func (s *clickHouseStore) serve(ctx context.Context, listener *net.TCPListener) error {
+	socket, err := listener.File()
+	if err != nil {
+		return err
+	}
+	defer socket.Close()
+	cmd, err := s.command(socket)
+	if err != nil {
+		return err
+	}
+	leash, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	p, err := launch(cmd, filepath.Join(s.dir, storeLog))
+	if err != nil {
+		_ = leash.Close()
+		return fmt.Errorf("embedded: start the ClickHouse server: %w", err)
+	}
+	s.process, s.leash = p, leash
+	url := "http://" + listener.Addr().String() + "/ping"
+	if err := p.ready(ctx, func(ctx context.Context) error { return pingHTTP(ctx, url) }); err != nil {
+		s.end()
+		return fmt.Errorf("embedded: ClickHouse: %w", err)
+	}
+	return nil
+}
+
+func (s *clickHouseStore) command(socket *os.File) (*exec.Cmd, error) {
+	self, err := executable()
+	if err != nil {
+		return nil, err
+	}
+	spec, err := json.Marshal(childSpec{Server: &serverSpec{Library: s.library, Dir: s.dir}})
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(self)
+	cmd.Dir = s.dir
+	cmd.ExtraFiles = []*os.File{socket}
+	cmd.Env = append(os.Environ(), childVariable+"="+string(spec), "TZ=UTC")
+	return cmd, nil
+}
+
+func pingHTTP(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answered %s", url, response.Status)
+	}
+	return nil
+}
+
+func (s *clickHouseStore) kill() { s.end() }
+
+// stop lets a kept store close its files; one that is removed next needs no order.
+func (s *clickHouseStore) stop() {
+	if s.options.Dir == "" {
+		s.end()
+	} else {
+		s.end(syscall.SIGTERM)
+	}
+}
+
+func (s *clickHouseStore) end(signals ...syscall.Signal) {
+	const wait = 5 * time.Second
+	s.process.end(wait, signals...)
+	if s.leash != nil {
+		_ = s.leash.Close()
+	}
+	s.process, s.leash = nil, nil
+}
+
+func (s *clickHouseStore) remove() {
+	if s.options.Dir == "" && s.dir != "" {
+		_ = os.RemoveAll(s.dir)
+	}
+}
+
+func (s *clickHouseStore) state() reply {
+	return reply{Dir: s.dir, Port: s.port, PID: s.process.pid()}
+}
