@@ -1,0 +1,110 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Log is one log, as one process sees it. It is safe for concurrent use; all
+// readers of a process share one Log, since it remembers what was proved settled.
+type Log struct {
+	pool        *pgxpool.Pool
+	identity    uuid.UUID
+	incarnation int32
+	listener    *Listener
+	settler     settler
+	// serverStart is when the server was last seen to have started, in microseconds.
+	// Another start may be a failover, so the incarnation is asked for again.
+	serverStart atomic.Int64
+}
+
+// Option changes how a Log is opened.
+type Option func(*Log)
+
+// WakenBy lets Follow wait for the listener's announcements instead of polling
+// often. Somebody must run the listener.
+func WakenBy(listener *Listener) Option { return func(l *Log) { l.listener = listener } }
+
+// Open opens the log in the pool's database. The pool's role reads and appends with
+// its own rights. A database that was restored, cloned or failed over since the log
+// was last opened begins a new incarnation here, and positions of the old are refused.
+func Open(ctx context.Context, pool *pgxpool.Pool, options ...Option) (*Log, error) {
+	l := &Log{pool: pool, settler: newSettler()}
+	for _, option := range options {
+		option(l)
+	}
+	if err := l.identify(ctx, pool); err != nil {
+		return nil, fmt.Errorf("open the log: %w", err)
+	}
+	return l, nil
+}
+
+// querier is what Pool, Conn and Tx have in common.
+type querier interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+func (l *Log) identify(ctx context.Context, q querier) error {
+	var standby bool
+	var start time.Time
+	err := q.QueryRow(ctx, `select pg_is_in_recovery(), pg_postmaster_start_time()`).Scan(&standby, &start)
+	if err != nil {
+		return err
+	}
+	if standby {
+		return ErrStandby
+	}
+	var identity uuid.UUID
+	var incarnation int32
+	err = q.QueryRow(ctx, `select identity::text, incarnation from eventlog.open_log()`).Scan(&identity, &incarnation)
+	if err != nil {
+		return explainMissing(err)
+	}
+	if l.incarnation != 0 && (identity != l.identity || incarnation != l.incarnation) {
+		return ErrMoved
+	}
+	l.identity, l.incarnation = identity, incarnation
+	l.serverStart.Store(start.UnixMicro())
+	return nil
+}
+
+// explainMissing turns Postgres' "no such function" into what to do about it.
+func explainMissing(err error) error {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && (pg.Code == "3F000" || pg.Code == "42883" || pg.Code == "42P01") {
+		return fmt.Errorf("%w (%s)", ErrNoSchema, pg.Message)
+	}
+	return err
+}
+
+// Start is the place before the first event of this log in this incarnation.
+func (l *Log) Start() Position { return l.at(0) }
+
+func (l *Log) at(place int64) Position { return NewPosition(l.identity, l.incarnation, place) }
+
+// own refuses positions of another log or incarnation.
+func (l *Log) own(p Position) error {
+	if p.SameLog(l.Start()) {
+		return nil
+	}
+	return fmt.Errorf("%w: %s does not belong to this log (%s): it was restored or failed over since; rebuild what stands at the old position, or read again from the start",
+		ErrForeignPosition, p, l.Start())
+}
+
+// Head is the place of the last committed event, settled or not: good for lag.
+func (l *Log) Head(ctx context.Context) (Position, error) {
+	var place int64
+	err := l.pool.QueryRow(ctx, `select coalesce(max(position), 0) from eventlog.events`).Scan(&place)
+	if err != nil {
+		return Position{}, fmt.Errorf("read the log's head: %w", explainMissing(err))
+	}
+	return l.at(place), nil
+}

@@ -1,0 +1,173 @@
+package eventlog
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Bounds of one page.
+const (
+	pageEventsDefault = 1_000
+	pageEventsMax     = 50_000
+	// pagePlacesMax is how many places a page that filters by type passes at most, so
+	// that no read takes long for types that come seldom.
+	pagePlacesMax = 100_000
+	// lookEvery is how often a reader that is far behind looks at the log's end.
+	lookEvery = 100 * time.Millisecond
+)
+
+// Query says which events to read.
+type Query struct {
+	// Types are the event types wanted; nil means all, empty means none.
+	Types []string
+	// Limit is how many events a page holds at most; 0 means 1,000, the most are 50,000.
+	Limit int
+	// Until, if not zero, is the last place to read.
+	Until Position
+}
+
+// Page is a stretch of the log. Its events' strings and data share blocks of
+// memory: who keeps one small string for long clones it.
+type Page struct {
+	Events []Event
+	// Next is the settled place to read on from, and to store as checkpoint. It also
+	// passes events of other types and places that stay empty, so that it may move
+	// while Events is empty.
+	Next Position
+	// Head is the last settled place known.
+	Head Position
+	// Held says that there are events after Head which cannot be given out yet, since a
+	// transaction that may still fill a place before them is open: ask again in a few
+	// milliseconds, for if it is rolled back nothing announces it. See Log.Blocker.
+	Held bool
+}
+
+// Read reads the next page after from. It never waits for other transactions and
+// never skips an event; it runs on a connection of its own, outside of any
+// transaction that appends.
+func (l *Log) Read(ctx context.Context, from Position, q Query) (Page, error) {
+	limit, err := l.check(from, q)
+	if err != nil {
+		return Page{}, fmt.Errorf("read the log: %w", err)
+	}
+	conn, err := l.pool.Acquire(ctx)
+	if err != nil {
+		return Page{}, fmt.Errorf("read the log: %w", err)
+	}
+	defer conn.Release()
+	page, err := l.read(ctx, conn, from.place, q, limit)
+	if err != nil {
+		return Page{}, fmt.Errorf("read the log after place %d: %w", from.place, err)
+	}
+	return page, nil
+}
+
+func (l *Log) check(from Position, q Query) (limit int, err error) {
+	if err := l.own(from); err != nil {
+		return 0, err
+	}
+	if err := l.own(q.Until); err != nil {
+		return 0, err
+	}
+	switch {
+	case q.Limit == 0:
+		return pageEventsDefault, nil
+	case q.Limit < 0 || q.Limit > pageEventsMax:
+		return 0, fmt.Errorf("a page of %d events: the limit is 1 to %d", q.Limit, pageEventsMax)
+	}
+	return q.Limit, nil
+}
+
+func (l *Log) read(ctx context.Context, conn *pgxpool.Conn, from int64, q Query, limit int) (Page, error) {
+	s := &l.settler
+	held := false
+	farBehind := s.settled.Load()-from >= int64(limit)
+	if !farBehind || time.Since(time.UnixMicro(s.seen.Load())) > lookEvery {
+		var err error
+		if held, err = l.advance(ctx, conn); err != nil {
+			return Page{}, err
+		}
+	}
+	if err := l.checkPlace(from); err != nil {
+		return Page{}, err
+	}
+	settled := s.settled.Load()
+	page := Page{Next: l.at(from), Head: l.at(settled), Held: held}
+	last := settled
+	if !q.Until.IsZero() {
+		last = min(last, q.Until.place)
+	}
+	if q.Types != nil {
+		last = min(last, from+pagePlacesMax)
+	}
+	if last <= from {
+		return page, nil
+	}
+	page.Next = l.at(last)
+	var err error
+	if page.Events, err = l.readEvents(ctx, conn, from, last, q.Types, limit); err != nil {
+		return Page{}, err
+	}
+	if len(page.Events) == limit {
+		page.Next = page.Events[limit-1].Position
+	}
+	return page, nil
+}
+
+// checkPlace refuses places that the log does not have any more, or not yet.
+func (l *Log) checkPlace(from int64) error {
+	s := &l.settler
+	if kept := s.keptFrom.Load(); from+1 < kept {
+		return fmt.Errorf("%w: its first place is %d: restore the archived part, or start at Log.Kept", ErrTruncated, kept)
+	}
+	if head := s.head.Load(); from > head {
+		return fmt.Errorf("%w: the log ends at place %d: it was set back to an earlier state; rebuild what stands at the later position", ErrForeignPosition, head)
+	}
+	return nil
+}
+
+// Kept is the place before the first event that was not archived away.
+func (l *Log) Kept(ctx context.Context) (Position, error) {
+	var first int64
+	if err := l.pool.QueryRow(ctx, `select kept_from from eventlog.log`).Scan(&first); err != nil {
+		return Position{}, fmt.Errorf("read the log's first place: %w", explainMissing(err))
+	}
+	return l.at(first - 1), nil
+}
+
+// The columns in the order that the scanner reads them.
+const eventColumns = `position, version, time, schema_version, id, source, type, stream,
+       correlation_id, causation_id, traceparent, person_id, data`
+
+// Both run along the primary key; the range is settled, so that any snapshot serves.
+const (
+	readStatement = `select ` + eventColumns + `
+  from eventlog.events where position > $1 and position <= $2 order by position limit $3`
+	readTypesStatement = `select ` + eventColumns + `
+  from eventlog.events where position > $1 and position <= $2 and type = any($4) order by position limit $3`
+)
+
+func (l *Log) readEvents(ctx context.Context, conn *pgxpool.Conn, from, last int64, types []string, limit int) ([]Event, error) {
+	statement, args := readStatement, []any{pgx.QueryResultFormats{pgx.BinaryFormatCode}, from, last, limit}
+	if types != nil {
+		statement, args = readTypesStatement, append(args, types)
+	}
+	rows, err := conn.Query(ctx, statement, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	events := make([]Event, 0, min(int64(limit), last-from))
+	scan := scanner{log: l}
+	for rows.Next() {
+		events = append(events, Event{})
+		if err := scan.row(rows, &events[len(events)-1]); err != nil {
+			return nil, err
+		}
+	}
+	return events, rows.Err()
+}
