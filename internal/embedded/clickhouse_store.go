@@ -23,7 +23,7 @@ import (
 type clickHouseStore struct {
 	options ClickHouseOptions
 	library string
-	dir     string
+	folder  *folder
 	port    int
 	process *process
 	leash   io.Closer // the server ends with it, so with us
@@ -33,7 +33,7 @@ func (s *clickHouseStore) prepare(context.Context) (err error) {
 	if s.library, err = install.FindChdb(); err != nil {
 		return err
 	}
-	s.dir, err = storeDir(s.options.Dir, "clickhouse")
+	s.folder, err = openFolder(s.options.Dir)
 	return err
 }
 
@@ -66,7 +66,7 @@ func (s *clickHouseStore) serve(ctx context.Context, listener *net.TCPListener) 
 	if err != nil {
 		return err
 	}
-	p, err := launch(cmd, filepath.Join(s.dir, storeLog))
+	p, err := launch(cmd, filepath.Join(s.folder.path(), storeLog))
 	if err != nil {
 		_ = leash.Close()
 		return fmt.Errorf("embedded: start the ClickHouse server: %w", err)
@@ -85,12 +85,12 @@ func (s *clickHouseStore) command(socket *os.File) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	spec, err := json.Marshal(childSpec{Server: &serverSpec{Library: s.library, Dir: s.dir}})
+	spec, err := json.Marshal(childSpec{Server: &serverSpec{Library: s.library, Dir: s.folder.path()}})
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.Command(self)
-	cmd.Dir = s.dir
+	cmd.Dir = s.folder.path()
 	cmd.ExtraFiles = []*os.File{socket}
 	cmd.Env = append(os.Environ(), childVariable+"="+string(spec), "TZ=UTC")
 	return cmd, nil
@@ -134,12 +134,8 @@ func (s *clickHouseStore) end(signals ...syscall.Signal) {
 	s.process, s.leash = nil, nil
 }
 
-func (s *clickHouseStore) remove() {
-	if s.options.Dir == "" && s.dir != "" {
-		_ = os.RemoveAll(s.dir)
-	}
-}
+func (s *clickHouseStore) remove() { s.folder.close() }
 
 func (s *clickHouseStore) state() reply {
-	return reply{Dir: s.dir, Port: s.port, PID: s.process.pid()}
+	return reply{Dir: s.folder.path(), Port: s.port, PID: s.process.pid()}
 }

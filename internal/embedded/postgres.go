@@ -51,7 +51,7 @@ func postgresURL(port int, database, user string) string {
 	return u.String()
 }
 
-// Dir is the cluster's data directory.
+// Dir is the store's folder; the data directory is its `cluster`.
 func (p *Postgres) Dir() string { return p.handle.state().Dir }
 
 // PID is the postmaster's process id.

@@ -21,7 +21,7 @@ type postgresStore struct {
 	options PostgresOptions
 	bin     string // the folder of initdb and postgres
 	account *account
-	dir     string
+	folder  *folder
 	port    int
 	process *process
 }
@@ -33,28 +33,39 @@ func (s *postgresStore) prepare(ctx context.Context) (err error) {
 	if s.account, err = serverAccount(); err != nil {
 		return err
 	}
-	if s.dir, err = storeDir(s.options.Dir, "postgres"); err != nil {
+	if s.folder, err = openFolder(s.options.Dir); err != nil {
 		return err
 	}
-	if err := s.account.canReach(s.dir); err != nil {
+	if err := s.account.canReach(s.folder.path()); err != nil {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(s.dir, "PG_VERSION")); err == nil {
+	if _, err := os.Stat(s.data()); err == nil {
 		return nil // a kept cluster
 	}
 	return s.create(ctx)
 }
 
-// create copies the template cluster into the store's folder and configures it.
+// data is the cluster's data directory.
+func (s *postgresStore) data() string { return filepath.Join(s.folder.path(), "cluster") }
+
+// create copies the template cluster aside, configures it and renames it into place:
+// what is there is whole.
 func (s *postgresStore) create(ctx context.Context) error {
 	template, err := clusterTemplate(ctx, s.bin, s.account)
 	if err != nil {
 		return err
 	}
-	if err := copyTree(template, s.dir, s.account); err != nil {
+	aside := s.data() + ".partial"
+	if err := errors.Join(os.RemoveAll(aside), s.account.own(s.folder.path())); err != nil {
+		return err
+	}
+	if err := copyTree(template, aside, s.account); err != nil {
 		return fmt.Errorf("embedded: copy the cluster template: %w", err)
 	}
-	return appendSettings(filepath.Join(s.dir, "postgresql.conf"), postgresSettings(s.options))
+	if err := appendSettings(filepath.Join(aside, "postgresql.conf"), postgresSettings(s.options)); err != nil {
+		return fmt.Errorf("embedded: configure the cluster: %w", err)
+	}
+	return os.Rename(aside, s.data())
 }
 
 func (s *postgresStore) start(ctx context.Context) error {
@@ -65,11 +76,12 @@ func (s *postgresStore) start(ctx context.Context) error {
 }
 
 func (s *postgresStore) startOnce(ctx context.Context, port int) error {
-	cmd := exec.Command(filepath.Join(s.bin, "postgres"), "-D", s.dir, "-p", strconv.Itoa(port))
-	cmd.Dir = s.dir
+	cmd := exec.Command(filepath.Join(s.bin, "postgres"), "-D", s.data(), "-p", strconv.Itoa(port))
+	cmd.Dir = s.data()
 	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: s.account.credential()}
-	p, err := launch(cmd, filepath.Join(s.dir, storeLog))
+	endWithParent(cmd.SysProcAttr)
+	p, err := launch(cmd, filepath.Join(s.folder.path(), storeLog))
 	if err != nil {
 		return fmt.Errorf("embedded: start %s: %w", cmd.Path, err)
 	}
@@ -96,7 +108,7 @@ func (s *postgresStore) ping(ctx context.Context, url string) error {
 	if err := conn.QueryRow(ctx, "SHOW data_directory").Scan(&dir); err != nil {
 		return err
 	}
-	if dir != s.dir {
+	if dir != s.data() {
 		return fmt.Errorf("another cluster answers, of %s", dir)
 	}
 	return nil
@@ -128,12 +140,8 @@ func (s *postgresStore) stop() {
 	s.process = nil
 }
 
-func (s *postgresStore) remove() {
-	if s.options.Dir == "" && s.dir != "" {
-		_ = os.RemoveAll(s.dir)
-	}
-}
+func (s *postgresStore) remove() { s.folder.close() }
 
 func (s *postgresStore) state() reply {
-	return reply{Dir: s.dir, Port: s.port, PID: s.process.pid()}
+	return reply{Dir: s.folder.path(), Port: s.port, PID: s.process.pid()}
 }

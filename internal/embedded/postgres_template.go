@@ -43,15 +43,13 @@ func clusterTemplate(ctx context.Context, bin string, who *account) (string, err
 // makeTemplate runs initdb aside and renames the result: a killed initdb leaves no
 // half template, and of two at once the first wins.
 func makeTemplate(ctx context.Context, bin, template string, who *account) error {
-	aside, err := storeDir("", "initdb")
+	aside, err := openFolder("") // where the server's account may go
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(aside)
-	if err := who.own(aside); err != nil {
-		return err
-	}
-	if err := initdb(ctx, bin, aside, who); err != nil {
+	defer aside.close()
+	fresh := filepath.Join(aside.path(), "cluster")
+	if err := initdb(ctx, bin, fresh, who); err != nil {
 		return err
 	}
 	// The cache may be on another file system than the temporary folder.
@@ -60,7 +58,7 @@ func makeTemplate(ctx context.Context, bin, template string, who *account) error
 		return err
 	}
 	defer os.RemoveAll(near)
-	if err := copyTree(aside, near, nil); err != nil {
+	if err := copyTree(fresh, near, nil); err != nil {
 		return fmt.Errorf("embedded: keep the cluster template: %w", err)
 	}
 	syscall.Sync() // a power cut after the rename must not leave a template of empty files
@@ -72,6 +70,12 @@ func makeTemplate(ctx context.Context, bin, template string, who *account) error
 }
 
 func initdb(ctx context.Context, bin, dir string, who *account) error {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	if err := errors.Join(who.own(filepath.Dir(dir)), who.own(dir)); err != nil {
+		return err
+	}
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), append([]string{"-D", dir}, initdbFlags...)...)
 	cmd.Dir = dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who.credential()}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/readside/readside/internal/embedded/filelock"
 )
 
 // Bounds of a download.
@@ -45,11 +47,11 @@ func (c chdb) install(ctx context.Context) (string, error) {
 		return "", err
 	}
 	cache := filepath.Dir(filepath.Dir(path))
-	unlock, err := lockFile(ctx, filepath.Join(cache, "libchdb.lock"))
+	lock, err := filelock.Wait(ctx, filepath.Join(cache, "libchdb.lock"))
 	if err != nil {
 		return "", err
 	}
-	defer unlock()
+	defer lock.Release()
 	if _, err := os.Stat(path); err == nil {
 		return path, nil // another set-up was faster
 	}

@@ -9,21 +9,6 @@ import (
 	"path/filepath"
 )
 
-// storeLog is what a store writes, inside its folder.
-const storeLog = "readside.log"
-
-// storeDir makes the folder asked for, or a temporary one.
-func storeDir(dir, kind string) (string, error) {
-	if dir == "" {
-		return os.MkdirTemp("", "readside-"+kind+"-")
-	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return "", err
-	}
-	return dir, os.MkdirAll(dir, 0o700)
-}
-
 // copyTree copies folders and files with their modes; who owns the copy.
 func copyTree(from, to string, who *account) error {
 	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {

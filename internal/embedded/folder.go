@@ -1,0 +1,90 @@
+package embedded
+
+import (
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/readside/readside/internal/embedded/filelock"
+)
+
+// What every store's folder holds beside its data.
+const (
+	storeLog  = "readside.log"  // what the store writes
+	storeLock = "readside.lock" // held by the keeper while it lives
+)
+
+// temporaryPrefix begins the names of temporary folders.
+const temporaryPrefix = "readside-store-"
+
+// staleAge protects a folder whose keeper has not yet taken its lock.
+const staleAge = 10 * time.Minute
+
+// folder is a store's folder and the keeper's hold of it.
+type folder struct {
+	dir       string
+	temporary bool
+	lock      *filelock.Lock
+}
+
+// openFolder makes the folder asked for, or a temporary one, and takes hold of it.
+func openFolder(dir string) (*folder, error) {
+	f := &folder{dir: dir, temporary: dir == ""}
+	if err := f.make(); err != nil {
+		return nil, err
+	}
+	lock, err := filelock.Try(filepath.Join(f.dir, storeLock))
+	if err != nil {
+		return nil, err
+	}
+	f.lock = lock
+	return f, nil
+}
+
+func (f *folder) make() (err error) {
+	if f.temporary {
+		removeStale(os.TempDir())
+		f.dir, err = os.MkdirTemp("", temporaryPrefix)
+		return err
+	}
+	if f.dir, err = filepath.Abs(f.dir); err != nil {
+		return err
+	}
+	return os.MkdirAll(f.dir, 0o700)
+}
+
+// close lets go of the folder and removes a temporary one.
+func (f *folder) close() {
+	if f == nil {
+		return
+	}
+	if f.temporary {
+		_ = os.RemoveAll(f.dir)
+	}
+	f.lock.Release()
+}
+
+// path is the folder's place; empty before there is one.
+func (f *folder) path() string {
+	if f == nil {
+		return ""
+	}
+	return f.dir
+}
+
+// removeStale deletes the folders of keepers that were killed before they could.
+func removeStale(temporary string) {
+	found, _ := filepath.Glob(filepath.Join(temporary, temporaryPrefix+"*"))
+	for _, dir := range found {
+		info, err := os.Stat(dir)
+		if err != nil || time.Since(info.ModTime()) < staleAge {
+			continue
+		}
+		lock, err := filelock.Try(filepath.Join(dir, storeLock))
+		if err != nil { // in use, or another user's
+			continue
+		}
+		_ = os.RemoveAll(dir)
+		lock.Release()
+	}
+}
