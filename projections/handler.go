@@ -41,6 +41,8 @@ type Handling struct {
 	Fold func(row any, key string, event any, m Meta) error
 
 	decoder func(*eventlog.Upcasters) Decode
+	// upcasters is the fingerprint of those that lift the type.
+	upcasters string
 }
 
 // Decode turns stored data into the current version of an event type, as a value of

@@ -266,6 +266,7 @@ func (c *compiler) route(s *Set) {
 	}
 	for i, m := range s.views {
 		for _, h := range m.Handlings {
+			h.upcasters = c.upcasters.Fingerprint(h.EventType)
 			r := at(h.EventType, h.Event, h.decoder, "view "+m.Name)
 			r.Views = append(r.Views, ViewRoute{View: i, Handling: h})
 		}

@@ -1,0 +1,125 @@
+package projections
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/readside/readside/eventlog"
+)
+
+// Event is a decoded event on its way into the rows.
+type Event struct {
+	Route *Route
+	Value any
+	Meta  Meta
+}
+
+// Touch is one call of a handler that an event asks for: which row of which view.
+type Touch struct {
+	View     int
+	Handling *Handling
+	Key      string
+	// Event is the event's index in its batch.
+	Event int
+}
+
+// Rows holds the rows that a batch touches. Row answers the row of a key, an
+// absent one (NewRow) where there is none yet, and the same one when asked again.
+type Rows interface {
+	Row(view int, key string) *Row
+}
+
+// Decode lifts a stored event to its Go value. An event whose type the set does not
+// handle answers ok false. The error is a *FoldError.
+func (s *Set) Decode(e *eventlog.Event) (d Event, ok bool, err error) {
+	r := s.routes[e.Type]
+	if r == nil {
+		return Event{}, false, nil
+	}
+	v, err := r.Decode(e.SchemaVersion, e.Data)
+	if err != nil {
+		return Event{}, false, &FoldError{
+			View: s.firstView(r), Position: e.Position, Type: e.Type, Stream: e.Stream, Err: err, Hint: hintDecode,
+		}
+	}
+	return Event{Route: r, Value: v, Meta: MetaOf(e)}, true, nil
+}
+
+func (s *Set) firstView(r *Route) string {
+	if len(r.Views) > 0 {
+		return s.views[r.Views[0].View].Name
+	}
+	if len(r.Facts) > 0 {
+		return s.facts[r.Facts[0].Fact].Name
+	}
+	return ""
+}
+
+// Touches appends the handler calls that events ask for, in the order of the log.
+// The error is a *FoldError; the touches of the events before it are good.
+func (s *Set) Touches(dst []Touch, events []Event) (touches []Touch, err error) {
+	i := 0
+	var at *ViewRoute
+	defer func() {
+		if p := recover(); p != nil {
+			touches = dst
+			err = s.fault(at.View, "", &events[i], panicked(p), hintHandler)
+		}
+	}()
+	var keys []string
+	for i = range events {
+		e := &events[i]
+		for v := range e.Route.Views {
+			at = &e.Route.Views[v]
+			keys = at.Handling.Keys(keys[:0], e.Value)
+			for _, key := range keys {
+				if err := checkKey(key); err != nil {
+					return dst, s.fault(at.View, key, e, err, hintKey)
+				}
+				dst = append(dst, Touch{View: at.View, Handling: at.Handling, Key: key, Event: i})
+			}
+		}
+	}
+	return dst, nil
+}
+
+// Fold calls the handlers that touches name on rows, in order. It stops at the first
+// fault, a *FoldError, and leaves that event half folded: the caller drops the rows.
+func (s *Set) Fold(rows Rows, touches []Touch, events []Event) (err error) {
+	i := 0
+	defer func() {
+		if p := recover(); p != nil {
+			t := &touches[i]
+			err = s.fault(t.View, t.Key, &events[t.Event], panicked(p), hintHandler)
+		}
+	}()
+	for i = range touches {
+		t := &touches[i]
+		e := &events[t.Event]
+		r := rows.Row(t.View, t.Key)
+		if err := s.views[t.View].apply(r, t.Handling, e.Value, e.Meta, t.Event); err != nil {
+			return s.fault(t.View, t.Key, e, err, hintFor(err))
+		}
+	}
+	return nil
+}
+
+func (s *Set) fault(view int, key string, e *Event, err error, hint string) *FoldError {
+	return &FoldError{
+		View: s.views[view].Name, Key: key,
+		Position: e.Meta.Position, Type: e.Route.EventType, Stream: e.Meta.Stream,
+		Err: err, Hint: hint,
+	}
+}
+
+func hintFor(err error) string {
+	if errors.Is(err, errJoined) {
+		return hintJoined
+	}
+	return hintHandler
+}
+
+func panicked(p any) error {
+	return fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+}

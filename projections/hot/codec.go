@@ -1,0 +1,177 @@
+package hot
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+	"unicode/utf8"
+	"unsafe"
+
+	"reflect"
+
+	"github.com/goccy/go-json"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/readside/readside/projections"
+)
+
+// sqlType is how a kind is declared in Postgres.
+type sqlType struct {
+	name       string
+	oid, array uint32
+}
+
+var sqlTypes = map[projections.Kind]sqlType{
+	projections.Text:    {"text", pgtype.TextOID, pgtype.TextArrayOID},
+	projections.Bool:    {"boolean", pgtype.BoolOID, pgtype.BoolArrayOID},
+	projections.Int32:   {"integer", pgtype.Int4OID, pgtype.Int4ArrayOID},
+	projections.Int64:   {"bigint", pgtype.Int8OID, pgtype.Int8ArrayOID},
+	projections.Float64: {"double precision", pgtype.Float8OID, pgtype.Float8ArrayOID},
+	projections.Time:    {"timestamptz", pgtype.TimestamptzOID, pgtype.TimestamptzArrayOID},
+	// json, not jsonb: it comes back byte for byte, and costs a third to write.
+	projections.JSON: {"json", pgtype.JSONOID, pgtype.JSONArrayOID},
+}
+
+var be = binary.BigEndian
+
+const nullLength = math.MaxUint32 // -1 as Postgres writes it
+
+// appendCell appends a column of the row at base: its length, then its bytes.
+func appendCell(buf []byte, c *projections.Column, base unsafe.Pointer) ([]byte, error) {
+	p := c.At(base)
+	if c.Nullable {
+		if p = *(*unsafe.Pointer)(p); p == nil {
+			return be.AppendUint32(buf, nullLength), nil
+		}
+	}
+	switch c.Kind {
+	case projections.Text:
+		return appendText(buf, *(*string)(p))
+	case projections.Bool:
+		b := byte(0)
+		if *(*bool)(p) {
+			b = 1
+		}
+		return append(be.AppendUint32(buf, 1), b), nil
+	case projections.Int32:
+		return be.AppendUint32(be.AppendUint32(buf, 4), uint32(*(*int32)(p))), nil
+	case projections.Int64:
+		return appendInt64(buf, *(*int64)(p)), nil
+	case projections.Float64:
+		return appendInt64(buf, int64(math.Float64bits(*(*float64)(p)))), nil
+	case projections.Time:
+		return appendTime(buf, *(*time.Time)(p))
+	default:
+		return appendJSON(buf, reflect.NewAt(c.Type, p).Interface())
+	}
+}
+
+func appendInt64(buf []byte, v int64) []byte {
+	return be.AppendUint64(be.AppendUint32(buf, 8), uint64(v))
+}
+
+func appendText(buf []byte, s string) ([]byte, error) {
+	if strings.IndexByte(s, 0) >= 0 {
+		return buf, errors.New("text with a NUL byte cannot be stored")
+	}
+	if !utf8.ValidString(s) {
+		return buf, errors.New("text that is not valid UTF-8 cannot be stored")
+	}
+	return append(be.AppendUint32(buf, uint32(len(s))), s...), nil
+}
+
+// Postgres counts microseconds from 2000-01-01.
+const (
+	epochMicros = 946684800000000
+	minMicros   = -62167219200000000 // year 0
+	maxMicros   = 253402300800000000 // year 10000
+)
+
+func appendTime(buf []byte, t time.Time) ([]byte, error) {
+	if t.Nanosecond()%1000 != 0 {
+		return buf, fmt.Errorf("time %s is finer than a microsecond: truncate it", t.Format(time.RFC3339Nano))
+	}
+	if t.Location() != time.UTC {
+		return buf, fmt.Errorf("time %s is not in UTC: convert it", t)
+	}
+	us := t.UnixMicro()
+	if us < minMicros || us >= maxMicros {
+		return buf, fmt.Errorf("time %s is out of range", t)
+	}
+	return appendInt64(buf, us-epochMicros), nil
+}
+
+func appendJSON(buf []byte, v any) ([]byte, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return buf, fmt.Errorf("it cannot be written as json: %w", err)
+	}
+	return append(be.AppendUint32(buf, uint32(len(data))), data...), nil
+}
+
+// appendTexts appends a text[].
+func appendTexts(buf []byte, texts []string) ([]byte, error) {
+	at := len(buf)
+	buf = be.AppendUint32(buf, 0) // its length, once known
+	buf = appendArrayHeader(buf, pgtype.TextOID, len(texts), false)
+	var err error
+	for _, s := range texts {
+		if buf, err = appendText(buf, s); err != nil {
+			return buf, err
+		}
+	}
+	be.PutUint32(buf[at:], uint32(len(buf)-at-4))
+	return buf, nil
+}
+
+func appendArrayHeader(buf []byte, elem uint32, n int, nulls bool) []byte {
+	flag := uint32(0)
+	if nulls {
+		flag = 1
+	}
+	if n == 0 {
+		return be.AppendUint32(be.AppendUint32(be.AppendUint32(buf, 0), flag), elem)
+	}
+	buf = be.AppendUint32(be.AppendUint32(be.AppendUint32(buf, 1), flag), elem)
+	return be.AppendUint32(be.AppendUint32(buf, uint32(n)), 1)
+}
+
+// setCell writes a column's stored bytes (nil for NULL) into the row at base. Text
+// keeps pointing into data, which must not change any more.
+func setCell(c *projections.Column, base unsafe.Pointer, data []byte) error {
+	p := c.At(base)
+	if c.Nullable {
+		if data == nil {
+			reflect.NewAt(reflect.PointerTo(c.Type), p).Elem().SetZero()
+			return nil
+		}
+		v := reflect.New(c.Type)
+		reflect.NewAt(reflect.PointerTo(c.Type), p).Elem().Set(v)
+		p = v.UnsafePointer()
+	}
+	if data == nil {
+		return fmt.Errorf("column %s is NULL in the table and not nullable in the view", c.Name)
+	}
+	switch c.Kind {
+	case projections.Text:
+		*(*string)(p) = unsafe.String(unsafe.SliceData(data), len(data))
+	case projections.Bool:
+		*(*bool)(p) = data[0] != 0
+	case projections.Int32:
+		*(*int32)(p) = int32(be.Uint32(data))
+	case projections.Int64:
+		*(*int64)(p) = int64(be.Uint64(data))
+	case projections.Float64:
+		*(*float64)(p) = math.Float64frombits(be.Uint64(data))
+	case projections.Time:
+		*(*time.Time)(p) = time.UnixMicro(int64(be.Uint64(data)) + epochMicros).UTC()
+	default:
+		if err := json.Unmarshal(data, reflect.NewAt(c.Type, p).Interface()); err != nil {
+			return fmt.Errorf("column %s holds json that the view's %s cannot read: %w", c.Name, c.Type, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,63 @@
+package hot
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/readside/readside/projections"
+)
+
+// Schema is the Postgres schema that views live in.
+const Schema = "views"
+
+// TableName names the table of a generation: "order_v3_g2".
+func TableName(m *projections.Model, generation int) string {
+	return fmt.Sprintf("%s_g%d", m.Table(), generation)
+}
+
+// CreateTable is the statement that makes a view's table, with its primary key.
+func (l *Layout) CreateTable(table string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "create table %s (\n", qualified(table))
+	for _, c := range l.columns {
+		fmt.Fprintf(&b, "  %s %s", quote(c.name), c.sqlType.name)
+		if c.model == nil || !c.model.Nullable {
+			b.WriteString(" not null")
+		}
+		b.WriteString(",\n")
+	}
+	// fillfactor: a row that changes finds room on its own page, and where no indexed
+	// column changed, no index is touched.
+	fmt.Fprintf(&b, "  primary key (%s)\n) with (fillfactor = 70)", quote(l.key()))
+	return b.String()
+}
+
+// CreateIndexes are the statements that make the indexes: of filters, of orders, and
+// of joins, whose sources find their rows by them.
+func (l *Layout) CreateIndexes(table string) []string {
+	var out []string
+	seen := map[string]bool{}
+	add := func(method, columns string) {
+		if !seen[columns] {
+			seen[columns] = true
+			out = append(out, fmt.Sprintf("create index on %s using %s (%s)", qualified(table), method, columns))
+		}
+	}
+	for _, c := range l.Model.Columns {
+		if c.Index || c.Order {
+			add("btree", quote(c.Name)+", "+quote(l.key()))
+		}
+	}
+	for _, j := range l.Model.Joins {
+		if j.ByFunction() {
+			add("gin", quote(l.columns[l.linkAt(j.Link)].name))
+		} else if on := l.Model.Columns[j.On]; !on.Index && !on.Order {
+			add("btree", quote(on.Name))
+		}
+	}
+	return out
+}
+
+func (l *Layout) key() string { return l.Model.Columns[l.Model.Key].Name }
+
+func qualified(table string) string { return quote(Schema) + "." + quote(table) }

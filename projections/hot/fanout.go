@@ -1,0 +1,85 @@
+package hot
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/readside/readside/projections"
+)
+
+// Source is a row of a join's source that changed: whole while it lives, zero
+// (an Image of zero columns) when it does not.
+type Source struct {
+	Key   string
+	Image Image
+}
+
+// FanCopy queues the one UPDATE that brings changed sources to all rows that copy
+// from them. returned, unless nil, is called with the key of every row that changed.
+func (t *Table) FanCopy(s *Session, j *projections.JoinModel, source *Layout, changed []Source, returned func(key string)) {
+	keys := make([]string, len(changed))
+	images := make([]Image, len(changed))
+	for i, c := range changed {
+		keys[i], images[i] = c.Key, c.Image
+	}
+	params := [][]byte{texts(keys)}
+	from := &Table{Layout: source}
+	for _, p := range j.Pairs {
+		params = append(params, from.array(images, p.From))
+	}
+	op := Op{SQL: t.fanCopySQL(j, returned != nil), Params: params, Rows: anyRows}
+	if returned != nil {
+		op.Each = func(values [][]byte) error {
+			returned(string(values[0]))
+			return nil
+		}
+	}
+	s.Add(op)
+}
+
+func (t *Table) fanCopySQL(j *projections.JoinModel, returning bool) string {
+	places, names := []string{"$1::text[]"}, []string{"k"}
+	var assign, old, now []string
+	for i, p := range j.Pairs {
+		col := t.columns[p.To]
+		places = append(places, fmt.Sprintf("$%d::%s[]", i+2, col.sqlType.name))
+		names = append(names, fmt.Sprintf("c%d", i))
+		assign = append(assign, fmt.Sprintf("%s = u.c%d", quote(col.name), i))
+		cast := ""
+		if col.sqlType == sqlTypes[projections.JSON] {
+			cast = "::text" // json has no equality
+		}
+		old = append(old, "t."+quote(col.name)+cast)
+		now = append(now, fmt.Sprintf("u.c%d%s", i, cast))
+	}
+	sql := fmt.Sprintf("update %s t set %s from unnest(%s) u(%s) where t.%s = u.k and t.%s = %d and (%s) is distinct from (%s)",
+		qualified(t.Name), strings.Join(assign, ", "), strings.Join(places, ", "), strings.Join(names, ", "),
+		quote(t.columns[j.On].name), StateColumn, projections.Live, strings.Join(old, ", "), strings.Join(now, ", "))
+	if returning {
+		sql += " returning t." + quote(t.key())
+	}
+	return sql
+}
+
+// Dependents queues the reading of the keys of the live rows that depend, through
+// the function join j, on any of the source keys.
+func (t *Table) Dependents(s *Session, j *projections.JoinModel, keys []string, each func(key string)) {
+	sql := fmt.Sprintf("select %s from %s where %s && $1::text[] and %s = %d", quote(t.key()),
+		qualified(t.Name), quote(t.columns[t.linkAt(j.Link)].name), StateColumn, projections.Live)
+	s.Add(Op{SQL: sql, Params: [][]byte{texts(keys)}, Rows: anyRows, Each: func(values [][]byte) error {
+		each(string(values[0]))
+		return nil
+	}})
+}
+
+// Source is what joins see of row r, stored as img: nothing, unless it lives.
+func (l *Layout) Source(r *projections.Row, img Image) Source {
+	if r.State == projections.Live {
+		return Source{Key: r.Key, Image: img}
+	}
+	zero, err := l.Encode(l.Model.NewRow(r.Key))
+	if err != nil {
+		panic(fmt.Sprintf("view %s: a zero row cannot be stored: %v", l.Model.Name, err)) // zero values always can
+	}
+	return Source{Key: r.Key, Image: zero}
+}

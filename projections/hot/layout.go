@@ -1,0 +1,151 @@
+package hot
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/readside/readside/projections"
+)
+
+// Layout is how a view's rows lie in a table: the view's columns, the row's state,
+// and for each join by a function the source keys that the row depends on.
+type Layout struct {
+	Model *projections.Model
+
+	columns []tableColumn
+	state   int
+	links   []*projections.JoinModel
+}
+
+type tableColumn struct {
+	name string
+	sqlType
+	// model is the column of the view, nil for the hidden ones.
+	model *projections.Column
+}
+
+// The names of the hidden columns.
+const (
+	StateColumn = "_state"
+	linkColumn  = "_link_"
+)
+
+// NewLayout lays out a view.
+func NewLayout(m *projections.Model) (*Layout, error) {
+	l := &Layout{Model: m}
+	for i := range m.Columns {
+		c := &m.Columns[i]
+		l.columns = append(l.columns, tableColumn{name: c.Name, sqlType: sqlTypes[c.Kind], model: c})
+	}
+	l.state = len(l.columns)
+	l.columns = append(l.columns, tableColumn{name: StateColumn, sqlType: sqlType{"smallint", pgtype.Int2OID, pgtype.Int2ArrayOID}})
+	for _, j := range m.Joins {
+		if j.ByFunction() {
+			l.links = append(l.links, j)
+			l.columns = append(l.columns, tableColumn{
+				name:    fmt.Sprint(linkColumn, j.Link),
+				sqlType: sqlType{"text[]", pgtype.TextArrayOID, 0},
+			})
+		}
+	}
+	if len(l.columns) > maxColumns {
+		return nil, fmt.Errorf("view %s has %d columns, %d with those that the engine adds; at most %d: gather some in a json column", m.Name, len(m.Columns), len(l.columns), maxColumns)
+	}
+	return l, nil
+}
+
+// linkAt is the table's column of the n-th function join.
+func (l *Layout) linkAt(n int) int { return l.state + 1 + n }
+
+// links is the set of link columns.
+func (l *Layout) linkSet() (s columnSet) {
+	for n := range l.links {
+		s |= 1 << l.linkAt(n)
+	}
+	return s
+}
+
+func (l *Layout) names() string {
+	names := make([]string, len(l.columns))
+	for i, c := range l.columns {
+		names[i] = quote(c.name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// Encode is the image of r. An error says which column cannot be stored and why.
+func (l *Layout) Encode(r *projections.Row) (Image, error) {
+	img := Image{cells: make([]byte, 0, 256), ends: make([]int32, 0, len(l.columns))}
+	base := l.Model.Base(r.Value)
+	var err error
+	for i := range l.Model.Columns {
+		c := &l.Model.Columns[i]
+		if img.cells, err = appendCell(img.cells, c, base); err != nil {
+			return Image{}, fmt.Errorf("column %s: %w", c.Name, err)
+		}
+		img.ends = append(img.ends, int32(len(img.cells)))
+	}
+	img.cells = be.AppendUint16(be.AppendUint32(img.cells, 2), uint16(r.State))
+	img.ends = append(img.ends, int32(len(img.cells)))
+	for _, j := range l.links {
+		var keys []string
+		if r.State == projections.Live {
+			keys = j.SourceKeys(nil, l.Model, r)
+		}
+		if img.cells, err = appendTexts(img.cells, keys); err != nil {
+			return Image{}, fmt.Errorf("keys of the join with %s: %w", j.Source.Name, err)
+		}
+		img.ends = append(img.ends, int32(len(img.cells)))
+	}
+	return img, nil
+}
+
+// image puts the raw values of a query's row together.
+func (l *Layout) image(values [][]byte) Image {
+	n := 0
+	for _, v := range values {
+		n += 4 + len(v)
+	}
+	img := Image{cells: make([]byte, 0, n), ends: make([]int32, len(l.columns))}
+	for i := range l.columns {
+		if v := values[i]; v == nil {
+			img.cells = be.AppendUint32(img.cells, nullLength)
+		} else {
+			img.cells = append(be.AppendUint32(img.cells, uint32(len(v))), v...)
+		}
+		img.ends[i] = int32(len(img.cells))
+	}
+	return img
+}
+
+// which columns of an image Decode fills.
+type part bool
+
+const (
+	// own columns only: what handlers may see.
+	own part = false
+	// whole rows, joined columns too: what joins may see.
+	whole part = true
+)
+
+// decode makes a row of an image.
+func (l *Layout) decode(img Image, p part) (*projections.Row, error) {
+	r := &projections.Row{Value: l.Model.New(), Touched: -1}
+	base := l.Model.Base(r.Value)
+	for i := range l.Model.Columns {
+		c := &l.Model.Columns[i]
+		if c.Join && p == own {
+			continue
+		}
+		if err := setCell(c, base, img.value(i)); err != nil {
+			return nil, fmt.Errorf("table of view %s: %w: run `readside rebuild %s`", l.Model.Name, err, l.Model.Name)
+		}
+	}
+	r.Key = string(img.value(l.Model.Key))
+	r.State = projections.State(be.Uint16(img.value(l.state)))
+	return r, nil
+}
+
+func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }

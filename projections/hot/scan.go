@@ -1,0 +1,79 @@
+package hot
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/readside/readside/projections"
+)
+
+// Qualified is the table's name with its schema, quoted.
+func (t *Table) Qualified() string { return qualified(t.Name) }
+
+// Scan hands every row of the table to each, in the order of the keys' bytes.
+func (t *Table) Scan(ctx context.Context, tx pgx.Tx, each func(key string, img Image) error) error {
+	sql := fmt.Sprintf(`select %s from %s order by %s collate "C"`, t.names(), qualified(t.Name), quote(t.key()))
+	rows, err := tx.Query(ctx, sql, pgx.QueryResultFormats{pgx.BinaryFormatCode})
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		img := t.image(rows.RawValues())
+		if err := each(string(img.value(t.Model.Key)), img); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// copyChunk is how many rows go into one COPY.
+const copyChunk = 20_000
+
+// CopyAll fills an empty table, on a connection that may be inside a transaction.
+func (t *Table) CopyAll(ctx context.Context, conn *pgconn.PgConn, rows []Image) error {
+	s := &Session{conn: conn}
+	for chunk := range slices.Chunk(rows, copyChunk) {
+		if err := t.copyRows(ctx, s, chunk); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Differing names the columns in which two images of the table's rows differ.
+func (t *Table) Differing(a, b Image) []string {
+	set := differing(a, b)
+	var names []string
+	for i, c := range t.columns {
+		if set.has(i) {
+			names = append(names, c.name)
+		}
+	}
+	return names
+}
+
+// Text is a column's value as a person reads it, shortened.
+func (t *Table) Text(img Image, column string) string {
+	i := slices.IndexFunc(t.columns, func(c tableColumn) bool { return c.name == column })
+	v := img.value(i)
+	if v == nil {
+		return "NULL"
+	}
+	c := t.columns[i].model
+	if c == nil {
+		if i == t.state {
+			return projections.State(be.Uint16(v)).String()
+		}
+		return fmt.Sprintf("%q", v)
+	}
+	row := t.Model.New()
+	if err := setCell(c, t.Model.Base(row), v); err != nil {
+		return err.Error()
+	}
+	return abridge(fmt.Sprint(c.Value(t.Model.Base(row))))
+}

@@ -1,0 +1,223 @@
+package hot
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Session is a connection that statements are gathered for and sent over together:
+// Flush sends all that were queued in one round trip, in their order. It belongs to
+// one goroutine.
+type Session struct {
+	conn     *pgconn.PgConn
+	prepared map[string]string
+	queue    []Op
+}
+
+// Op is one statement. Parameters and results are in binary form.
+type Op struct {
+	SQL    string
+	Params [][]byte
+	// Each is called with every row of the result; its values are good until it returns.
+	Each func(values [][]byte) error
+	// Rows, where not negative, is how many rows the statement must affect.
+	Rows int
+}
+
+// anyRows says that a statement may affect any number of rows.
+const anyRows = -1
+
+// maxPrepared bounds the statements that a session keeps prepared.
+const maxPrepared = 500
+
+// settings: a fold knows which index it wants, and statistics of a table that was
+// empty a second ago do not.
+const settings = `set application_name = 'readside projector'; set jit = off; set plan_cache_mode = force_generic_plan;
+set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off`
+
+// NewSession prepares conn for a fold. The caller closes conn.
+func NewSession(ctx context.Context, conn *pgconn.PgConn) (*Session, error) {
+	if _, err := conn.Exec(ctx, settings).ReadAll(); err != nil {
+		return nil, fmt.Errorf("prepare the projector's connection: %w", err)
+	}
+	return &Session{conn: conn, prepared: map[string]string{}}, nil
+}
+
+// Queue gathers a statement without a result.
+func (s *Session) Queue(sql string, params ...[]byte) {
+	s.Add(Op{SQL: sql, Params: params, Rows: anyRows})
+}
+
+// Add gathers a statement.
+func (s *Session) Add(op Op) { s.queue = append(s.queue, op) }
+
+// Exec sends statements without parameters that cannot be prepared together, such as
+// DDL, after those that were queued.
+func (s *Session) Exec(ctx context.Context, sql string) error {
+	if err := s.Flush(ctx); err != nil {
+		return err
+	}
+	if _, err := s.conn.Exec(ctx, sql).ReadAll(); err != nil {
+		return fmt.Errorf("%s: %w", abridge(sql), err)
+	}
+	return nil
+}
+
+// Flush sends what was queued and hands out the results. After an error the
+// transaction is lost and the queue empty.
+func (s *Session) Flush(ctx context.Context) error {
+	ops := s.queue
+	s.queue = nil
+	if len(ops) == 0 {
+		return nil
+	}
+	if err := s.prepare(ctx, ops); err != nil {
+		return err
+	}
+	p := s.conn.StartPipeline(ctx)
+	for _, op := range ops {
+		p.SendQueryPrepared(s.prepared[op.SQL], op.Params, binaryFormat, binaryFormat)
+	}
+	err := p.Sync()
+	for i := 0; err == nil && i < len(ops); i++ {
+		err = ops[i].results(p)
+	}
+	if closeErr := p.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+var binaryFormat = []int16{1}
+
+func (op Op) results(p *pgconn.Pipeline) error {
+	got, err := p.GetResults()
+	if err != nil {
+		return fmt.Errorf("%s: %w", abridge(op.SQL), err)
+	}
+	r, ok := got.(*pgconn.ResultReader)
+	if !ok {
+		return fmt.Errorf("%s: answered %T, not rows", abridge(op.SQL), got)
+	}
+	var eachErr error
+	for r.NextRow() {
+		if eachErr == nil && op.Each != nil {
+			eachErr = op.Each(r.Values())
+		}
+	}
+	tag, err := r.Close()
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", abridge(op.SQL), err)
+	case eachErr != nil:
+		return eachErr
+	case op.Rows != anyRows && tag.RowsAffected() != int64(op.Rows):
+		return &RowsError{SQL: abridge(op.SQL), Want: op.Rows, Got: tag.RowsAffected()}
+	}
+	return nil
+}
+
+// RowsError is a statement that affected another number of rows than it must: the
+// table is not what the fold left.
+type RowsError struct {
+	SQL  string
+	Want int
+	Got  int64
+}
+
+func (e *RowsError) Error() string {
+	return fmt.Sprintf("%s: affected %d rows, not %d: somebody else writes to the table", e.SQL, e.Got, e.Want)
+}
+
+// prepare makes ready the statements that the session has not seen, in one round trip.
+func (s *Session) prepare(ctx context.Context, ops []Op) error {
+	if len(s.prepared)+len(ops) > maxPrepared {
+		if _, err := s.conn.Exec(ctx, "deallocate all").ReadAll(); err != nil {
+			return err
+		}
+		clear(s.prepared)
+	}
+	var p *pgconn.Pipeline
+	var added []string
+	for _, op := range ops {
+		if _, ok := s.prepared[op.SQL]; ok {
+			continue
+		}
+		if p == nil {
+			p = s.conn.StartPipeline(ctx)
+		}
+		name := "p" + strconv.Itoa(len(s.prepared))
+		s.prepared[op.SQL] = name
+		added = append(added, op.SQL)
+		p.SendPrepare(name, op.SQL, nil)
+	}
+	if p == nil {
+		return nil
+	}
+	err := p.Sync()
+	for i := 0; err == nil && i < len(added); i++ {
+		if _, err = p.GetResults(); err != nil {
+			err = fmt.Errorf("prepare %s: %w", abridge(added[i]), err)
+		}
+	}
+	if closeErr := p.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		clear(s.prepared) // some were prepared, some not
+		_, _ = s.conn.Exec(ctx, "deallocate all").ReadAll()
+	}
+	return err
+}
+
+// copyIn sends rows in COPY's binary form, after those statements that were queued.
+func (s *Session) copyIn(ctx context.Context, sql string, data []byte, rows int) error {
+	if err := s.Flush(ctx); err != nil {
+		return err
+	}
+	tag, err := s.conn.CopyFrom(ctx, bytes.NewReader(data), sql)
+	if err != nil {
+		return fmt.Errorf("%s: %w", abridge(sql), err)
+	}
+	if tag.RowsAffected() != int64(rows) {
+		return &RowsError{SQL: abridge(sql), Want: rows, Got: tag.RowsAffected()}
+	}
+	return nil
+}
+
+func abridge(sql string) string {
+	const most = 160
+	if len(sql) > most {
+		return sql[:most] + "…"
+	}
+	return sql
+}
+
+// Discard forgets what was queued, after an error.
+func (s *Session) Discard() { s.queue = nil }
+
+// Int64 is a bigint parameter.
+func Int64(v int64) []byte { return be.AppendUint64(nil, uint64(v)) }
+
+// TimeOrNull is a timestamptz parameter, NULL for nil.
+func TimeOrNull(t *time.Time) []byte {
+	if t == nil {
+		return nil
+	}
+	return Int64(t.UnixMicro() - epochMicros)
+}
+
+// Int64s reads the bigints of a result's row.
+func Int64s(into ...*int64) func([][]byte) error {
+	return func(values [][]byte) error {
+		for i, p := range into {
+			*p = int64(be.Uint64(values[i]))
+		}
+		return nil
+	}
+}
