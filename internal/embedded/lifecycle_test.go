@@ -1,0 +1,117 @@
+package embedded_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/readside/readside/internal/embedded"
+)
+
+// A process that starts both stores is killed, and so cannot clean up.
+func TestKilledOwnerLeavesNothing(t *testing.T) {
+	t.Parallel()
+	owner := exec.Command(os.Args[0])
+	owner.Env = append(os.Environ(), ownerVariable+"=1")
+	owner.Stderr = os.Stderr
+	out, err := owner.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := owner.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var it owned
+	if err := json.NewDecoder(out).Decode(&it); err != nil {
+		t.Fatal(err)
+	}
+	for i := range it.Dirs {
+		if !exists(it.Dirs[i]) || !runs(it.PIDs[i]) {
+			t.Fatalf("store %d of %+v does not run", i, it)
+		}
+	}
+	if err := owner.Process.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	_ = owner.Wait() // it says that it was killed
+	for i := range it.Dirs {
+		eventually(t, "the store's process is gone", func() bool { return !runs(it.PIDs[i]) })
+		eventually(t, "the store's folder is gone", func() bool { return !exists(it.Dirs[i]) })
+	}
+}
+
+func TestStopLeavesNothing(t *testing.T) {
+	t.Parallel()
+	postgres := startPostgres(t, embedded.PostgresOptions{})
+	clickHouse := startClickHouse(t, embedded.ClickHouseOptions{})
+	type store interface {
+		Dir() string
+		PID() int
+		Stop() error
+	}
+	for _, s := range []store{postgres, clickHouse} {
+		dir, pid := s.Dir(), s.PID()
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+		if exists(dir) || runs(pid) {
+			t.Errorf("after Stop: folder %s exists: %v, process %d runs: %v", dir, exists(dir), pid, runs(pid))
+		}
+		if err := s.Stop(); err != nil {
+			t.Errorf("second Stop: %v", err)
+		}
+	}
+}
+
+// A keeper that was killed with its owner leaves a folder; the next start removes it.
+func TestStaleFolderIsRemoved(t *testing.T) {
+	temporary := t.TempDir()
+	if err := os.Chmod(temporary, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", temporary)
+	stale := filepath.Join(temporary, "readside-store-stale")
+	young := filepath.Join(temporary, "readside-store-young")
+	for _, dir := range []string{stale, young} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	yesterday := time.Now().Add(-24 * time.Hour)
+	if err := os.Chtimes(stale, yesterday, yesterday); err != nil {
+		t.Fatal(err)
+	}
+	running := startClickHouse(t, embedded.ClickHouseOptions{})
+	if exists(stale) {
+		t.Error("the stale folder is still there")
+	}
+	if !exists(young) {
+		t.Error("a folder whose keeper may just be starting was removed")
+	}
+	if err := os.Chtimes(running.Dir(), yesterday, yesterday); err != nil {
+		t.Fatal(err)
+	}
+	startClickHouse(t, embedded.ClickHouseOptions{})
+	if !exists(running.Dir()) {
+		t.Error("the folder of a running store was removed")
+	}
+}
+
+func TestFolderInUseIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	startClickHouse(t, embedded.ClickHouseOptions{Dir: dir})
+	second, err := embedded.StartClickHouse(timeout(t), embedded.ClickHouseOptions{Dir: dir})
+	if err == nil {
+		_ = second.Stop()
+		t.Fatal("two servers share one folder")
+	}
+	if !strings.Contains(err.Error(), "the lock is held") {
+		t.Errorf("the error does not tell why: %v", err)
+	}
+}
