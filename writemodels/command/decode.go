@@ -16,6 +16,8 @@ const (
 	bodyBytesMax = 64 << 10
 	// BatchBytesMax is the largest body of a command on many things.
 	BatchBytesMax = 256 << 10
+	// depthMax is how deep a body may nest; no command needs half of it.
+	depthMax = 10
 )
 
 // readBody reads a bounded JSON body. Requests that need none may have none.
@@ -54,7 +56,7 @@ func decode(body []byte, into any) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		body = []byte("{}")
 	}
-	if err := refuseDuplicates(json.NewDecoder(bytes.NewReader(body)), ""); err != nil {
+	if err := refuseDuplicates(json.NewDecoder(bytes.NewReader(body)), "", depthMax); err != nil {
 		return malformed(err.Error())
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
@@ -86,10 +88,10 @@ func refuseDuplicates(d *json.Decoder, path string) error {
 	}
 	switch token {
 	case json.Delim('{'):
-		return duplicatesInObject(d, path)
+		return duplicatesInObject(d, path, depth)
 	case json.Delim('['):
 		for i := 0; d.More(); i++ {
-			if err := refuseDuplicates(d, fmt.Sprintf("%s[%d]", path, i)); err != nil {
+			if err := refuseDuplicates(d, fmt.Sprintf("%s[%d]", path, i), depth-1); err != nil {
 				return err
 			}
 		}
@@ -99,7 +101,7 @@ func refuseDuplicates(d *json.Decoder, path string) error {
 	return nil
 }
 
-func duplicatesInObject(d *json.Decoder, path string) error {
+func duplicatesInObject(d *json.Decoder, path string, depth int) error {
 	seen := map[string]bool{}
 	for d.More() {
 		token, err := d.Token()
@@ -113,7 +115,7 @@ func duplicatesInObject(d *json.Decoder, path string) error {
 			return fmt.Errorf("field %s.%s stands there twice", path, name)
 		}
 		seen[folded] = true
-		if err := refuseDuplicates(d, path+"."+name); err != nil {
+		if err := refuseDuplicates(d, path+"."+name, depth-1); err != nil {
 			return err
 		}
 	}
