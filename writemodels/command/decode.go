@@ -79,12 +79,15 @@ func malformed(detail string) *Refusal {
 }
 
 // refuseDuplicates reads one value and refuses an object with the same field twice,
-// of which encoding/json would silently take the last. Nesting is bounded by
-// encoding/json itself.
-func refuseDuplicates(d *json.Decoder, path string) error {
+// of which encoding/json would silently take the last, and a value that nests deeper
+// than depth.
+func refuseDuplicates(d *json.Decoder, path string, depth int) error {
 	token, err := d.Token()
 	if err != nil {
 		return err
+	}
+	if _, opens := token.(json.Delim); opens && depth == 0 {
+		return fmt.Errorf("it nests deeper than %d", depthMax)
 	}
 	switch token {
 	case json.Delim('{'):
