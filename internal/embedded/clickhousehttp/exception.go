@@ -50,7 +50,7 @@ func statusOf(code int) int {
 	switch code {
 	case 516, 497, 164: // AUTHENTICATION_FAILED, ACCESS_DENIED, READONLY
 		return http.StatusForbidden
-	case 60, 81, 46, 47, 36: // UNKNOWN_TABLE, _DATABASE, _FUNCTION, _IDENTIFIER, BAD_ARGUMENTS
+	case 60, 81, 46, 47, 115: // UNKNOWN_TABLE, _DATABASE, _FUNCTION, _IDENTIFIER, _SETTING
 		return http.StatusNotFound
 	case 62: // SYNTAX_ERROR
 		return http.StatusBadRequest
