@@ -165,7 +165,41 @@ language sql security definer set search_path = pg_catalog, pg_temp as $$
 $$;
 -- +goose StatementEnd
 
-revoke all on function eventlog.open_log(), eventlog.settle(bigint), eventlog.holders() from public;
+-- create_reaction_tables gives a service's schema what eventlog/reaction keeps there:
+-- its checkpoints, its inbox (every event it has reacted to, so that it does so once
+-- even where the log is read again from the start) and the events it could not handle.
+-- A service's own migration calls it, and grants its role all four rights on them.
+-- +goose StatementBegin
+create function eventlog.create_reaction_tables(service_schema text) returns void
+language plpgsql as $$
+begin
+    execute format('create table %I.reaction_checkpoints (
+        reaction    text primary key,
+        log         uuid not null,
+        incarnation integer not null,
+        place       bigint not null check (place >= 0)
+    ) with (fillfactor = 50)', service_schema);
+    execute format('create table %I.inbox (
+        reaction text not null,
+        source   text not null,
+        event_id text not null,
+        primary key (reaction, source, event_id)
+    )', service_schema);
+    execute format('create table %I.dead_letters (
+        reaction text not null,
+        source   text not null,
+        event_id text not null,
+        type     text not null,
+        stream   text not null,
+        place    bigint not null,
+        error    text not null,
+        died_at  timestamptz not null default now(),
+        primary key (reaction, source, event_id)
+    )', service_schema);
+end $$;
+-- +goose StatementEnd
+
+revoke all on function eventlog.create_reaction_tables(text), eventlog.open_log(), eventlog.settle(bigint), eventlog.holders() from public;
 grant usage on schema eventlog to readside_appender, readside_reader, readside_importer;
 grant select on eventlog.events, eventlog.log, eventlog.incarnations, eventlog.settled
     to readside_appender, readside_reader, readside_importer;

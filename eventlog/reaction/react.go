@@ -1,0 +1,79 @@
+package reaction
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/readside/readside/eventlog"
+)
+
+// react handles one message: a run of events in one transaction.
+func (r *Reactor) react(msg *message.Message) error {
+	d, ok := deliveryOf(msg)
+	if !ok {
+		return fmt.Errorf("message %s carries no events of the log: only the reactor's own subscriber feeds it", msg.UUID)
+	}
+	if d.done {
+		// Committed in an attempt whose later steps were retried: never twice.
+		return nil
+	}
+	fresh, err := r.handle(msg.Context(), d)
+	if err != nil {
+		if len(d.events) > 1 {
+			return &runError{events: len(d.events), err: err}
+		}
+		return err
+	}
+	d.done = true
+	r.moved(d.next)
+	if len(fresh) > 0 {
+		r.config.Notifier.Announce()
+		if observe := r.config.Observer.Committed; observe != nil {
+			observe(fresh)
+		}
+	}
+	return nil
+}
+
+// handle is the service's transaction. Of a connection lost at COMMIT nothing is
+// guessed: the events come again, and the inbox knows.
+func (r *Reactor) handle(ctx context.Context, d *delivery) (fresh []eventlog.Event, err error) {
+	tx, err := r.config.Pool.Begin(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%w: begin: %w", errConnection, err)
+	}
+	defer rollback(tx)
+	if fresh, err = r.take(ctx, tx, d); err != nil {
+		return nil, err
+	}
+	for i := range fresh {
+		if err := r.handlers[fresh[i].Type](ctx, tx, &fresh[i]); err != nil {
+			return nil, fmt.Errorf("%s %s of stream %s: %w", fresh[i].Type, fresh[i].ID, fresh[i].Stream, err)
+		}
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return nil, commitError(err)
+	}
+	return fresh, nil
+}
+
+// commitError: a deferred constraint, which a handler broke, speaks up at COMMIT; a
+// handler that swallowed an error has left a transaction that rolls back. Both are
+// the handler's. Everything else is the connection's.
+func commitError(err error) error {
+	if isConstraint(err) || isSwallowed(err) {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return fmt.Errorf("%w: commit: %w", errConnection, err)
+}
+
+// rollback ends what was not committed; after a commit it does nothing. It takes a
+// context of its own, since the message's may have ended.
+func rollback(tx pgx.Tx) {
+	ctx, cancel := context.WithTimeout(context.Background(), rollbackBound)
+	defer cancel()
+	_ = tx.Rollback(ctx) // a connection that cannot roll back is closed by the pool
+}

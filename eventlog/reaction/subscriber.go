@@ -1,0 +1,200 @@
+package reaction
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/ThreeDotsLabs/watermill/message/router/middleware"
+
+	"github.com/readside/readside/eventlog"
+)
+
+// passEvery is how often a checkpoint that only passed other types is stored.
+const passEvery = time.Second
+
+// subscriber is Watermill's view of the log: messages in the log's order, each after
+// the one before was acknowledged.
+type subscriber struct {
+	reactor *Reactor
+	from    eventlog.Position
+	// fail ends the reactor with the error that ended the reading.
+	fail func(error)
+
+	passedAt time.Time
+	close    func()
+	running  sync.WaitGroup
+}
+
+func newSubscriber(r *Reactor, from eventlog.Position, fail func(error)) *subscriber {
+	return &subscriber{reactor: r, from: from, fail: fail, close: func() {}}
+}
+
+// Subscribe begins to read; the router calls it once.
+func (s *subscriber) Subscribe(ctx context.Context, _ string) (<-chan *message.Message, error) {
+	ctx, s.close = context.WithCancel(ctx)
+	messages := make(chan *message.Message)
+	s.running.Go(func() {
+		defer close(messages)
+		s.follow(ctx, messages)
+	})
+	return messages, nil
+}
+
+// Close ends the reading and waits for it.
+func (s *subscriber) Close() error {
+	s.close()
+	s.running.Wait()
+	return nil
+}
+
+// follow reads on over the infrastructure's faults; others end the reactor.
+func (s *subscriber) follow(ctx context.Context, messages chan<- *message.Message) {
+	query := eventlog.Query{Types: s.reactor.types}
+	retry := pauses{first: s.reactor.config.RetryFirst}
+	for {
+		err := s.reactor.config.Log.Follow(ctx, s.from, query, func(ctx context.Context, page eventlog.Page) error {
+			retry.reset()
+			return s.page(ctx, messages, page)
+		})
+		if ctx.Err() != nil {
+			return
+		}
+		if !isInfrastructure(err) {
+			s.fail(err)
+			return
+		}
+		wait := retry.next()
+		s.reactor.logger.WarnContext(ctx, "reading the log failed; trying again", "error", err, "retry_in", wait)
+		pause(ctx, wait)
+	}
+}
+
+// page delivers a page in runs. The last run carries the page's own end, which lies
+// beyond its last event when events of other types follow.
+func (s *subscriber) page(ctx context.Context, messages chan<- *message.Message, page eventlog.Page) error {
+	for events := page.Events; len(events) > 0; {
+		run := events[:min(len(events), s.reactor.config.RunEventsMax)]
+		events = events[len(run):]
+		next := run[len(run)-1].Position
+		if len(events) == 0 {
+			next = page.Next
+		}
+		if err := s.deliver(ctx, messages, run, next); err != nil {
+			return err
+		}
+		s.from = next
+	}
+	s.from = page.Next
+	return s.pass(ctx, page)
+}
+
+// pass stores the checkpoint of a page without events, every so often.
+func (s *subscriber) pass(ctx context.Context, page eventlog.Page) error {
+	if len(page.Events) > 0 {
+		return nil
+	}
+	s.reactor.moved(page.Next)
+	if time.Since(s.passedAt) < passEvery {
+		return nil
+	}
+	s.passedAt = time.Now()
+	return s.reactor.pass(ctx, page.Next)
+}
+
+// deliver gives a run to the router until it is acknowledged: as a whole first; when
+// that failed, event by event.
+func (s *subscriber) deliver(ctx context.Context, messages chan<- *message.Message, run []eventlog.Event, next eventlog.Position) error {
+	if len(run) > 1 {
+		acked, err := send(ctx, messages, &delivery{events: run, next: next})
+		if acked || err != nil {
+			return err
+		}
+	}
+	for i := range run {
+		end := run[i].Position
+		if i == len(run)-1 {
+			end = next
+		}
+		if err := s.deliverOne(ctx, messages, &delivery{events: run[i : i+1], next: end}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deliverOne repeats one event until it is acknowledged, as handled or as dead
+// letter. Only the infrastructure makes it come more than once.
+func (s *subscriber) deliverOne(ctx context.Context, messages chan<- *message.Message, d *delivery) error {
+	retry := pauses{first: s.reactor.config.RetryFirst}
+	for {
+		acked, err := send(ctx, messages, d)
+		if acked || err != nil {
+			return err
+		}
+		pause(ctx, retry.next())
+	}
+}
+
+// send delivers once and waits for the answer.
+func send(ctx context.Context, messages chan<- *message.Message, d *delivery) (acked bool, err error) {
+	msg := d.message(ctx)
+	select {
+	case messages <- msg:
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	select {
+	case <-msg.Acked():
+		return true, nil
+	case <-msg.Nacked():
+		return false, ctx.Err()
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}
+
+// delivery is a run of events on its way; next is the checkpoint after it.
+type delivery struct {
+	events []eventlog.Event
+	next   eventlog.Position
+	done   bool // committed; touched by one goroutine at a time
+}
+
+type deliveryKey struct{}
+
+// message wraps the delivery. The first event stands for the run, for logs.
+func (d *delivery) message(ctx context.Context) *message.Message {
+	first := &d.events[0]
+	msg := message.NewMessage(first.ID, message.Payload(first.Data))
+	msg.Metadata.Set("type", first.Type)
+	msg.Metadata.Set("stream", first.Stream)
+	msg.Metadata.Set(middleware.CorrelationIDMetadataKey, first.CorrelationID)
+	msg.SetContext(context.WithValue(ctx, deliveryKey{}, d))
+	return msg
+}
+
+func deliveryOf(msg *message.Message) (*delivery, bool) {
+	d, ok := msg.Context().Value(deliveryKey{}).(*delivery)
+	return d, ok
+}
+
+// pauses grow from first to retryPauseMax.
+type pauses struct{ first, last time.Duration }
+
+func (p *pauses) next() time.Duration {
+	p.last = min(max(2*p.last, p.first), retryPauseMax)
+	return p.last
+}
+
+func (p *pauses) reset() { p.last = 0 }
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

@@ -1,0 +1,114 @@
+package reaction
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/readside/readside/eventlog"
+)
+
+// tables are the statements over the service's own tables.
+type tables struct {
+	load, create, take, move, bury, deadLetters string
+}
+
+func newTables(schema string) tables {
+	name := func(table string) string { return pgx.Identifier{schema, table}.Sanitize() }
+	checkpoints, inbox, dead := name("reaction_checkpoints"), name("inbox"), name("dead_letters")
+	return tables{
+		deadLetters: dead,
+		load:        `select log, incarnation, place from ` + checkpoints + ` where reaction = $1`,
+		create: `insert into ` + checkpoints + ` (reaction, log, incarnation, place) values ($1, $2, $3, 0)
+			on conflict (reaction) do update set log = excluded.log, incarnation = excluded.incarnation, place = 0`,
+		// One statement for a whole run: the checkpoint moves, which makes a second
+		// process wait here, and the inbox says which events are new. It never goes back.
+		take: `with moved as (
+			update ` + checkpoints + ` set place = greatest(place, $4)
+			 where reaction = $1 and log = $2 and incarnation = $3 returning 1
+		), taken as (
+			insert into ` + inbox + ` (reaction, source, event_id)
+			select $1, i.source, i.event_id from unnest($5::text[], $6::text[]) as i(source, event_id)
+			 where exists (select from moved)
+			on conflict do nothing returning source, event_id
+		)
+		select (select count(*) from moved), array(select source from taken), array(select event_id from taken)`,
+		move: `update ` + checkpoints + ` set place = $4
+			where reaction = $1 and log = $2 and incarnation = $3 and place < $4`,
+		bury: `insert into ` + dead + ` (reaction, source, event_id, type, stream, place, error)
+			values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing`,
+	}
+}
+
+// load is where the reactor goes on. A checkpoint of another incarnation of the log
+// is of no use any more; the inbox is: reading from the start again finds there what
+// was handled, and handles the rest.
+func (r *Reactor) load(ctx context.Context) (eventlog.Position, error) {
+	var log uuid.UUID
+	var incarnation int32
+	var place int64
+	start := r.config.Log.Start()
+	err := r.config.Pool.QueryRow(ctx, r.tables.load, r.config.Name).Scan(&log, &incarnation, &place)
+	switch {
+	case err == nil:
+		if at := eventlog.NewPosition(log, incarnation, place); at.SameLog(start) {
+			r.moved(at)
+			return at, nil
+		}
+		r.logger.WarnContext(ctx, "the checkpoint belongs to another incarnation of the log: reading from its start, what was handled is known from the inbox")
+	case !errors.Is(err, pgx.ErrNoRows):
+		return eventlog.Position{}, fmt.Errorf("reaction %s: read its checkpoint (the tables come from `select eventlog.create_reaction_tables('%s')`): %w",
+			r.config.Name, r.config.Schema, err)
+	}
+	ownLog, ownIncarnation, _ := start.Parts()
+	if _, err := r.config.Pool.Exec(ctx, r.tables.create, r.config.Name, ownLog, ownIncarnation); err != nil {
+		return eventlog.Position{}, fmt.Errorf("reaction %s: write its first checkpoint: %w", r.config.Name, err)
+	}
+	r.moved(start)
+	return start, nil
+}
+
+// take moves the checkpoint and enters the events into the inbox, and answers those
+// that were not there yet.
+func (r *Reactor) take(ctx context.Context, tx pgx.Tx, d *delivery) ([]eventlog.Event, error) {
+	sources, ids := make([]string, len(d.events)), make([]string, len(d.events))
+	for i := range d.events {
+		sources[i], ids[i] = d.events[i].Source, d.events[i].ID
+	}
+	log, incarnation, place := d.next.Parts()
+	var moved int
+	var takenSources, takenIDs []string
+	err := tx.QueryRow(ctx, r.tables.take, r.config.Name, log, incarnation, place, sources, ids).
+		Scan(&moved, &takenSources, &takenIDs)
+	if err != nil {
+		return nil, fmt.Errorf("%w: take events from the log: %w", errConnection, err)
+	}
+	if moved == 0 {
+		return nil, fmt.Errorf("%w: the checkpoint of reaction %s is gone or belongs to another incarnation of the log: start the process again", errConnection, r.config.Name)
+	}
+	if len(takenIDs) == len(d.events) {
+		return d.events, nil
+	}
+	type key struct{ source, id string }
+	fresh := make(map[key]bool, len(takenIDs))
+	for i, id := range takenIDs {
+		fresh[key{takenSources[i], id}] = true
+	}
+	var events []eventlog.Event
+	for _, e := range d.events {
+		if fresh[key{e.Source, e.ID}] {
+			events = append(events, e)
+		}
+	}
+	return events, nil
+}
+
+// pass stores a checkpoint that moved over events of other types.
+func (r *Reactor) pass(ctx context.Context, to eventlog.Position) error {
+	log, incarnation, place := to.Parts()
+	_, err := r.config.Pool.Exec(ctx, r.tables.move, r.config.Name, log, incarnation, place)
+	return err
+}
