@@ -1,0 +1,19 @@
+package shop
+
+import (
+	"github.com/readside/readside/projections"
+	"github.com/readside/readside/writemodels/upcasters"
+)
+
+// Set is all views and facts of the shop.
+func Set() (*projections.Set, error) {
+	lift, err := upcasters.New()
+	if err != nil {
+		return nil, err
+	}
+	return projections.NewSet(
+		projections.Upcasters(lift),
+		&Customers, &Products, &Orders, &Baskets, &Accounts, &Fulfilments,
+		&OrderLines, &Payments, &PriceChanges, &BasketEvents,
+	)
+}
