@@ -43,6 +43,8 @@ create table shop_catalog.idempotency (
 );
 create index idempotency_age on shop_catalog.idempotency (created_at);
 
+select eventlog.create_reaction_tables('shop_catalog');
+
 grant select, insert, update, delete on all tables in schema shop_catalog to shop_catalog;
 
 -- +goose Down

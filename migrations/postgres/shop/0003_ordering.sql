@@ -42,6 +42,8 @@ create table shop_ordering.idempotency (
 );
 create index idempotency_age on shop_ordering.idempotency (created_at);
 
+select eventlog.create_reaction_tables('shop_ordering');
+
 grant select, insert, update, delete on all tables in schema shop_ordering to shop_ordering;
 
 -- +goose Down

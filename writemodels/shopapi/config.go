@@ -1,0 +1,101 @@
+package shopapi
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+)
+
+// Config is the shop's configuration, read from the environment by envconfig with the
+// prefix READSIDE.
+type Config struct {
+	// PostgresURL is the server that the services' own addresses default to.
+	PostgresURL string `envconfig:"POSTGRES_URL" desc:"Postgres of the log and of every service that has no URL of its own"`
+	IdentityURL string `envconfig:"IDENTITY_URL" desc:"Postgres of identity; default: POSTGRES_URL as role shop_identity"`
+	CatalogURL  string `envconfig:"CATALOG_URL" desc:"Postgres of catalog; default: POSTGRES_URL as role shop_catalog"`
+	BasketURL   string `envconfig:"BASKET_URL" desc:"Postgres of basket; default: POSTGRES_URL as role shop_basket"`
+	OrderingURL string `envconfig:"ORDERING_URL" desc:"Postgres of ordering; default: POSTGRES_URL as role shop_ordering"`
+	PaymentURL  string `envconfig:"PAYMENT_URL" desc:"Postgres of payment; default: POSTGRES_URL as role shop_payment"`
+
+	// Grace is the buyer's time to think again after checking out.
+	Grace time.Duration `envconfig:"SHOP_GRACE" default:"2s" desc:"the buyer's time to think again after checking out"`
+	// CardLimit is the highest amount that a card pays, in minor units of any currency.
+	CardLimit int64 `envconfig:"SHOP_CARD_LIMIT" default:"500000" desc:"the highest amount that a card pays, in minor units"`
+	// KeyAge is how long answers are remembered for their idempotency keys.
+	KeyAge time.Duration `envconfig:"SHOP_KEY_AGE" default:"24h" desc:"how long an Idempotency-Key is remembered"`
+	// ConnsMax bounds each service's connections.
+	ConnsMax int32 `envconfig:"SHOP_CONNS_MAX" default:"8" desc:"connections of each service to Postgres at most"`
+}
+
+const (
+	graceMax    = 24 * time.Hour
+	keyAgeMin   = time.Minute
+	connsMinMax = 3
+	connsMaxMax = 100
+)
+
+// Validate reports every fault at once.
+func (c Config) Validate() error {
+	var faults []error
+	for _, s := range c.addresses() {
+		if _, err := s.resolve(c.PostgresURL); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	if c.Grace < 0 || c.Grace > graceMax {
+		faults = append(faults, fmt.Errorf("READSIDE_SHOP_GRACE is %s; it must be from 0s to %s", c.Grace, graceMax))
+	}
+	if c.CardLimit < 1 {
+		faults = append(faults, fmt.Errorf("READSIDE_SHOP_CARD_LIMIT is %d; it must be positive", c.CardLimit))
+	}
+	if c.KeyAge < keyAgeMin {
+		faults = append(faults, fmt.Errorf("READSIDE_SHOP_KEY_AGE is %s; it must be at least %s", c.KeyAge, keyAgeMin))
+	}
+	if c.ConnsMax < connsMinMax || c.ConnsMax > connsMaxMax {
+		faults = append(faults, fmt.Errorf("READSIDE_SHOP_CONNS_MAX is %d; it must be from %d to %d", c.ConnsMax, connsMinMax, connsMaxMax))
+	}
+	return errors.Join(faults...)
+}
+
+// address is where one service's Postgres is.
+type address struct{ service, variable, url string }
+
+func (c Config) addresses() []address {
+	return []address{
+		{"identity", "READSIDE_IDENTITY_URL", c.IdentityURL},
+		{"catalog", "READSIDE_CATALOG_URL", c.CatalogURL},
+		{"basket", "READSIDE_BASKET_URL", c.BasketURL},
+		{"ordering", "READSIDE_ORDERING_URL", c.OrderingURL},
+		{"payment", "READSIDE_PAYMENT_URL", c.PaymentURL},
+	}
+}
+
+// resolve is the service's own address, or the common one with the service's role.
+func (a address) resolve(common string) (string, error) {
+	if a.url != "" {
+		return a.url, nil
+	}
+	if common == "" {
+		return "", fmt.Errorf("no Postgres for %s: set %s or READSIDE_POSTGRES_URL", a.service, a.variable)
+	}
+	u, err := url.Parse(common)
+	if err != nil || u.Scheme == "" {
+		return "", fmt.Errorf("READSIDE_POSTGRES_URL is no URL that a role can be put into: set %s", a.variable)
+	}
+	query := u.Query()
+	query.Del("user")
+	query.Del("password")
+	u.RawQuery = query.Encode()
+	u.User = withRole(u.User, "shop_"+a.service)
+	return u.String(), nil
+}
+
+// withRole keeps a password: where the roles have one, it is common to all of them,
+// or each service has a URL of its own.
+func withRole(before *url.Userinfo, role string) *url.Userinfo {
+	if password, ok := before.Password(); ok {
+		return url.UserPassword(role, password)
+	}
+	return url.User(role)
+}

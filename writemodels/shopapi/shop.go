@@ -1,0 +1,171 @@
+// Package shopapi runs the shop's five services in one process, each with the rights
+// of its own role, and serves their commands under /v1/<service>/. It only wires.
+package shopapi
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/eventlog/reaction"
+	"github.com/readside/readside/writemodels/basket"
+	"github.com/readside/readside/writemodels/catalog"
+	"github.com/readside/readside/writemodels/command"
+	"github.com/readside/readside/writemodels/identity"
+	"github.com/readside/readside/writemodels/ordering"
+	"github.com/readside/readside/writemodels/payment"
+	"github.com/readside/readside/writemodels/upcasters"
+)
+
+// forgetEvery is how often old idempotency keys are forgotten.
+const forgetEvery = time.Minute
+
+// Shop is the five services. New connects, Run works, Close disconnects.
+type Shop struct {
+	config   Config
+	logger   *slog.Logger
+	counters *command.Counters
+	mux      *http.ServeMux
+
+	listener *eventlog.Listener
+	notifier *eventlog.Notifier
+	services []*service
+}
+
+// service is what each of the five has.
+type service struct {
+	name     string
+	pool     *pgxpool.Pool
+	log      *eventlog.Log
+	executor *command.Executor
+	reactor  *reaction.Reactor // nil: it reacts to nothing
+	keys     bool              // it has commands, and so idempotency keys
+}
+
+// New connects every service and wires it. It starts nothing that Run does not end.
+func New(ctx context.Context, config Config, logger *slog.Logger) (*Shop, error) {
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	s := &Shop{config: config, logger: logger, counters: command.NewCounters(), mux: http.NewServeMux()}
+	if err := s.wire(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Shop) wire(ctx context.Context) error {
+	lift, err := upcasters.New()
+	if err != nil {
+		return err
+	}
+	for _, a := range s.config.addresses() {
+		made, err := s.connect(ctx, a)
+		if err != nil {
+			return err
+		}
+		s.services = append(s.services, made)
+		if err := s.react(made, lift); err != nil {
+			return err
+		}
+		s.mount(made)
+	}
+	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	return nil
+}
+
+// handlers are the reactions of a service.
+func (s *Shop) handlers(made *service) []reaction.Handler {
+	switch made.name {
+	case catalog.Name:
+		return catalog.Reactions(made.executor)
+	case basket.Name:
+		return basket.Reactions()
+	case ordering.Name:
+		return ordering.Reactions(made.executor, s.config.Grace)
+	case payment.Name:
+		return payment.Reactions(made.executor, payment.Limits{CardAmountMax: s.config.CardLimit})
+	}
+	return nil
+}
+
+// mount serves the commands of a service.
+func (s *Shop) mount(made *service) {
+	api := command.NewAPI(made.name, made.executor, s.counters, s.logger)
+	switch made.name {
+	case identity.Name:
+		identity.Mount(api)
+	case catalog.Name:
+		catalog.Mount(api)
+	case basket.Name:
+		basket.Mount(api, made.executor)
+	case ordering.Name:
+		ordering.Mount(api, made.executor)
+	case payment.Name: // it takes no commands
+	}
+	made.keys = made.name != payment.Name
+	s.mux.Handle("/v1/"+made.name+"/", api)
+}
+
+// Handler serves /v1/<service>/ and /healthz.
+func (s *Shop) Handler() http.Handler { return s.mux }
+
+// Accepted is the number of accepted commands per service.
+func (s *Shop) Accepted() map[string]int64 { return s.counters.Accepted() }
+
+// Collector hands the commands' counts to Prometheus.
+func (s *Shop) Collector() prometheus.Collector { return s.counters }
+
+// Run lets the services react, ends grace periods, and forgets old keys, until ctx ends.
+func (s *Shop) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.listener.Run(ctx) })
+	group.Go(func() error { return s.notifier.Run(ctx) })
+	for _, made := range s.services {
+		if made.reactor != nil {
+			group.Go(func() error { return made.reactor.Run(ctx) })
+		}
+		if made.keys {
+			group.Go(func() error { return s.forget(ctx, made) })
+		}
+		if made.name == ordering.Name {
+			group.Go(func() error { return ordering.Grace(ctx, made.executor, s.config.Grace, s.logger) })
+		}
+	}
+	err := group.Wait()
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// forget deletes a service's old idempotency keys from time to time.
+func (s *Shop) forget(ctx context.Context, made *service) error {
+	ticker := time.NewTicker(forgetEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		if _, err := made.executor.Forget(ctx, s.config.KeyAge); err != nil && ctx.Err() == nil {
+			s.logger.WarnContext(ctx, "old idempotency keys were not forgotten; tried again later", "service", made.name, "error", err.Error())
+		}
+	}
+}
+
+// Close disconnects. Call it after Run has returned.
+func (s *Shop) Close() {
+	for _, made := range s.services {
+		made.pool.Close()
+	}
+}
