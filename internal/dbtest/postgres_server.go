@@ -141,12 +141,40 @@ func (s *postgresServer) database(t testing.TB, template string) *DB {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), queryWait)
 		defer cancel()
-		if err := s.execute(ctx, dropStatement(name)); err != nil {
+		if err := s.drop(ctx, name); err != nil {
 			t.Errorf("dbtest: drop the test's database: %v", err)
 		}
 	})
 	url := s.databaseURL(name)
 	return &DB{URL: url, Pool: openPool(t, url), Name: name, server: s}
+}
+
+// drop deletes a database with what a failed test left open in it.
+func (s *postgresServer) drop(ctx context.Context, name string) error {
+	if err := s.rollbackPrepared(ctx, name); err != nil {
+		return fmt.Errorf("roll back prepared transactions: %w", err)
+	}
+	return s.execute(ctx, dropStatement(name))
+}
+
+// rollbackPrepared ends the transactions that would keep the database for ever.
+func (s *postgresServer) rollbackPrepared(ctx context.Context, name string) error {
+	conn, err := pgx.Connect(ctx, s.databaseURL(name))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	const query = "SELECT format('ROLLBACK PREPARED %L', gid) FROM pg_prepared_xacts WHERE database = current_database()"
+	rows, err := conn.Query(ctx, query)
+	if err != nil {
+		return err
+	}
+	statements, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	for _, statement := range statements {
+		_, rollbackErr := conn.Exec(ctx, statement)
+		err = errors.Join(err, rollbackErr)
+	}
+	return err
 }
 
 // dropStatement also ends the sessions that a failed test left open.

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 )
 
 func needNpm() error {
@@ -29,6 +30,7 @@ func npmPack(ctx context.Context, dir, spec string) (string, error) {
 	cmd := exec.CommandContext(ctx, "npm", "pack", spec, "--ignore-scripts", "--silent",
 		"--cache", filepath.Join(dir, "npm"), "--pack-destination", dir)
 	cmd.Dir = dir
+	cmd.WaitDelay = 5 * time.Second // what npm started may hold its output open
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("npm pack %s: %w: %s", spec, errors.Join(err, ctx.Err()), strings.TrimSpace(string(out)))
 	}

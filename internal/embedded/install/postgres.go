@@ -75,6 +75,9 @@ func apt(ctx context.Context, args ...string) error {
 	const outputBytesMax = 2000
 	cmd := exec.CommandContext(ctx, "apt-get", args...)
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+	// Interrupted, it may still bring its database in order.
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = time.Minute
 	out, err := cmd.CombinedOutput()
 	if err == nil {
 		return nil
