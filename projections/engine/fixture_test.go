@@ -2,8 +2,10 @@ package engine_test
 
 import (
 	"context"
+	"log/slog"
 	"math/rand/v2"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,6 +31,21 @@ type fixture struct {
 	producer *pgxpool.Pool
 	config   *pgx.ConnConfig
 	versions map[string]int64
+	// warnings counts the projectors' warnings: tries that failed.
+	warnings atomic.Int64
+}
+
+// counter is a log handler that counts warnings and passes on to the test's log.
+type counter struct {
+	slog.Handler
+	warnings *atomic.Int64
+}
+
+func (c counter) Handle(ctx context.Context, r slog.Record) error {
+	if r.Level == slog.LevelWarn {
+		c.warnings.Add(1)
+	}
+	return c.Handler.Handle(ctx, r)
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -83,6 +100,7 @@ func (f *fixture) projector(set *projections.Set, batch int, folded chan<- event
 	f.t.Helper()
 	p, err := engine.New(engine.Config{
 		Log: f.log, Postgres: f.config, Set: set, BatchEvents: batch,
+		Logger: slog.New(counter{slog.NewTextHandler(f.t.Output(), nil), &f.warnings}),
 		Observer: engine.Observer{Folded: func(x engine.Folded) {
 			if folded != nil {
 				folded <- x.Position
