@@ -74,5 +74,8 @@ func serveUntil(ctx context.Context, listener net.Listener, handler http.Handler
 	}
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWait)
 	defer cancel()
-	return server.Shutdown(late)
+	if err := server.Shutdown(late); err != nil {
+		return server.Close() // what is still under way loses its client, and so is killed
+	}
+	return nil
 }

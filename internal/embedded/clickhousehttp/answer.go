@@ -24,6 +24,9 @@ func answer(ctx context.Context, w http.ResponseWriter, session *libchdb.Session
 		return answerWhole(out, session, q)
 	}
 	_, err := session.Stream(ctx, q.text, q.format, q.parameters, out.write)
+	if ctx.Err() != nil && err != nil {
+		err = errCancelled // also where the engine had not yet noticed
+	}
 	switch {
 	case errors.Is(err, libchdb.ErrNoStream): // DESCRIBE, EXPLAIN, SHOW, EXISTS
 		return answerWhole(out, session, q)

@@ -22,6 +22,9 @@ func exception(code int, name, format string, arguments ...any) error {
 	return &exceptionError{code: code, name: name, text: fmt.Sprintf(format, arguments...)}
 }
 
+// errCancelled says that a statement was killed.
+var errCancelled = exception(394, "QUERY_WAS_CANCELLED", "Query was cancelled.")
+
 // The engine's own errors have the same form, as text.
 var codePattern = regexp.MustCompile(`^Code:\s*(\d+)\.`)
 

@@ -1,10 +1,12 @@
 package clickhousehttp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/readside/readside/internal/embedded/libchdb"
 )
@@ -13,12 +15,18 @@ import (
 const insertPieceBytes = 1 << 20
 
 // insert feeds a body to the engine. What does not arrive whole has no effect.
-func insert(w http.ResponseWriter, session *libchdb.Session, q *request) error {
+func insert(ctx context.Context, w http.ResponseWriter, session *libchdb.Session, q *request) error {
+	// A body that is waited for is read no further when the insert is killed.
+	stop := context.AfterFunc(ctx, func() { _ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
 	running, err := session.Insert(q.insert.head, q.insert.format)
 	if err != nil {
 		return err
 	}
 	if err := feed(running, q.insert.rows); err != nil {
+		if ctx.Err() != nil {
+			return errCancelled
+		}
 		return err
 	}
 	stats, err := running.Done()

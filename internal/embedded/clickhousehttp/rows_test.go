@@ -164,41 +164,52 @@ func TestInsertSettingsReachTheEngine(t *testing.T) {
 
 var errConnectionLost = errors.New("connection lost")
 
-// A client that is lost between two blocks has sent nothing that stays.
-func TestInsertThatBreaksOffHasNoEffect(t *testing.T) {
-	t.Parallel()
-	db := dbtest.ClickHouse(t)
-	execute(t, db.Conn, "CREATE TABLE t (n UInt8) ENGINE = MergeTree ORDER BY n")
+// beginInsert sends three rows to the table t and returns when the engine has the
+// insert; it goes on until sent is closed. An answer other than 200 is an error.
+func beginInsert(t *testing.T, db *dbtest.CH, id string) (sent *io.PipeWriter, answered <-chan error) {
+	t.Helper()
 	u, err := url.Parse(db.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	id := db.Database + "-broken"
 	u.Path, u.RawQuery = "/", url.Values{
 		"query":    {"INSERT INTO t FORMAT TabSeparated"},
 		"database": {db.Database},
 		"query_id": {id},
-		// Each row a block: the first would be written before the break.
-		"max_insert_block_size": {"1"}, "min_insert_block_size_rows": {"1"},
 	}.Encode()
 	body, sent := io.Pipe()
 	r, err := http.NewRequestWithContext(timeout(t), http.MethodPost, u.String(), body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	answered := make(chan error, 1)
-	go func() {
-		response, err := http.DefaultClient.Do(r)
-		if err == nil {
-			err = fmt.Errorf("it was answered: %s", response.Status)
-			_ = response.Body.Close()
-		}
-		answered <- err
-	}()
+	done := make(chan error, 1)
+	go func() { done <- do(r) }()
 	if _, err := io.WriteString(sent, "1\n2\n3\n"); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the insert runs", func() bool { return running(t, db.Conn, id) == 1 })
+	return sent, done
+}
+
+func do(r *http.Request) error {
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return errors.New(response.Status)
+	}
+	return nil
+}
+
+// A client that is lost in the middle has sent nothing that stays.
+func TestInsertThatBreaksOffHasNoEffect(t *testing.T) {
+	t.Parallel()
+	db := dbtest.ClickHouse(t)
+	execute(t, db.Conn, "CREATE TABLE t (n UInt8) ENGINE = MergeTree ORDER BY n")
+	id := db.Database + "-broken"
+	sent, answered := beginInsert(t, db, id)
 	_ = sent.CloseWithError(errConnectionLost)
 	if err := <-answered; !errors.Is(err, errConnectionLost) {
 		t.Fatalf("the broken insert: got %v, want the loss of the connection", err)
@@ -206,5 +217,22 @@ func TestInsertThatBreaksOffHasNoEffect(t *testing.T) {
 	eventually(t, "the insert has ended", func() bool { return running(t, db.Conn, id) == 0 })
 	if n := count(t, db.Conn, "SELECT count() FROM t"); n != 0 {
 		t.Errorf("%d rows of the broken insert are there", n)
+	}
+}
+
+// An insert whose client hangs can be killed, and then has no effect.
+func TestHangingInsertIsKilledByItsID(t *testing.T) {
+	t.Parallel()
+	db := dbtest.ClickHouse(t)
+	execute(t, db.Conn, "CREATE TABLE t (n UInt8) ENGINE = MergeTree ORDER BY n")
+	id := db.Database + "-hanging"
+	sent, answered := beginInsert(t, db, id)
+	defer sent.Close()
+	execute(t, db.Conn, "KILL QUERY WHERE query_id = '"+id+"' SYNC")
+	if err := <-answered; err == nil {
+		t.Error("the killed insert was answered with success")
+	}
+	if n := count(t, db.Conn, "SELECT count() FROM t"); n != 0 {
+		t.Errorf("%d rows of the killed insert are there", n)
 	}
 }

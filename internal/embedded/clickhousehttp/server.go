@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -36,7 +37,7 @@ type Server struct {
 	serial atomic.Uint64 // for query ids of our own
 
 	mu      sync.Mutex
-	running map[string]bool // by query id
+	running map[string]context.CancelFunc // the requests under way by query id
 }
 
 // New starts the engine.
@@ -49,7 +50,7 @@ func New(engine *libchdb.Library) (*Server, error) {
 		engine:  engine,
 		base:    base,
 		slots:   make(chan struct{}, statementsMax),
-		running: make(map[string]bool),
+		running: make(map[string]context.CancelFunc),
 	}, nil
 }
 
@@ -93,18 +94,22 @@ func (s *Server) run(ctx context.Context, w http.ResponseWriter, request *reques
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	release, err := s.claim(request.id)
-	if err != nil {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if err := s.claim(request.id, cancel); err != nil {
 		return err
 	}
-	defer release()
+	defer s.unclaim(request.id)
 	session, err := s.session(request)
 	if err != nil {
 		return err
 	}
 	defer session.Close()
 	if request.insert != nil {
-		return insert(w, session, request)
+		return insert(ctx, w, session, request)
+	}
+	if request.user != UserReader {
+		s.interruptKilled(request.text)
 	}
 	// A client that goes away takes its query with it.
 	stop := context.AfterFunc(ctx, func() { s.kill(request.id) })
@@ -113,18 +118,37 @@ func (s *Server) run(ctx context.Context, w http.ResponseWriter, request *reques
 }
 
 // claim refuses an id that is in use, as ClickHouse does: KILL could not tell them apart.
-func (s *Server) claim(id string) (release func(), err error) {
+func (s *Server) claim(id string, cancel context.CancelFunc) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.running[id] {
-		return nil, exception(216, "QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING", "Query with id = %s is already running.", id)
+	if s.running[id] != nil {
+		return exception(216, "QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING", "Query with id = %s is already running.", id)
 	}
-	s.running[id] = true
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.running, id)
-	}, nil
+	s.running[id] = cancel
+	return nil
+}
+
+func (s *Server) unclaim(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.running, id)
+}
+
+// killPattern is how a statement is killed by its id, after answerToQueryID.
+var killPattern = regexp.MustCompile(`(?is)^\s*KILL\s+QUERY\s+WHERE\s+Settings\['log_comment'\]\s*=\s*'([^'\\]+)'`)
+
+// interruptKilled ends the request that a KILL names. The engine alone could not end
+// an insert that waits for rows: the waiting is done here.
+func (s *Server) interruptKilled(text string) {
+	found := killPattern.FindStringSubmatch(text)
+	if found == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if cancel := s.running[found[1]]; cancel != nil {
+		cancel()
+	}
 }
 
 func (s *Server) kill(id string) {

@@ -180,6 +180,8 @@ func TestReaderStaysReader(t *testing.T) {
 	if err := batch.Append(uint8(1)); err != nil {
 		t.Fatal(err)
 	}
+	const other = "KILL QUERY WHERE query_id = 'of-another'"
+	wantCode(t, other, reader.Exec(timeout(t), other), readonly)
 	wantCode(t, "a reader's batch", batch.Send(), readonly)
 	wantCode(t, "a reader's batch after SET",
 		dbtest.OpenClickHouse(t, db.ReaderURL()+"?readonly=0").Exec(timeout(t), "INSERT INTO t VALUES (1)"), readonly)
