@@ -1,0 +1,88 @@
+# Readside's commands. `make help` lists them.
+#
+# On a fresh machine every target that needs a store installs it first: Postgres from
+# Debian's packages when root, ClickHouse's library through npm into
+# $XDG_CACHE_HOME/readside. Where all is there this takes well below a second.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+GO     ?= go
+BINARY := bin/readside
+
+# Packages are tested two at a time: each may run a Postgres and a ClickHouse of its own.
+TEST_PARALLEL ?= 2
+# What one package's tests may take; a hang then shows its goroutines.
+TEST_TIMEOUT  ?= 10m
+# Extra flags for every `go test`, such as TEST_FLAGS='-run TestOrder -v'.
+TEST_FLAGS    ?=
+# Flags of the demo, such as DEMO_FLAGS='--for 20s --summary json'.
+DEMO_FLAGS    ?=
+# One item of the proof, such as ITEM=2.4; empty runs all.
+ITEM          ?=
+# One mutant, such as MUTANT=engine-no-compare-and-set; empty runs all.
+MUTANT        ?=
+# Names of benchmarks, such as BENCH='catchup rebuild'; empty runs all.
+BENCH         ?=
+
+# Where the environment has no HOME (a bare container), Go and the set-up still need a
+# place for their caches.
+ifeq ($(strip $(HOME)),)
+export HOME := $(shell getent passwd "$$(id -u)" | cut -d: -f6)
+endif
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-14s %s\n", $$1, $$2 }'
+
+.PHONY: setup
+setup: ## install what the embedded stores need, where it is missing
+	@$(GO) run ./internal/embedded/setup
+
+.PHONY: build
+build: ## build bin/readside
+	@$(GO) build -o $(BINARY) ./cmd/readside
+
+.PHONY: demo
+demo: setup build ## run everything on embedded stores
+	@$(BINARY) demo $(DEMO_FLAGS)
+
+.PHONY: test
+test: setup check test-main test-tools ## every check and every test at reduced sizes
+
+.PHONY: check
+check: ## formatting and go vet
+	@unformatted=$$(gofmt -l .); \
+	  if [ -n "$$unformatted" ]; then \
+	    echo "gofmt: these files are not formatted; run: gofmt -w" $$unformatted; exit 1; fi
+	@$(GO) vet ./...
+	@cd tools && $(GO) vet ./...
+
+.PHONY: test-main
+test-main: ## the module's tests, the architecture among them
+	@$(GO) test -p $(TEST_PARALLEL) -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) ./...
+
+.PHONY: test-tools
+test-tools: ## the tests of the tools' own module
+	@cd tools && $(GO) test -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) ./...
+
+.PHONY: lint
+lint: ## golangci-lint, pinned in tools/lint/go.mod
+	@cd tools/lint && $(GO) build -o ../../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@bin/golangci-lint run ./...
+
+.PHONY: mutants
+mutants: setup ## break the code on purpose and see that a test notices
+	@$(GO) run ./internal/mutants $(MUTANT)
+
+.PHONY: proof
+proof: setup ## what the issues say it must show, at full size
+	@$(GO) run ./internal/proof $(ITEM)
+
+.PHONY: bench
+bench: setup build ## the benchmarks and their rivals
+	@$(BINARY) bench $(BENCH) --json
+
+.PHONY: clean
+clean: ## remove what was built; caches of the set-up stay
+	@rm -rf bin
