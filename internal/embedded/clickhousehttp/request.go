@@ -2,6 +2,7 @@ package clickhousehttp
 
 import (
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -64,7 +65,18 @@ func parseRequest(r *http.Request, id string) (*request, error) {
 	if err := q.readStatement(values.Get("query"), body); err != nil {
 		return nil, err
 	}
-	return q, refuseOutside(q.text)
+	return q, errors.Join(refuseOutside(q.text), q.refuseKill())
+}
+
+var killStatement = regexp.MustCompile(`(?is)^(\s|/\*.*?\*/|--[^\n]*\n)*KILL\s`)
+
+// refuseKill keeps a reader from the queries of others: the engine knows one user
+// only, and lets that one kill its own even when it may only read.
+func (q *request) refuseKill() error {
+	if q.user == UserReader && killStatement.MatchString(q.text) {
+		return exception(164, "READONLY", "Cannot execute query in readonly mode.")
+	}
+	return nil
 }
 
 // authenticate accepts the two users, by whichever of HTTP's ways.
@@ -143,7 +155,7 @@ func (q *request) readStatement(text string, body io.Reader) error {
 
 // Statements that name other queries by id: here the id stands in a setting.
 var (
-	aboutQueries   = regexp.MustCompile(`(?is)^\s*KILL\s+QUERY\s|\bsystem\s*\.\s*processes\b`)
+	aboutQueries   = regexp.MustCompile(`(?is)^\s*KILL\s|\bsystem\s*\.\s*processes\b`)
 	queryIDCompare = regexp.MustCompile(`(?i)\bquery_id(\s*=|\s+IN\b)`)
 )
 

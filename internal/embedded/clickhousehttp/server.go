@@ -108,9 +108,7 @@ func (s *Server) run(ctx context.Context, w http.ResponseWriter, request *reques
 	if request.insert != nil {
 		return insert(ctx, w, session, request)
 	}
-	if request.user != UserReader {
-		s.interruptKilled(request.text)
-	}
+	s.interruptKilled(request.text)
 	// A client that goes away takes its query with it.
 	stop := context.AfterFunc(ctx, func() { s.kill(request.id) })
 	defer stop()

@@ -170,6 +170,7 @@ func TestReaderStaysReader(t *testing.T) {
 	for _, statement := range []string{
 		"INSERT INTO t VALUES (1)", "DROP TABLE t", "CREATE TABLE u (n UInt8) ENGINE = Memory", "SET readonly = 0",
 		"SELECT 1 SETTINGS readonly = 0",
+		"KILL QUERY WHERE query_id = 'of-another'", "/* x */ KILL QUERY WHERE 1",
 	} {
 		wantCode(t, statement, reader.Exec(timeout(t), statement), readonly)
 	}
@@ -180,8 +181,6 @@ func TestReaderStaysReader(t *testing.T) {
 	if err := batch.Append(uint8(1)); err != nil {
 		t.Fatal(err)
 	}
-	const other = "KILL QUERY WHERE query_id = 'of-another'"
-	wantCode(t, other, reader.Exec(timeout(t), other), readonly)
 	wantCode(t, "a reader's batch", batch.Send(), readonly)
 	wantCode(t, "a reader's batch after SET",
 		dbtest.OpenClickHouse(t, db.ReaderURL()+"?readonly=0").Exec(timeout(t), "INSERT INTO t VALUES (1)"), readonly)
