@@ -67,8 +67,11 @@ grant readside_reader to readside_projector;
 grant usage on schema eventlog to readside_query;
 grant select (position, time) on eventlog.events to readside_query;
 create policy readside_query_reads on eventlog.events for select to readside_query using (true);
+-- And whether the views follow this log, or one that was restored since.
+grant select on eventlog.log to readside_query;
 
 -- +goose Down
+revoke select on eventlog.log from readside_query;
 drop policy readside_query_reads on eventlog.events;
 revoke select (position, time) on eventlog.events from readside_query;
 revoke usage on schema eventlog from readside_query;

@@ -12,7 +12,7 @@ import (
 type Fulfilment struct {
 	OrderID     string    `view:"order_id,key"`
 	Status      string    `view:"status,index"`
-	BuyerID     string    `view:"buyer_id"`
+	BuyerID     string    `view:"buyer_id,index"`
 	BuyerName   string    `view:"buyer_name,join"`
 	City        string    `view:"city"`
 	Country     string    `view:"country,index"`

@@ -1,0 +1,237 @@
+package queryapi
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/graphql-go/graphql"
+	"github.com/graphql-go/graphql/gqlerrors"
+	"github.com/graphql-go/graphql/language/ast"
+	"github.com/graphql-go/graphql/language/parser"
+	"github.com/graphql-go/graphql/language/source"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/queryapi/guard"
+	"github.com/readside/readside/queryapi/refusal"
+)
+
+// API answers GraphQL requests. It is safe for concurrent use.
+type API struct {
+	schema  *Schema
+	fetcher *fetcher
+	waiter  Waiter
+	reports ReportRunner
+	limits  guard.Limits
+	logger  *slog.Logger
+	metrics *Metrics
+}
+
+// ReportRunner runs a report over the cold store.
+type ReportRunner interface {
+	Run(ctx context.Context, r *Report, args map[string]any) (*ReportRows, error)
+}
+
+// Options are what an API reads from. Pool is needed, and Reports where the schema
+// has reports; the rest has defaults.
+type Options struct {
+	Pool    *pgxpool.Pool
+	Reports ReportRunner
+	// Waiter is a Poll of Pool by default.
+	Waiter Waiter
+	// Limits are guard.DefaultLimits by default.
+	Limits *guard.Limits
+	// Logger is slog.Default by default.
+	Logger *slog.Logger
+	// Metrics are counted into when they are there.
+	Metrics *Metrics
+}
+
+// New makes an API. It starts nothing and reads nothing.
+func New(s *Schema, o Options) (*API, error) {
+	if o.Pool == nil {
+		return nil, errors.New("queryapi: no Postgres pool: set Options.Pool")
+	}
+	for name, r := range s.roots {
+		if r.report != nil && o.Reports == nil {
+			return nil, errors.New("queryapi: the schema has the report " + name + ": set Options.Reports")
+		}
+	}
+	a := &API{
+		schema: s, reports: o.Reports, waiter: o.Waiter, logger: o.Logger, metrics: o.Metrics,
+		fetcher: &fetcher{pool: o.Pool, tables: &tables{live: map[*view]string{}}},
+		limits:  guard.DefaultLimits(),
+	}
+	if o.Limits != nil {
+		a.limits = *o.Limits
+	}
+	if a.waiter == nil {
+		a.waiter = NewPoll(o.Pool)
+	}
+	if a.logger == nil {
+		a.logger = slog.Default()
+	}
+	return a, nil
+}
+
+// Request is one GraphQL request.
+type Request struct {
+	Query         string         `json:"query"`
+	OperationName string         `json:"operationName"`
+	Variables     map[string]any `json:"variables"`
+	Extensions    Extensions     `json:"extensions"`
+}
+
+// Extensions are what a request asks beyond the query.
+type Extensions struct {
+	// Position is the token of a command: the answer waits for it.
+	Position string `json:"position"`
+	// WaitMs bounds the wait: 2,000 by default, 10,000 at most.
+	WaitMs *int `json:"waitMs"`
+}
+
+const (
+	waitDefault = 2 * time.Second
+	waitMax     = 10 * time.Second
+)
+
+// Do answers a request. It does not panic, and it always answers.
+func (a *API) Do(ctx context.Context, req Request) *Answer {
+	began := time.Now()
+	answer := a.answer(ctx, req)
+	a.metrics.operation(answer, time.Since(began))
+	return answer
+}
+
+func (a *API) answer(ctx context.Context, req Request) *Answer {
+	doc, faults := a.document(req.Query)
+	if faults != nil {
+		return refused(faults...)
+	}
+	o, fault := newOperation(a.schema, doc, req.OperationName, req.Variables)
+	if fault != nil {
+		return refused(fault)
+	}
+	w, fault := newWait(req.Extensions)
+	if fault != nil {
+		return refused(fault)
+	}
+	p, fault := o.plan()
+	if fault != nil {
+		return refused(fault)
+	}
+	r, reached, err := a.read(ctx, p, w)
+	if err != nil {
+		return refused(a.failure(err))
+	}
+	return a.shape(ctx, doc, req, r, p, reached)
+}
+
+// document reads a query's text, and refuses what must not reach the library.
+func (a *API) document(query string) (*ast.Document, []*refusal.Refusal) {
+	text, fault := a.limits.Text(query)
+	if fault != nil {
+		return nil, []*refusal.Refusal{fault}
+	}
+	doc, err := parser.Parse(parser.ParseParams{Source: source.NewSource(&source.Source{Body: []byte(text), Name: "query"})})
+	if err != nil {
+		return nil, []*refusal.Refusal{syntax(err)}
+	}
+	if fault := a.limits.Document(&a.schema.graphql, doc); fault != nil {
+		return nil, []*refusal.Refusal{fault}
+	}
+	return doc, guard.Validate(&a.schema.graphql, doc)
+}
+
+func syntax(err error) *refusal.Refusal {
+	var e *gqlerrors.Error
+	if !errors.As(err, &e) {
+		return refusal.New(refusal.Syntax, "correct the query", "the query is not GraphQL: %v", err)
+	}
+	r := refusal.New(refusal.Syntax, "correct the query at that place", "%s", firstLine(e.Message))
+	for _, loc := range e.Locations {
+		r.Locations = append(r.Locations, refusal.Location{Line: loc.Line, Column: loc.Column})
+	}
+	return r
+}
+
+// read fetches what the plan reads: Postgres in one batch, reports beside it.
+func (a *API) read(ctx context.Context, p *plan, w *wait) (*results, *bool, error) {
+	group, groupCtx := errgroup.WithContext(ctx)
+	reports := make([]*ReportRows, len(p.reports))
+	for i, report := range p.reports {
+		group.Go(func() (err error) {
+			reports[i], err = a.reports.Run(groupCtx, &report.report.Report, report.args)
+			return err
+		})
+	}
+	r := &results{pages: map[string]*page{}, reports: map[string]*ReportRows{}}
+	var reached *bool
+	if len(p.views) > 0 {
+		group.Go(func() (err error) {
+			r, reached, err = a.readViews(groupCtx, p, w)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, nil, err
+	}
+	for i, report := range p.reports {
+		r.reports[joined(report.path)] = reports[i]
+	}
+	return r, reached, nil
+}
+
+// readViews reads at once, and again while the token is not reached. The first read
+// of an up-to-date view is the only one.
+func (a *API) readViews(ctx context.Context, p *plan, w *wait) (*results, *bool, error) {
+	began := time.Now()
+	for {
+		r, err := a.fetcher.fetch(ctx, p)
+		if err != nil || w == nil {
+			return r, nil, err
+		}
+		reached, err := r.reached(w.position)
+		if err != nil {
+			return nil, nil, err
+		}
+		left := w.most - time.Since(began)
+		if reached || left <= 0 {
+			a.metrics.waited(reached, time.Since(began))
+			return r, &reached, nil
+		}
+		if err := a.wake(ctx, r, w.position, left); err != nil {
+			return nil, nil, err
+		}
+	}
+}
+
+// wake waits for the projectors, at most as long as is left.
+func (a *API) wake(ctx context.Context, r *results, at eventlog.Position, left time.Duration) error {
+	waiting, cancel := context.WithTimeout(ctx, left)
+	defer cancel()
+	err := a.waiter.Wait(waiting, r.projectors(), at)
+	if waiting.Err() != nil && ctx.Err() == nil {
+		return nil // time is up: the last read says so
+	}
+	return err
+}
+
+func (a *API) shape(ctx context.Context, doc *ast.Document, req Request, r *results, p *plan, reached *bool) *Answer {
+	result := graphql.Execute(graphql.ExecuteParams{
+		Schema: a.schema.graphql, AST: doc, Context: ctx,
+		Root:          map[string]any{resultsKey: r},
+		OperationName: req.OperationName, Args: req.Variables,
+	})
+	answer := &Answer{Data: result.Data, executed: true, fresh: r.fresh}
+	for _, e := range result.Errors {
+		answer.Errors = append(answer.Errors, a.fieldError(e))
+	}
+	if freshness := r.extension(reached, p); freshness != nil {
+		answer.Extensions = map[string]any{"freshness": freshness}
+	}
+	return answer
+}

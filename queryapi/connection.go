@@ -1,0 +1,110 @@
+package queryapi
+
+import (
+	"github.com/graphql-go/graphql"
+
+	"github.com/readside/readside/projections"
+)
+
+// How many rows a page has.
+const (
+	firstDefault = 50
+	firstMax     = 200
+	inMax        = 100
+)
+
+func newPageInfo() *graphql.Object {
+	return graphql.NewObject(graphql.ObjectConfig{
+		Name: "PageInfo", Description: "Where a page ends.",
+		Fields: graphql.Fields{
+			"hasNextPage": {Type: graphql.NewNonNull(graphql.Boolean), Description: "Whether rows follow.",
+				Resolve: func(p graphql.ResolveParams) (any, error) { return p.Source.(*page).more, nil }},
+			"endCursor": {Type: graphql.String, Description: "What to pass as after for the next page; null for an empty page.",
+				Resolve: func(p graphql.ResolveParams) (any, error) { return p.Source.(*page).endCursor(), nil }},
+		},
+	})
+}
+
+// newConnection is a page of a view's rows: Relay's connection, and nodes beside it.
+func (b *builder) newConnection(v *view, name string) *graphql.Object {
+	node := graphql.NewNonNull(v.object)
+	edge := graphql.NewObject(graphql.ObjectConfig{
+		Name: name + "Edge",
+		Fields: graphql.Fields{
+			"node":   {Type: node, Resolve: pickSelf},
+			"cursor": {Type: graphql.NewNonNull(graphql.String), Resolve: func(p graphql.ResolveParams) (any, error) { return p.Source.(*row).cursor(), nil }},
+		},
+	})
+	rows := func(p graphql.ResolveParams) (any, error) { return p.Source.(*page).rows, nil }
+	return graphql.NewObject(graphql.ObjectConfig{
+		Name: name + "Connection", Description: "A page of rows.",
+		Fields: graphql.Fields{
+			"nodes":     {Type: listOfNonNull(node), Resolve: rows},
+			"edges":     {Type: listOfNonNull(graphql.NewNonNull(edge)), Resolve: rows},
+			"pageInfo":  {Type: graphql.NewNonNull(b.pageInfo), Resolve: pickSelf},
+			"freshness": {Type: graphql.NewNonNull(b.freshness), Description: "How fresh the page is.", Resolve: func(p graphql.ResolveParams) (any, error) { return p.Source.(*page).fresh, nil }},
+		},
+	})
+}
+
+func listOfNonNull(t graphql.Type) graphql.Output {
+	return graphql.NewNonNull(graphql.NewList(t))
+}
+
+func pagingArguments(defaultFirst int) graphql.FieldConfigArgument {
+	return graphql.FieldConfigArgument{
+		"first": {Type: graphql.Int, DefaultValue: defaultFirst, Description: "How many rows, at most 200."},
+		"after": {Type: graphql.String, Description: "The cursor that the page begins behind."},
+	}
+}
+
+func (b *builder) listArguments(v *view, name string) graphql.FieldConfigArgument {
+	args := pagingArguments(firstDefault)
+	if f := b.newFilter(v, name); f != nil {
+		args["filter"] = &graphql.ArgumentConfig{Type: f, Description: "Conditions that all hold."}
+	}
+	values := graphql.EnumValueConfigMap{}
+	for name := range v.orders {
+		values[name] = &graphql.EnumValueConfig{Value: name}
+	}
+	args["orderBy"] = &graphql.ArgumentConfig{
+		Type:         graphql.NewEnum(graphql.EnumConfig{Name: name + "Order", Description: "The orders of the view, ties broken by the key.", Values: values}),
+		DefaultValue: v.keyName,
+	}
+	return args
+}
+
+func (b *builder) newFilter(v *view, name string) *graphql.InputObject {
+	fields := graphql.InputObjectConfigFieldMap{}
+	for field, f := range v.filters {
+		fields[field] = &graphql.InputObjectFieldConfig{Type: b.columnFilter(&v.model.Columns[f.column], f.ranged)}
+	}
+	return graphql.NewInputObject(graphql.InputObjectConfig{Name: name + "Filter", Fields: fields})
+}
+
+// columnFilter is the input type of a column's conditions, shared by all columns alike.
+func (b *builder) columnFilter(c *projections.Column, ranged bool) *graphql.InputObject {
+	scalar := b.scalar(c.Kind)
+	if c.Key {
+		scalar = graphql.ID
+	}
+	name := scalar.Name() + "Filter"
+	if ranged {
+		name = scalar.Name() + "RangeFilter"
+	}
+	if f := b.filters[name]; f != nil {
+		return f
+	}
+	b.take(name, "column "+c.Name)
+	value := scalar.(graphql.Input)
+	fields := graphql.InputObjectConfigFieldMap{
+		"eq": {Type: value, Description: "Equal to."},
+		"in": {Type: graphql.NewList(graphql.NewNonNull(value)), Description: "Equal to one of these, at most 100."},
+	}
+	if ranged {
+		fields["gte"] = &graphql.InputObjectFieldConfig{Type: value, Description: "At least."}
+		fields["lt"] = &graphql.InputObjectFieldConfig{Type: value, Description: "Less than."}
+	}
+	b.filters[name] = graphql.NewInputObject(graphql.InputObjectConfig{Name: name, Description: "Conditions on a column; all of them hold.", Fields: fields})
+	return b.filters[name]
+}

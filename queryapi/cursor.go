@@ -1,0 +1,92 @@
+package queryapi
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/readside/readside/projections"
+	"github.com/readside/readside/queryapi/refusal"
+)
+
+// cursor is the place behind a row: the row's key, and its value in the order's
+// column. It says which view and order it belongs to.
+type cursor struct {
+	View  string `json:"v"`
+	Order string `json:"o"`
+	Value string `json:"a,omitempty"`
+	Key   string `json:"k"`
+}
+
+func (c cursor) String() string {
+	data, err := json.Marshal(c)
+	if err != nil {
+		return "" // four strings: it cannot fail
+	}
+	return base64.RawURLEncoding.EncodeToString(data)
+}
+
+// cursorBytesMax is far above what any key makes.
+const cursorBytesMax = 4096
+
+// parseCursor reads what String wrote, for one view and order, and answers the values
+// that the statement compares with.
+func parseCursor(token string, v *view, o order) ([]any, *refusal.Refusal) {
+	broken := refusal.New(refusal.BadCursor, "pass on an endCursor or an edge's cursor of the same list, unchanged", "the cursor is not one of this list")
+	data, err := base64.RawURLEncoding.DecodeString(token)
+	var c cursor
+	if len(token) > cursorBytesMax || err != nil || json.Unmarshal(data, &c) != nil {
+		return nil, broken
+	}
+	if c.View != v.model.Table() {
+		return nil, refusal.New(refusal.BadCursor, "begin again without after", "the cursor is of %s, this is a list of %s", c.View, v.model.Table())
+	}
+	if c.Order != o.name {
+		return nil, refusal.New(refusal.BadCursor, "keep orderBy from page to page, or begin again without after", "the cursor is of the order %s, this list is ordered by %s", c.Order, o.name)
+	}
+	if v.model.Columns[o.column].Key {
+		return []any{c.Key}, nil
+	}
+	value, err := parseCell(v.model.Columns[o.column].Kind, c.Value)
+	if err != nil {
+		return nil, broken.Because(err)
+	}
+	return []any{value, c.Key}, nil
+}
+
+// formatCell writes a value of an order's column so that parseCell reads the same.
+func formatCell(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case time.Time:
+		return strconv.FormatInt(v.UnixMicro(), 10)
+	case float64:
+		return strconv.FormatUint(math.Float64bits(v), 16)
+	}
+	return fmt.Sprint(v)
+}
+
+func parseCell(k projections.Kind, s string) (any, error) {
+	switch k {
+	case projections.Text:
+		return s, nil
+	case projections.Bool:
+		return strconv.ParseBool(s)
+	case projections.Int32:
+		n, err := strconv.ParseInt(s, 10, 32)
+		return int32(n), err
+	case projections.Int64:
+		return strconv.ParseInt(s, 10, 64)
+	case projections.Float64:
+		bits, err := strconv.ParseUint(s, 16, 64)
+		return math.Float64frombits(bits), err
+	case projections.Time:
+		us, err := strconv.ParseInt(s, 10, 64)
+		return time.UnixMicro(us).UTC(), err
+	}
+	return nil, fmt.Errorf("no order has columns of kind %s", k)
+}

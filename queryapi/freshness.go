@@ -1,0 +1,74 @@
+package queryapi
+
+import (
+	"time"
+
+	"github.com/graphql-go/graphql"
+
+	"github.com/readside/readside/eventlog"
+)
+
+// Freshness says how far a view has come. It was read in the snapshot of the rows.
+type Freshness struct {
+	View    string `json:"view"`
+	Version int    `json:"version"`
+	// Position is the checkpoint, as commands answer it.
+	Position eventlog.Position `json:"position"`
+	// AgeMs is how long ago the first event that is not folded yet was appended; 0
+	// when the view has folded all of the log.
+	AgeMs int64 `json:"ageMs"`
+	// LagEvents is how many events at most are not folded yet.
+	LagEvents int64 `json:"lagEvents"`
+	// State is CATCHING_UP, LIVE or HALTED.
+	State string `json:"state"`
+
+	projector string
+}
+
+// Watermark says how far a table of the cold store has come.
+type Watermark struct {
+	Table    string            `json:"table"`
+	Position eventlog.Position `json:"position"`
+	// At is when the watermark was published.
+	At    time.Time `json:"at"`
+	State string    `json:"state"`
+}
+
+func (b *builder) newFreshness() (hot, cold *graphql.Object) {
+	state := graphql.NewEnum(graphql.EnumConfig{
+		Name: "FreshnessState", Description: "What a projector does.",
+		Values: graphql.EnumValueConfigMap{
+			"CATCHING_UP": {Value: "CATCHING_UP", Description: "It folds events of the past."},
+			"LIVE":        {Value: "LIVE", Description: "It follows the log."},
+			"HALTED":      {Value: "HALTED", Description: "It stopped at a fault; the data stays as it was."},
+		},
+	})
+	str, long, num := graphql.NewNonNull(graphql.String), graphql.NewNonNull(b.long), graphql.NewNonNull(graphql.Int)
+	of := func(pick func(*Freshness) any) graphql.FieldResolveFn {
+		return func(p graphql.ResolveParams) (any, error) { return pick(p.Source.(*Freshness)), nil }
+	}
+	hot = graphql.NewObject(graphql.ObjectConfig{
+		Name: "Freshness", Description: "How far a view has come, read in the snapshot of its rows.",
+		Fields: graphql.Fields{
+			"view":      {Type: str, Resolve: of(func(f *Freshness) any { return f.View })},
+			"version":   {Type: num, Resolve: of(func(f *Freshness) any { return f.Version })},
+			"position":  {Type: str, Description: "The checkpoint, an opaque token.", Resolve: of(func(f *Freshness) any { return f.Position.String() })},
+			"ageMs":     {Type: long, Description: "How long ago the first event that is not folded yet was appended; 0 when there is none.", Resolve: of(func(f *Freshness) any { return f.AgeMs })},
+			"lagEvents": {Type: long, Description: "How many events at most are not folded yet.", Resolve: of(func(f *Freshness) any { return f.LagEvents })},
+			"state":     {Type: graphql.NewNonNull(state), Resolve: of(func(f *Freshness) any { return f.State })},
+		},
+	})
+	mark := func(pick func(*Watermark) any) graphql.FieldResolveFn {
+		return func(p graphql.ResolveParams) (any, error) { return pick(p.Source.(*Watermark)), nil }
+	}
+	cold = graphql.NewObject(graphql.ObjectConfig{
+		Name: "ColdFreshness", Description: "How far a table of the reports had come when the report began.",
+		Fields: graphql.Fields{
+			"table":    {Type: str, Resolve: mark(func(w *Watermark) any { return w.Table })},
+			"position": {Type: str, Description: "The watermark, an opaque token.", Resolve: mark(func(w *Watermark) any { return w.Position.String() })},
+			"at":       {Type: graphql.NewNonNull(b.time), Description: "When the watermark was published.", Resolve: mark(func(w *Watermark) any { return w.At })},
+			"state":    {Type: graphql.NewNonNull(state), Resolve: mark(func(w *Watermark) any { return w.State })},
+		},
+	})
+	return hot, cold
+}

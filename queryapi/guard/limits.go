@@ -1,0 +1,48 @@
+// Package guard refuses GraphQL documents that would cost more than they should,
+// before the library's validator sees them: graphql-go 0.8.1 overflows its stack on
+// a cyclic fragment, which no recover can catch, and takes seconds to minutes on
+// deeply nested literals, fragments that double at every level and masses of
+// unknown names.
+//
+// Text scans the bytes, in one pass and without recursion; what it lets through is
+// safe to parse. Document walks what was parsed: names, cycles, conflicts and sizes
+// after fragments are expanded. Validate then runs the library's own rules, which
+// can no longer be led astray. Each step ends at the first fault.
+package guard
+
+// Limits bound a document. The zero value refuses everything: begin with DefaultLimits.
+type Limits struct {
+	// BytesMax bounds the text of a query.
+	BytesMax int
+	// TokensMax bounds its tokens, comments and commas not counted.
+	TokensMax int
+	// NestingMax bounds open brackets of all kinds, and so the parser's recursion.
+	NestingMax int
+	// LiteralDepthMax bounds lists and objects within one argument.
+	LiteralDepthMax int
+	// OperationsMax and VariablesMax bound a document's definitions.
+	OperationsMax int
+	VariablesMax  int
+	// SpreadsMax bounds fragments and places that spread them, each.
+	SpreadsMax int
+	// AliasesMax bounds fields that are given another name.
+	AliasesMax int
+	// RootsMax bounds the fields at the top of an operation.
+	RootsMax int
+	// DepthMax bounds how deep the answer is nested, below the root.
+	DepthMax int
+	// NodesMax bounds an operation's fields once its fragments are expanded.
+	NodesMax int
+	// IntrospectionListsMax bounds lists within lists of __schema and __type, of which
+	// each multiplies the answer by the size of the schema.
+	IntrospectionListsMax int
+}
+
+// DefaultLimits are those of the design; GraphiQL's own introspection fits in.
+func DefaultLimits() Limits {
+	return Limits{
+		BytesMax: 64 << 10, TokensMax: 2000, NestingMax: 20, LiteralDepthMax: 8,
+		OperationsMax: 10, VariablesMax: 50, SpreadsMax: 50, AliasesMax: 50,
+		RootsMax: 10, DepthMax: 15, NodesMax: 1000, IntrospectionListsMax: 1,
+	}
+}

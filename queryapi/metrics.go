@@ -1,0 +1,93 @@
+package queryapi
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics count what an API does. A nil *Metrics counts nothing.
+type Metrics struct {
+	operations *prometheus.CounterVec
+	seconds    prometheus.Histogram
+	waits      *prometheus.CounterVec
+	waitTime   prometheus.Histogram
+	lag        *prometheus.GaugeVec
+	age        *prometheus.GaugeVec
+	halted     *prometheus.GaugeVec
+	inFlight   prometheus.Gauge
+}
+
+// NewMetrics registers the metrics.
+func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
+	opts := func(name, help string) prometheus.Opts {
+		return prometheus.Opts{Namespace: "readside", Subsystem: "query", Name: name, Help: help}
+	}
+	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
+		return prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "readside", Subsystem: "query", Name: name, Help: help, Buckets: buckets})
+	}
+	m := &Metrics{
+		operations: prometheus.NewCounterVec(prometheus.CounterOpts(opts("operations_total", "GraphQL operations by the code of their first error, OK without one.")), []string{"code"}),
+		seconds:    histogram("operation_seconds", "Duration of operations, waits included.", []float64{.0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10}),
+		waits:      prometheus.NewCounterVec(prometheus.CounterOpts(opts("waits_total", "Waits for a command's position by outcome.")), []string{"reached"}),
+		waitTime:   histogram("wait_seconds", "How long was waited for a command's position.", []float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10}),
+		lag:        prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("view_lag_events", "Events of the log that the view has not folded, at most.")), []string{"view"}),
+		age:        prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("view_age_seconds", "How long ago the first event not folded was appended.")), []string{"view"}),
+		halted:     prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("view_halted", "1 when the view's projector halted.")), []string{"view"}),
+		inFlight:   prometheus.NewGauge(prometheus.GaugeOpts(opts("requests_in_flight", "Requests being answered."))),
+	}
+	for _, c := range []prometheus.Collector{m.operations, m.seconds, m.waits, m.waitTime, m.lag, m.age, m.halted, m.inFlight} {
+		if err := r.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+const codeOK = "OK"
+
+func (m *Metrics) operation(a *Answer, took time.Duration) {
+	if m == nil {
+		return
+	}
+	code := codeOK
+	if len(a.Errors) > 0 {
+		code = a.Errors[0].Code()
+	}
+	m.operations.WithLabelValues(code).Inc()
+	m.seconds.Observe(took.Seconds())
+}
+
+func (m *Metrics) waited(reached bool, took time.Duration) {
+	if m == nil {
+		return
+	}
+	outcome := "no"
+	if reached {
+		outcome = "yes"
+	}
+	m.waits.WithLabelValues(outcome).Inc()
+	m.waitTime.Observe(took.Seconds())
+}
+
+// views sets the gauges of each view.
+func (m *Metrics) views(fresh []*Freshness) {
+	if m == nil {
+		return
+	}
+	for _, f := range fresh {
+		m.lag.WithLabelValues(f.View).Set(float64(f.LagEvents))
+		m.age.WithLabelValues(f.View).Set(float64(f.AgeMs) / 1000)
+		halted := 0.0
+		if f.State == "HALTED" {
+			halted = 1
+		}
+		m.halted.WithLabelValues(f.View).Set(halted)
+	}
+}
+
+func (m *Metrics) requests(delta float64) {
+	if m != nil {
+		m.inFlight.Add(delta)
+	}
+}

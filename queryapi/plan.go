@@ -1,0 +1,237 @@
+package queryapi
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/graphql-go/graphql/language/ast"
+
+	"github.com/readside/readside/queryapi/refusal"
+)
+
+// plan is what an operation reads.
+type plan struct {
+	reads   []*read
+	reports []*reportRead
+	views   []*view // each once, in the schema's order
+	cost    int
+}
+
+// reportRead is one run of a report.
+type reportRead struct {
+	path   []string
+	report *report
+	args   map[string]any
+}
+
+// costMax bounds the values of an answer, estimated: rows times fields.
+const costMax = 50_000
+
+// listFactor is how many items a list within a json column is taken to have.
+const listFactor = 10
+
+func (o *operation) plan() (*plan, *refusal.Refusal) {
+	p := &planner{operation: o, plan: &plan{}}
+	for _, f := range o.collect([]*ast.SelectionSet{o.node.SelectionSet}) {
+		if fault := p.root(f); fault != nil {
+			return nil, fault
+		}
+	}
+	if p.cost > costMax {
+		return nil, refusal.Over("cost", costMax, p.cost, "ask for fewer rows with first, or for fewer fields")
+	}
+	for _, v := range o.schema.views {
+		if slices.ContainsFunc(p.reads, func(r *read) bool { return r.view == v }) {
+			p.views = append(p.views, v)
+		}
+	}
+	return p.plan, nil
+}
+
+type planner struct {
+	*operation
+	*plan
+}
+
+func (p *planner) root(f *selected) *refusal.Refusal {
+	root := p.schema.roots[f.name]
+	if root == nil {
+		return nil // introspection, which reads nothing
+	}
+	args := p.arguments(root.field.Args, f.args)
+	switch {
+	case root.row != nil:
+		return p.row(root.row, args["id"], f.sets, f.key)
+	case root.list != nil:
+		return p.list(root.list, args, f)
+	case root.screen != nil:
+		return p.screen(root.screen, args, f)
+	}
+	p.reports = append(p.reports, &reportRead{path: []string{f.key}, report: root.report, args: args})
+	return nil
+}
+
+// row plans a row by its key.
+func (p *planner) row(v *view, key any, sets []*ast.SelectionSet, path ...string) *refusal.Refusal {
+	r := &read{path: path, view: v, where: []condition{{column: v.model.Key, op: "=", value: key}}}
+	p.node(r, sets)
+	return p.add(r, 1, sets)
+}
+
+// add closes a read: with the key at least, and with its cost.
+func (p *planner) add(r *read, rows int, sets []*ast.SelectionSet) *refusal.Refusal {
+	if fault := r.checkTexts(); fault != nil {
+		return fault.At(r.path...)
+	}
+	if len(r.columns) == 0 {
+		r.need(r.view.model.Key)
+	}
+	p.reads = append(p.reads, r)
+	p.cost += rows * p.nodes(r.view, sets)
+	return nil
+}
+
+// nodes estimates the fields of one row.
+func (p *planner) nodes(v *view, sets []*ast.SelectionSet) int {
+	n := 0
+	for _, f := range p.collect(sets) {
+		n += 1 + listFactor*p.nodes(v, f.sets)
+	}
+	return n
+}
+
+// node notes the columns that a row's fields need.
+func (p *planner) node(r *read, sets []*ast.SelectionSet) {
+	for _, f := range p.collect(sets) {
+		if column, ok := r.view.columns[f.name]; ok {
+			r.need(column)
+		}
+	}
+}
+
+func (p *planner) list(v *view, args map[string]any, f *selected) *refusal.Refusal {
+	r := &read{path: []string{f.key}, view: v, list: true, order: v.orders[args["orderBy"].(string)]}
+	if fault := p.filter(r, args["filter"]); fault != nil {
+		return fault.At(r.path...)
+	}
+	return p.page(r, args, f.sets)
+}
+
+// page plans the paging arguments and the connection's fields.
+func (p *planner) page(r *read, args map[string]any, sets []*ast.SelectionSet) *refusal.Refusal {
+	r.first, _ = args["first"].(int)
+	if r.first < 1 || r.first > firstMax {
+		fault := refusal.Over("first", firstMax, r.first, "ask for 1 to 200 rows, and page with after")
+		if r.first < 1 {
+			fault.Message = "first is less than 1"
+		}
+		return fault.At(r.path...)
+	}
+	if after, ok := args["after"].(string); ok {
+		values, fault := parseCursor(after, r.view, r.order)
+		if fault != nil {
+			return fault.At(r.path...)
+		}
+		r.after = values
+	}
+	return p.connection(r, sets)
+}
+
+func (p *planner) connection(r *read, sets []*ast.SelectionSet) *refusal.Refusal {
+	var nodes []*ast.SelectionSet
+	for _, f := range p.collect(sets) {
+		switch f.name {
+		case "nodes":
+			nodes = append(nodes, f.sets...)
+			p.node(r, f.sets)
+		case "edges":
+			nodes = append(nodes, p.edges(r, f.sets)...)
+		case "pageInfo":
+			for _, info := range p.collect(f.sets) {
+				if info.name == "endCursor" {
+					r.needCursor()
+				}
+			}
+		}
+	}
+	return p.add(r, r.first, nodes)
+}
+
+func (p *planner) edges(r *read, sets []*ast.SelectionSet) []*ast.SelectionSet {
+	var nodes []*ast.SelectionSet
+	for _, f := range p.collect(sets) {
+		switch f.name {
+		case "node":
+			nodes = append(nodes, f.sets...)
+			p.node(r, f.sets)
+		case "cursor":
+			r.needCursor()
+		}
+	}
+	return nodes
+}
+
+// filter turns the filter argument into conditions, in the columns' order, so that
+// the same filter makes the same statement.
+func (p *planner) filter(r *read, filter any) *refusal.Refusal {
+	fields, _ := filter.(map[string]any)
+	names := make([]string, 0, len(fields))
+	for name := range fields {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		conditions, _ := fields[name].(map[string]any)
+		if fault := r.filterColumn(r.view.filters[name].column, conditions); fault != nil {
+			return fault
+		}
+	}
+	return nil
+}
+
+func (r *read) filterColumn(column int, conditions map[string]any) *refusal.Refusal {
+	for _, c := range []struct{ name, op string }{{"eq", "="}, {"gte", ">="}, {"lt", "<"}} {
+		if v, ok := conditions[c.name]; ok {
+			r.where = append(r.where, condition{column: column, op: c.op, value: v})
+		}
+	}
+	in, ok := conditions["in"].([]any)
+	if !ok {
+		return nil
+	}
+	if len(in) > inMax {
+		return refusal.Over("in", inMax, len(in), "send several requests, or filter by another column")
+	}
+	r.where = append(r.where, condition{column: column, op: "=any", value: array(r.view.model.Columns[column].Kind, in)})
+	return nil
+}
+
+func (p *planner) screen(s *screen, args map[string]any, f *selected) *refusal.Refusal {
+	for _, part := range p.collect(f.sets) {
+		c := s.parts[part.name]
+		if c == nil {
+			continue // __typename
+		}
+		if fault := p.part(c, args, part, f.key); fault != nil {
+			return fault
+		}
+	}
+	return nil
+}
+
+func (p *planner) part(c *part, args map[string]any, f *selected, screen string) *refusal.Refusal {
+	if c.List == nil {
+		return p.row(c.view, args[c.Key], f.sets, screen, f.key)
+	}
+	r := &read{path: []string{screen, f.key}, view: c.view, list: true, order: c.order}
+	for _, w := range c.where {
+		if w.arg != "" {
+			r.where = append(r.where, condition{column: w.column, op: "=", value: args[w.arg]})
+			continue
+		}
+		r.where = append(r.where, condition{column: w.column, op: "=any", value: w.in})
+	}
+	return p.page(r, p.arguments(c.field.Args, f.args), f.sets)
+}
+
+func joined(path []string) string { return strings.Join(path, "/") }

@@ -1,0 +1,161 @@
+package queryapi
+
+import (
+	"time"
+	"unicode/utf8"
+
+	"fmt"
+	"github.com/readside/readside/projections"
+	"github.com/readside/readside/queryapi/refusal"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// read is one statement of a plan: a row by key or a page of a list, with the columns
+// that the operation asks for and no others.
+type read struct {
+	path    []string
+	view    *view
+	columns []int // of the model, in the order of the statement
+	where   []condition
+	list    bool
+	order   order
+	after   []any // the cursor's values
+	first   int
+}
+
+// condition compares a column; op is one of =, >=, < and =any.
+type condition struct {
+	column int
+	op     string
+	value  any
+}
+
+const stateLive = 2 // the _state of rows that readers see
+
+// need adds a column to those that are read.
+func (r *read) need(column int) {
+	if !slices.Contains(r.columns, column) {
+		r.columns = append(r.columns, column)
+	}
+}
+
+// needCursor adds what a cursor is made of.
+func (r *read) needCursor() {
+	r.need(r.order.column)
+	r.need(r.view.model.Key)
+}
+
+// sql is the statement against a generation's table. Every value is a parameter, so
+// one statement serves all pages of a list.
+func (r *read) sql(table string) (string, []any) {
+	var b strings.Builder
+	b.WriteString("select ")
+	for i, c := range r.columns {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(r.column(c))
+	}
+	fmt.Fprintf(&b, " from %s where _state = %d", pgx.Identifier{"views", table}.Sanitize(), stateLive)
+	args := r.writeWhere(&b)
+	if r.list {
+		direction := ""
+		if r.order.desc {
+			direction = " desc"
+		}
+		b.WriteString(" order by " + r.column(r.order.column) + direction)
+		if r.order.column != r.view.model.Key {
+			b.WriteString(", " + r.column(r.view.model.Key) + direction)
+		}
+		// One more than asked for says whether rows follow.
+		args = append(args, r.first+1)
+		fmt.Fprintf(&b, " limit $%d", len(args))
+	}
+	return b.String(), args
+}
+
+func (r *read) writeWhere(b *strings.Builder) []any {
+	var args []any
+	for _, c := range r.where {
+		args = append(args, c.value)
+		if c.op == "=any" {
+			fmt.Fprintf(b, " and %s = any($%d)", r.column(c.column), len(args))
+			continue
+		}
+		fmt.Fprintf(b, " and %s %s $%d", r.column(c.column), c.op, len(args))
+	}
+	if r.after == nil {
+		return args
+	}
+	op := ">"
+	if r.order.desc {
+		op = "<"
+	}
+	args = append(args, r.after...)
+	if len(r.after) == 1 {
+		fmt.Fprintf(b, " and %s %s $%d", r.column(r.view.model.Key), op, len(args))
+		return args
+	}
+	fmt.Fprintf(b, " and (%s, %s) %s ($%d, $%d)", r.column(r.order.column), r.column(r.view.model.Key), op, len(args)-1, len(args))
+	return args
+}
+
+func (r *read) column(i int) string {
+	return pgx.Identifier{r.view.model.Columns[i].Name}.Sanitize()
+}
+
+// checkTexts refuses what no stored text can equal, and Postgres would not take.
+func (r *read) checkTexts() *refusal.Refusal {
+	for _, c := range r.where {
+		texts, ok := c.value.([]string)
+		if text, single := c.value.(string); single {
+			texts, ok = []string{text}, true
+		}
+		if ok && !slices.ContainsFunc(texts, unstorable) {
+			continue
+		}
+		if ok {
+			return refusal.New(refusal.BadVariables, "take the byte out: no stored text has one", "the value for %s has a NUL byte or is not UTF-8", r.view.model.Columns[c.column].Name)
+		}
+	}
+	for _, v := range r.after {
+		if text, ok := v.(string); ok && unstorable(text) {
+			return refusal.New(refusal.BadCursor, "pass on a cursor unchanged", "the cursor is not one of this list")
+		}
+	}
+	return nil
+}
+
+func unstorable(text string) bool {
+	return strings.IndexByte(text, 0) >= 0 || !utf8.ValidString(text)
+}
+
+// array makes a typed slice of filter values, as Postgres takes it.
+func array(k projections.Kind, values []any) any {
+	switch k {
+	case projections.Text:
+		return typed[string](values)
+	case projections.Bool:
+		return typed[bool](values)
+	case projections.Int32:
+		return typed[int](values)
+	case projections.Int64:
+		return typed[int64](values)
+	case projections.Float64:
+		return typed[float64](values)
+	}
+	return typed[time.Time](values)
+}
+
+func typed[T any](values []any) []T {
+	out := make([]T, 0, len(values))
+	for _, v := range values {
+		if t, ok := v.(T); ok {
+			out = append(out, t)
+		}
+	}
+	return out
+}

@@ -1,0 +1,76 @@
+package queryapi
+
+import (
+	"strings"
+
+	"github.com/graphql-go/graphql"
+)
+
+const reportRowsDefault = 1000
+
+// report is a Report compiled.
+type report struct {
+	Report
+}
+
+// ReportRows is what a report answers.
+type ReportRows struct {
+	// Rows hold a value per column: string, int64, float64 or time.Time, nil for NULL.
+	Rows [][]any
+	// Truncated says that there were more.
+	Truncated bool
+	// TimeZone is the one that months and days were cut in.
+	TimeZone string
+	// Watermarks were read before the report.
+	Watermarks []*Watermark
+}
+
+func (b *builder) addReport(r Report) {
+	who := "report " + r.Name
+	if r.RowsMax == 0 {
+		r.RowsMax = reportRowsDefault
+	}
+	if !strings.HasPrefix(strings.ToLower(strings.TrimSpace(r.SQL)), "select") && !strings.HasPrefix(strings.ToLower(strings.TrimSpace(r.SQL)), "with") {
+		b.fault("%s: its SQL is not a SELECT", who)
+	}
+	name := capital(r.Name)
+	b.take(name, who)
+	b.take(name+"Row", who)
+	fields := graphql.Fields{}
+	for i, c := range r.Columns {
+		scalar := b.scalar(c.Kind)
+		if scalar == nil || !graphQLName.MatchString(c.Name) || fields[c.Name] != nil {
+			b.fault("%s: column %q needs a name of its own and a scalar kind", who, c.Name)
+			continue
+		}
+		fields[c.Name] = &graphql.Field{Type: graphql.NewNonNull(scalar), Description: c.Doc,
+			Resolve: func(p graphql.ResolveParams) (any, error) { return p.Source.([]any)[i], nil }}
+	}
+	if len(fields) == 0 {
+		b.fault("%s has no columns", who)
+		return
+	}
+	rowType := graphql.NewObject(graphql.ObjectConfig{Name: name + "Row", Fields: fields})
+	b.addRoot(r.Name, &graphql.Field{
+		Type: graphql.NewNonNull(b.reportObject(name, r.Doc, rowType)), Description: r.Doc, Args: b.arguments(who, r.Args),
+		Resolve: func(p graphql.ResolveParams) (any, error) {
+			results, key := resultsOf(p)
+			return results.reports[key], nil
+		},
+	}, &root{report: &report{r}}, who)
+}
+
+func (b *builder) reportObject(name, doc string, rowType *graphql.Object) *graphql.Object {
+	of := func(pick func(*ReportRows) any) graphql.FieldResolveFn {
+		return func(p graphql.ResolveParams) (any, error) { return pick(p.Source.(*ReportRows)), nil }
+	}
+	return graphql.NewObject(graphql.ObjectConfig{
+		Name: name, Description: doc,
+		Fields: graphql.Fields{
+			"rows":      {Type: listOfNonNull(graphql.NewNonNull(rowType)), Resolve: of(func(r *ReportRows) any { return r.Rows })},
+			"truncated": {Type: graphql.NewNonNull(graphql.Boolean), Description: "Whether there were more rows than a report may have.", Resolve: of(func(r *ReportRows) any { return r.Truncated })},
+			"timeZone":  {Type: graphql.NewNonNull(graphql.String), Description: "The time zone that months are cut in.", Resolve: of(func(r *ReportRows) any { return r.TimeZone })},
+			"freshness": {Type: listOfNonNull(graphql.NewNonNull(b.coldFreshness)), Description: "How far the tables of the report had come when it began.", Resolve: of(func(r *ReportRows) any { return r.Watermarks })},
+		},
+	})
+}
