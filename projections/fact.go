@@ -1,7 +1,11 @@
 package projections
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"reflect"
+	"strings"
 	"unsafe"
 
 	"github.com/readside/readside/eventlog"
@@ -14,7 +18,8 @@ import (
 //
 // order puts the column into the sorting key, low stores it as LowCardinality.
 // One field is tagged `fact:"at,time"`: the moment that months and partitions are
-// cut by. Batch and position columns are added by the store.
+// cut by. A second tag, doc:"…", says in a few words what the column holds. Batch and
+// position columns are added by the store.
 type Fact[R any] struct {
 	// Name is the table's name, in lower case: "order_lines".
 	Name string
@@ -40,6 +45,8 @@ type FactHandling struct {
 	Rows func(event any, m Meta, emit func(row any)) error
 
 	decoder func(*eventlog.Upcasters) Decode
+	// upcasters is the fingerprint of those that lift the type.
+	upcasters string
 }
 
 // Append handles an event whose facts are the rows that it answers. It is pure.
@@ -86,6 +93,23 @@ func (m *FactModel) Base(row any) unsafe.Pointer { return m.base(row) }
 
 // Table is the fact's name and version: "order_lines_v1".
 func (m *FactModel) Table() string { return tableName(m.Name, m.Version) }
+
+// Fingerprint is a hash of what the stored rows depend on: the columns, and the event
+// types handled with their upcasters. Tables of two fingerprints cannot share rows.
+// (What the handlers do is code, which no fingerprint sees: changed code needs a new
+// Version.)
+func (m *FactModel) Fingerprint() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "fact %s %d time=%d\n", m.Name, m.Version, m.Time)
+	for _, c := range m.Columns {
+		fmt.Fprintf(&b, "column %s %s order=%t low=%t\n", c.Name, c.Kind, c.Order, c.Low)
+	}
+	for _, h := range m.Handlings {
+		fmt.Fprintf(&b, "handle %s %d %s\n", h.EventType, h.EventVersion, h.upcasters)
+	}
+	sum := sha256.Sum256([]byte(b.String()))
+	return hex.EncodeToString(sum[:8])
+}
 
 func (f *Fact[R]) define(c *compiler) {
 	m := &FactModel{

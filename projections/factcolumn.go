@@ -14,8 +14,10 @@ type FactColumn struct {
 	Kind Kind
 	// Order and Low are the tag's options.
 	Order, Low bool
-	Type       reflect.Type
-	Field      string
+	// Doc is the field's doc tag: a few words for analysts.
+	Doc   string
+	Type  reflect.Type
+	Field string
 
 	offset uintptr
 }
@@ -30,6 +32,7 @@ func factColumnsOf(t reflect.Type) (columns []FactColumn, at int, err error) {
 	}
 	var errs []error
 	at = -1
+	seen := map[string]bool{}
 	for _, f := range reflect.VisibleFields(t) {
 		tag := f.Tag.Get("fact")
 		if tag == "" {
@@ -41,6 +44,11 @@ func factColumnsOf(t reflect.Type) (columns []FactColumn, at int, err error) {
 			errs = append(errs, fmt.Errorf("field %s: %w", f.Name, err))
 			continue
 		}
+		if seen[c.Name] || isTime && at >= 0 {
+			errs = append(errs, fmt.Errorf("field %s: a second column %q, or a second time", f.Name, c.Name))
+			continue
+		}
+		seen[c.Name] = true
 		if isTime {
 			at = len(columns)
 		}
@@ -54,7 +62,7 @@ func factColumnsOf(t reflect.Type) (columns []FactColumn, at int, err error) {
 
 func factColumnOf(f reflect.StructField, tag string) (c FactColumn, isTime bool, err error) {
 	parts := strings.Split(tag, ",")
-	c = FactColumn{Name: parts[0], Type: f.Type, Field: f.Name, offset: f.Offset}
+	c = FactColumn{Name: parts[0], Doc: f.Tag.Get("doc"), Type: f.Type, Field: f.Name, offset: f.Offset}
 	if !nameRE.MatchString(c.Name) || len(f.Index) > 1 || !f.IsExported() {
 		return c, false, fmt.Errorf("%q: columns are exported fields of the row itself with lower case names", c.Name)
 	}

@@ -46,6 +46,22 @@ func (s *Set) Decode(e *eventlog.Event) (d Event, ok bool, err error) {
 	return Event{Route: r, Value: v, Meta: MetaOf(e)}, true, nil
 }
 
+// DecodeAll decodes the events that the set handles. At the first that cannot be
+// decoded it stops, with those before it and the *FoldError.
+func (s *Set) DecodeAll(stored []eventlog.Event) ([]Event, error) {
+	events := make([]Event, 0, len(stored))
+	for i := range stored {
+		e, ok, err := s.Decode(&stored[i])
+		if err != nil {
+			return events, err
+		}
+		if ok {
+			events = append(events, e)
+		}
+	}
+	return events, nil
+}
+
 func (s *Set) firstView(r *Route) string {
 	if len(r.Views) > 0 {
 		return s.views[r.Views[0].View].Name

@@ -72,6 +72,9 @@ func (m *Model) clear(r *Row) {
 	*(*string)(m.Field(r.Value, m.Key)) = r.Key
 }
 
+// Clone is a shallow copy of a *R: what its slices and maps hold is shared.
+func (m *Model) Clone(row any) any { return m.clone(row) }
+
 var errJoined = errors.New("the handler wrote a column that is marked join")
 
 func (m *Model) checkOwn(r *Row) error {

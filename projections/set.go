@@ -273,6 +273,7 @@ func (c *compiler) route(s *Set) {
 	}
 	for i, f := range s.facts {
 		for _, h := range f.Handlings {
+			h.upcasters = c.upcasters.Fingerprint(h.EventType)
 			r := at(h.EventType, h.Event, h.decoder, "fact "+f.Name)
 			r.Facts = append(r.Facts, FactRoute{Fact: i, Handling: h})
 		}

@@ -41,6 +41,10 @@ func (v *View[R]) define(c *compiler) {
 			New:  func() any { return new(R) },
 			base: func(row any) unsafe.Pointer { return unsafe.Pointer(row.(*R)) },
 			zero: func(row any) { *row.(*R) = *new(R) },
+			clone: func(row any) any {
+				c := *row.(*R)
+				return &c
+			},
 		}
 		for _, h := range v.Handlers {
 			m.Handlings = append(m.Handlings, h.handling())
@@ -70,8 +74,9 @@ type Model struct {
 	// New makes a zero row, a *R.
 	New func() any
 
-	base func(row any) unsafe.Pointer
-	zero func(row any)
+	base  func(row any) unsafe.Pointer
+	zero  func(row any)
+	clone func(row any) any
 }
 
 // Field points to the column's field in row, a *R: a *string, *int64, *time.Time, …

@@ -67,18 +67,8 @@ func (r *reader) read(ctx context.Context, cfg Config, from eventlog.Position) e
 // decode makes a batch of a page: up to the first event that has no value or no key.
 func decode(set *projections.Set, from eventlog.Position, page eventlog.Page) (*batch, error) {
 	b := &batch{from: from, next: page.Next, caughtUp: page.Next == page.Head && !page.Held}
-	b.events = make([]projections.Event, 0, len(page.Events))
 	var err error
-	for i := range page.Events {
-		e, ok, decodeErr := set.Decode(&page.Events[i])
-		if decodeErr != nil {
-			err = decodeErr
-			break
-		}
-		if ok {
-			b.events = append(b.events, e)
-		}
-	}
+	b.events, err = set.DecodeAll(page.Events)
 	touches, keyErr := set.Touches(make([]projections.Touch, 0, len(b.events)*2), b.events)
 	if keyErr != nil {
 		err = keyErr // it stands before the event that could not be decoded

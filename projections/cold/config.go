@@ -1,0 +1,121 @@
+package cold
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/projections"
+)
+
+// Config says what a cold projector writes and where.
+type Config struct {
+	// Name is the projector's name: its checkpoint's key. Default "cold".
+	Name string
+	// Log is what it reads.
+	Log *eventlog.Log
+	// Pool is where its ledger is, as the role readside_projector; the log's database.
+	// A running projector keeps one connection of it.
+	Pool *pgxpool.Pool
+	// ClickHouse is where the facts go: tables into the connection's database.
+	ClickHouse driver.Conn
+	// Mart is the database of the analysts' views. Default: MartDatabase of the tables'.
+	Mart string
+	// Set is whose facts it writes.
+	Set *projections.Set
+	// BatchRows bounds the rows of one batch. Default 50,000.
+	BatchRows int
+	// FlushEvery bounds how long a row waits for others when the projector is not
+	// behind. Default 500 ms.
+	FlushEvery time.Duration
+	// Logger gets what an operator wants to know. Default slog.Default().
+	Logger *slog.Logger
+	// Observer is told of every batch.
+	Observer Observer
+}
+
+// Observer is told what a projector does; nil functions are left out. They are called
+// from the projector's own goroutine and must not block.
+type Observer struct {
+	// Written is called after every finished batch.
+	Written func(Written)
+	// Recovered is called for every block of a dead worker that was brought to its end.
+	Recovered func(table string, how Recovery)
+	// Halted is called when a fault halts the projector.
+	Halted func(error)
+}
+
+// Written is a finished batch.
+type Written struct {
+	// Position is the checkpoint now; Rows and Blocks are what was written for it.
+	Position     eventlog.Position
+	Rows, Blocks int
+	// Took is from the plan to the published watermark.
+	Took time.Duration
+}
+
+// Recovery is what became of a block that a dead worker had planned.
+type Recovery string
+
+// The ways to bring a block to its end.
+const (
+	// Found: it was in ClickHouse.
+	Found Recovery = "found"
+	// Resent: it was not, and went in under its token.
+	Resent Recovery = "resent"
+	// Renewed: its token was spent without its rows, and it went in under a new one.
+	Renewed Recovery = "renewed"
+	// Withdrawn: other code makes other blocks; what there was of it is taken out.
+	Withdrawn Recovery = "withdrawn"
+)
+
+const (
+	defaultName       = "cold"
+	defaultBatchRows  = 50_000
+	defaultFlushEvery = 500 * time.Millisecond
+	maxFlushEvery     = 10 * time.Second
+)
+
+func (c *Config) validate() error {
+	var errs []error
+	missing := func(absent bool, what, mend string) {
+		if absent {
+			errs = append(errs, fmt.Errorf("the Config has no %s: %s", what, mend))
+		}
+	}
+	missing(c.Log == nil, "Log", "open one with eventlog.Open")
+	missing(c.Pool == nil, "Pool", "connect one as the role readside_projector")
+	missing(c.ClickHouse == nil, "ClickHouse", "open one with clickhouse.Open")
+	missing(c.Set == nil || len(c.Set.Facts()) == 0, "facts", "give facts to projections.NewSet")
+	if c.BatchRows < 0 || c.BatchRows > blockRowsMax {
+		errs = append(errs, fmt.Errorf("BatchRows is %d: give 1 to %d, or 0 for %d", c.BatchRows, blockRowsMax, defaultBatchRows))
+	}
+	if c.FlushEvery < 0 || c.FlushEvery > maxFlushEvery {
+		errs = append(errs, fmt.Errorf("FlushEvery is %s: give up to %s, or 0 for %s", c.FlushEvery, maxFlushEvery, defaultFlushEvery))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	c.defaults()
+	return nil
+}
+
+func (c *Config) defaults() {
+	if c.Name == "" {
+		c.Name = defaultName
+	}
+	if c.BatchRows == 0 {
+		c.BatchRows = defaultBatchRows
+	}
+	if c.FlushEvery == 0 {
+		c.FlushEvery = defaultFlushEvery
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+}

@@ -1,0 +1,43 @@
+// Package cold puts facts into ClickHouse so that every one counts exactly once,
+// whoever dies whenever: the worker, ClickHouse, the network in between.
+//
+// One projector writes all facts of a set in a single pass over the log. A batch is a
+// range of the log. Its rows are cut into blocks, one per table and partition, since
+// an INSERT is atomic only as one block into one partition. ClickHouse has no
+// transaction that could hold blocks and checkpoint together, so a ledger in Postgres
+// says what may stand in ClickHouse before it does:
+//
+//	                 one transaction                one INSERT per block      one transaction
+//	rows of (a, b] ──▶ planned: batch, table, ──▶ sent under a token ──▶ done; checkpoint a → b
+//	                   partition, rows, hash           │    ▲                      │
+//	                   checkpoint stays at a           │    │ the same token       ▼
+//	                                          unknown  ▼    │                 watermark: analysts
+//	                   killed, started again ──▶ kill the old query, count    see up to b
+//	                                                   │
+//	                                  all there: done ◀┴▶ none after a retry: a new token
+//	                                                      anything else: halt
+//
+// # What a crash can do
+//
+// Leave planned blocks of which some are in ClickHouse. The next worker makes them
+// anew from the log. Where they come out the same (rows and hash), each is counted and
+// sent again under its token if it is missing: ClickHouse's deduplication window drops
+// what comes twice, be it a late packet of the dead worker. Where nothing stands there
+// after such a retry, the server had died between its deduplication record and its
+// data, and the block goes under a new token. Where other code makes other blocks, the
+// old ones are taken out and their tokens spent, before the new ones are planned: a
+// block is never made of two halves.
+//
+// Of two workers one works: it holds an advisory lock, and its epoch stands in the
+// checkpoint row. Every transaction of the ledger checks the epoch under the row's
+// lock, so a worker that lost the lock without noticing plans and finishes nothing. An
+// INSERT that it may still send carries a token that is known, and a time after which
+// the table refuses its rows.
+//
+// # Generations
+//
+// A rebuild, and a changed definition, write new tables (order_lines_v1_g2) from the
+// log's start, while the mart's views go on showing the old ones. Once the new ones
+// have come to where the old ones stood, the views are switched, and the old tables
+// dropped.
+package cold
