@@ -67,13 +67,13 @@ test-tools: ## the tests of the tools' own module
 	@cd tools && $(GO) test -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) ./...
 
 .PHONY: lint
-lint: ## golangci-lint, pinned in tools/lint/go.mod
-	@cd tools/lint && $(GO) build -o ../../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+lint: ## golangci-lint, pinned in tools/go.mod
+	@cd tools && $(GO) build -o ../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	@bin/golangci-lint run ./...
 
 .PHONY: mutants
 mutants: setup ## break the code on purpose and see that a test notices
-	@$(GO) run ./internal/mutants $(MUTANT)
+	@GOFLAGS="$(strip $(GOFLAGS) -trimpath)" $(GO) run ./internal/mutants $(MUTANT)
 
 .PHONY: proof
 proof: setup ## what the issues say it must show, at full size

@@ -1,0 +1,94 @@
+// Command mutants breaks the code on purpose and sees whether a test notices. Each
+// testdata/mutants/*.patch is one break; its header names the test that must fail:
+//
+//	# Why: without the compare two workers fold the same events
+//	# Test: ./projections/engine TestOfTwoWorkersOneFolds
+//	diff --git ...
+//
+// Every patch is applied alone, in a throwaway worktree of HEAD. A mutant is killed
+// when it builds and its test, which passes without it, fails. Anything else (the
+// test passes, the patch does not apply or build, the test is not there or only ran
+// into the time limit) is told and makes the command fail.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("mutants", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	repo := flags.String("repo", ".", "the repository to mutate")
+	dir := flags.String("patches", "testdata/mutants", "the folder of patches, in the repository")
+	limit := flags.Duration("timeout", 3*time.Minute, "what one mutant's test may take")
+	if err := flags.Parse(args); err != nil {
+		return 2
+	}
+	survived, err := contest(ctx, config{repo: *repo, patches: *dir, names: flags.Args(), limit: *limit}, stdout)
+	switch {
+	case err != nil:
+		fmt.Fprintln(stderr, "mutants:", err)
+		return 1
+	case survived > 0:
+		fmt.Fprintf(stderr, "mutants: %d not killed: mend the test that the patch names, or the patch\n", survived)
+		return 1
+	}
+	return 0
+}
+
+// config says what to mutate and how.
+type config struct {
+	repo    string
+	patches string
+	// names are the mutants to run; none means all.
+	names []string
+	// limit bounds one mutant's test.
+	limit time.Duration
+}
+
+// contest runs the mutants and prints the table. It answers how many were not killed.
+func contest(ctx context.Context, cfg config, out io.Writer) (notKilled int, err error) {
+	mutants, err := readMutants(cfg)
+	if err != nil {
+		return 0, err
+	}
+	tree, err := openWorktree(ctx, cfg.repo)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, tree.close()) }()
+	healthy, err := tree.baseline(ctx, mutants, cfg.limit)
+	if err != nil {
+		return 0, err
+	}
+	table := newTable(out, mutants)
+	for _, m := range mutants {
+		started := time.Now()
+		v := verdict{outcome: unhealthy, detail: m.pkg + " " + m.test}
+		if healthy[m.target] {
+			if v, err = tree.try(ctx, m, cfg.limit); err != nil {
+				return 0, err
+			}
+		}
+		if v.outcome != killed {
+			notKilled++
+		}
+		table.row(m, v, time.Since(started))
+	}
+	table.close(len(mutants)-notKilled, notKilled)
+	return notKilled, nil
+}
