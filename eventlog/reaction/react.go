@@ -49,15 +49,24 @@ func (r *Reactor) handle(ctx context.Context, d *delivery) (fresh []eventlog.Eve
 	if fresh, err = r.take(ctx, tx, d); err != nil {
 		return nil, err
 	}
-	for i := range fresh {
-		if err := r.handlers[fresh[i].Type](ctx, tx, &fresh[i]); err != nil {
-			return nil, fmt.Errorf("%s %s of stream %s: %w", fresh[i].Type, fresh[i].ID, fresh[i].Stream, err)
-		}
+	err = r.config.Around(ctx, tx, func(ctx context.Context) error { return r.handleEach(ctx, tx, fresh) })
+	if err != nil {
+		return nil, err
 	}
 	if err := tx.Commit(ctx); err != nil {
 		return nil, commitError(err)
 	}
 	return fresh, nil
+}
+
+func (r *Reactor) handleEach(ctx context.Context, tx pgx.Tx, events []eventlog.Event) error {
+	for i := range events {
+		e := &events[i]
+		if err := r.handlers[e.Type](ctx, tx, e); err != nil {
+			return fmt.Errorf("%s %s of stream %s: %w", e.Type, e.ID, e.Stream, err)
+		}
+	}
+	return nil
 }
 
 // commitError: a deferred constraint, which a handler broke, speaks up at COMMIT; a

@@ -12,6 +12,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/message/router/middleware"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/readside/readside/eventlog"
@@ -40,6 +41,10 @@ type Config struct {
 	RetryFirst time.Duration
 	// Timeout bounds one attempt at a message; 0 means 30 s.
 	Timeout time.Duration
+	// Around, if set, is called once per transaction, around the handlers of its events
+	// (next): a service whose handlers only stage what they do sends it to Postgres after
+	// next, many events in one round trip. Its error fails the run like a handler's.
+	Around func(ctx context.Context, tx pgx.Tx, next func(context.Context) error) error
 	// Observer is told what happens; its nil functions are not called.
 	Observer Observer
 }
@@ -101,6 +106,9 @@ func withDefaults(c *Config) {
 	c.Timeout = orDefault(c.Timeout, 30*time.Second)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
+	}
+	if c.Around == nil {
+		c.Around = func(ctx context.Context, _ pgx.Tx, next func(context.Context) error) error { return next(ctx) }
 	}
 }
 

@@ -1,0 +1,179 @@
+package eventlog_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/dbtest"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write what the golden files should hold")
+
+func export(t testing.TB, log *eventlog.Log) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if _, err := eventlog.Export(bounded(t), log, &out, nil); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// fill appends events of several streams with all that text can hold, and dead places between.
+func fill(t testing.TB, log *eventlog.Log, db *dbtest.DB) {
+	t.Helper()
+	versions := map[string]int64{}
+	for i := range 200 {
+		stream := fmt.Sprintf("s-%d", i%7)
+		e, err := eventlog.NewEvent(noted{N: i, Text: "é \"quoted\" \\ \n\t <&> \u2028 🙂"}, eventlog.Meta{PersonID: "p"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = pgx.BeginFunc(bounded(t), db.Pool, func(tx pgx.Tx) error {
+			if _, err := log.Append(bounded(t), tx, eventlog.Append{Stream: stream, Expected: versions[stream], Events: []eventlog.Event{e}}); err != nil {
+				return err
+			}
+			if i%10 == 3 {
+				return errors.New("rolled back")
+			}
+			versions[stream]++
+			return nil
+		})
+		if err != nil && i%10 != 3 {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestExportImportedElsewhereExportsTheSame(t *testing.T) {
+	t.Parallel()
+	from, to := dbtest.Postgres(t), dbtest.Postgres(t)
+	log := open(t, from.Pool)
+	fill(t, log, from)
+	lines := export(t, log)
+	if n := bytes.Count(lines, []byte("\n")); n != 180 {
+		t.Fatalf("%d lines, want 180", n)
+	}
+	for round, want := range []eventlog.ImportReport{{Lines: 180, Imported: 180}, {Lines: 180, Known: 180}} {
+		report, err := eventlog.Import(bounded(t), to.Role(t, "readside_importer"), bytes.NewReader(lines), eventlog.ImportOptions{BatchEvents: 37})
+		if err != nil || report != want {
+			t.Fatalf("round %d: %+v, %v; want %+v", round, report, err, want)
+		}
+		if diff := cmp.Diff(string(lines), string(export(t, open(t, to.Pool)))); diff != "" {
+			t.Fatal(diff)
+		}
+	}
+	// Into the log it came from: all is known, though nothing of it was imported.
+	report, err := eventlog.Import(bounded(t), from.Pool, bytes.NewReader(lines), eventlog.ImportOptions{})
+	if err != nil || report.Imported != 0 || report.Known != 180 {
+		t.Fatalf("%+v, %v", report, err)
+	}
+}
+
+func TestAnImportGoesOnAfterAFault(t *testing.T) {
+	t.Parallel()
+	from, to := dbtest.Postgres(t), dbtest.Postgres(t)
+	log := open(t, from.Pool)
+	fill(t, log, from)
+	lines := export(t, log)
+	broken := bytes.Replace(lines, []byte(`"specversion":"1.0","id":"`), []byte(`"specversion":"1.1","id":"`), 1)
+	at := len(lines) / 2
+	at += bytes.IndexByte(lines[at:], '\n') + 1
+	broken = append(bytes.Clone(lines[:at]), broken[:bytes.IndexByte(broken, '\n')+1]...)
+	report, err := eventlog.Import(bounded(t), to.Pool, bytes.NewReader(broken), eventlog.ImportOptions{BatchEvents: 10})
+	var fault *eventlog.ImportError
+	want := int64(bytes.Count(lines[:at], []byte("\n")) + 1)
+	if !errors.As(err, &fault) || fault.Line != want {
+		t.Fatalf("%v, want a fault of line %d", err, want)
+	}
+	if report.Imported == 0 || report.Imported%10 != 0 {
+		t.Fatalf("%+v: whole batches before the fault stay", report)
+	}
+	if _, err := eventlog.Import(bounded(t), to.Pool, bytes.NewReader(lines), eventlog.ImportOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(lines, export(t, open(t, to.Pool))) {
+		t.Fatal("the mended import is not the original")
+	}
+}
+
+// TestMalformedImportLines reads testdata/import.txt: per case a comment, the
+// input's lines, ----, and what the import answers. A line in Go quotes is unquoted,
+// for bytes that no text file can hold. Run with -rewrite to write the answers.
+func TestMalformedImportLines(t *testing.T) {
+	t.Parallel()
+	const golden = "testdata/import.txt"
+	content, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := dbtest.Postgres(t)
+	var rewritten []string
+	for _, story := range strings.Split(strings.TrimSpace(string(content)), "\n\n") {
+		input, want, _ := strings.Cut(story, "\n----\n")
+		got := importStory(t, db, input)
+		rewritten = append(rewritten, input+"\n----\n"+got)
+		if got != want && !*rewrite {
+			t.Errorf("%s\ngot:  %s\nwant: %s", input, got, want)
+		}
+	}
+	if *rewrite {
+		if err := os.WriteFile(golden, []byte(strings.Join(rewritten, "\n\n")+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// importStory imports into an empty log.
+func importStory(t *testing.T, db *dbtest.DB, input string) string {
+	t.Helper()
+	if _, err := db.Pool.Exec(bounded(t), `truncate eventlog.events, eventlog.imported`); err != nil {
+		t.Fatal(err)
+	}
+	var lines strings.Builder
+	for line := range strings.SplitSeq(input, "\n") {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		if unquoted, err := strconv.Unquote(line); err == nil {
+			line = unquoted
+		}
+		// What a story leaves out, so that it shows only its point.
+		line = strings.Replace(line, "{...", `{"specversion":"1.0","source":"elsewhere","type":"test.Noted","subject":"s","time":"2026-03-04T05:06:07Z","dataschema":"urn:readside:event:test.Noted:1"`, 1)
+		lines.WriteString(line + "\n")
+	}
+	report, err := eventlog.Import(bounded(t), db.Pool, strings.NewReader(lines.String()), eventlog.ImportOptions{})
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("imported %d, known %d", report.Imported, report.Known)
+}
+
+func TestATooLongLineIsRefusedWithoutReadingItWhole(t *testing.T) {
+	t.Parallel()
+	db := dbtest.Postgres(t)
+	_, err := eventlog.Import(bounded(t), db.Pool, endless{}, eventlog.ImportOptions{})
+	var fault *eventlog.ImportError
+	if !errors.As(err, &fault) || fault.Line != 1 || !strings.Contains(err.Error(), "longer than") {
+		t.Fatal(err)
+	}
+}
+
+// endless is one line without an end.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
+}
