@@ -170,7 +170,9 @@ type viewLine struct {
 	Quantity   int            `json:"quantity"`
 	UnitPrice  contract.Money `json:"unitPrice"`
 	AddedPrice contract.Money `json:"addedPrice"`
-	Warning    string         `json:"warning,omitempty"`
+	// Discontinued lines keep the basket from being checked out.
+	Discontinued bool   `json:"discontinued,omitempty"`
+	Warning      string `json:"warning,omitempty"`
 }
 
 func look(ctx context.Context, pool *pgxpool.Pool, buyerID string) (view, error) {
@@ -182,7 +184,8 @@ func look(ctx context.Context, pool *pgxpool.Pool, buyerID string) (view, error)
 	for _, s := range lines {
 		v.Lines = append(v.Lines, viewLine{
 			ProductID: s.product.ID, Name: s.product.Name, Quantity: s.line.Quantity,
-			UnitPrice: s.product.Price, AddedPrice: s.line.AddedPrice, Warning: warning(s.line, s.product),
+			UnitPrice: s.product.Price, AddedPrice: s.line.AddedPrice,
+			Discontinued: s.product.Discontinued, Warning: warning(s.line, s.product),
 		})
 	}
 	return v, nil

@@ -7,8 +7,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
-
-	"github.com/readside/readside/eventlog"
 )
 
 const (
@@ -41,7 +39,7 @@ func queueLoad(b *pgx.Batch, buyerID string, into *Basket) {
 	})
 }
 
-// queueProducts loads products by their ids, or with "" those of a buyer's basket.
+// queueProducts loads products: by productsByIDSQL and ids, or by productsOfSQL and a buyer.
 func queueProducts(b *pgx.Batch, sql string, arg any, into map[string]Product) {
 	b.Queue(sql, arg).Query(func(rows pgx.Rows) error {
 		var p Product
@@ -85,10 +83,3 @@ const (
 	productRepricedSQL     = `update shop_basket.products set version = $2, price_amount = $3, price_currency = $4 where id = $1 and version < $2`
 	productDiscontinuedSQL = `update shop_basket.products set version = $2, discontinued = true where id = $1 and version < $2`
 )
-
-func exec(ctx context.Context, tx pgx.Tx, ev eventlog.Event, sql string, args ...any) error {
-	if _, err := tx.Exec(ctx, sql, args...); err != nil {
-		return fmt.Errorf("basket: keep the copy of %s at version %d: %w", ev.Stream, ev.StreamVersion, err)
-	}
-	return nil
-}

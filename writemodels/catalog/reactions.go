@@ -15,11 +15,11 @@ import (
 // Reactions are what the catalog does about other services' events.
 func Reactions(x *command.Executor) []reaction.Handler {
 	return []reaction.Handler{
-		reaction.On(func(ctx context.Context, tx pgx.Tx, e contract.OrderAwaitingValidation, ev eventlog.Event) error {
-			return x.Within(ctx, tx, ev, &takeStock{order: e})
+		reaction.On(func(ctx context.Context, _ pgx.Tx, e contract.OrderAwaitingValidation, ev eventlog.Event) error {
+			return x.Within(ctx, ev, &takeStock{order: e})
 		}),
-		reaction.On(func(ctx context.Context, tx pgx.Tx, e contract.OrderCancelled, ev eventlog.Event) error {
-			return x.Within(ctx, tx, ev, &giveBack{orderID: e.OrderID})
+		reaction.On(func(ctx context.Context, _ pgx.Tx, e contract.OrderCancelled, ev eventlog.Event) error {
+			return x.Within(ctx, ev, &giveBack{orderID: e.OrderID})
 		}),
 	}
 }
@@ -30,6 +30,16 @@ type takeStock struct {
 	taking   Taking
 	products map[string]Product
 	change   map[string]int
+}
+
+// Touches the order's taking and every product's stock. Pieces that a cancellation of
+// the same moment releases are not counted yet: nothing is ever sold twice.
+func (w *takeStock) Touches() []string {
+	touches := []string{"taking " + w.order.OrderID}
+	for _, l := range w.order.Lines {
+		touches = append(touches, "product "+l.ProductID)
+	}
+	return touches
 }
 
 func (w *takeStock) Load(b *pgx.Batch) {
@@ -64,6 +74,8 @@ type giveBack struct {
 	taking  Taking
 	change  map[string]int
 }
+
+func (w *giveBack) Touches() []string { return []string{"taking " + w.orderID} }
 
 func (w *giveBack) Load(b *pgx.Batch) { queueTaking(b, w.orderID, &w.taking) }
 

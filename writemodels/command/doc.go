@@ -5,6 +5,7 @@
 // key and load the locked state; append the events; store the new state and the
 // answer, and commit. State, events and answer therefore stand or fall together.
 //
-// A service brings Work: what to load, a pure decision, what to save. Reactions to
-// other services' events and timers run the same Work through Within and Do.
+// A service brings Work: what to load, a pure decision, what to save. Timers do Work
+// too; reactions to other services' events are Work that shares its round trips with
+// the others of the same transaction: see Together.
 package command

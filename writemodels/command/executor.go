@@ -137,34 +137,6 @@ func (x *Executor) decide(ctx context.Context, tx pgx.Tx, cause Cause, key Key, 
 	return d.Answer, nil
 }
 
-// Within runs work in a transaction that somebody else began and will commit: a
-// reaction's. The event that is reacted to is the cause.
-func (x *Executor) Within(ctx context.Context, tx pgx.Tx, cause eventlog.Event, w Work) error {
-	var b pgx.Batch
-	w.Load(&b)
-	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
-		return fmt.Errorf("command: load the state: %w", err)
-	}
-	d, err := w.Decide(cause.Time)
-	if err != nil {
-		return err
-	}
-	if _, err := x.append(ctx, tx, CausedBy(cause), d); err != nil {
-		return err
-	}
-	b = pgx.Batch{}
-	w.Save(&b)
-	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
-		return fmt.Errorf("command: store the state: %w", err)
-	}
-	return nil
-}
-
-// CausedBy is the cause of what an event sets off.
-func CausedBy(e eventlog.Event) Cause {
-	return Cause{CorrelationID: e.CorrelationID, CausationID: e.ID, TraceParent: e.TraceParent}
-}
-
 // append writes the decision's events to the log, all streams in one statement. A
 // decision without events has the zero position: see place.
 func (x *Executor) append(ctx context.Context, tx pgx.Tx, cause Cause, d Decision) (eventlog.Position, error) {

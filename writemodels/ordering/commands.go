@@ -29,6 +29,7 @@ type work struct {
 func (w *work) Complete(path func(string) string) { w.orderID = path("id") }
 func (w *work) Validate(f *command.Faults)        { f.ID("id", w.orderID) }
 func (w *work) Load(b *pgx.Batch)                 { queueLoad(b, w.orderID, &w.order) }
+func (w *work) Touches() []string                 { return []string{w.orderID} }
 func (w *work) Save(b *pgx.Batch)                 { queueUpdate(b, w.order) }
 
 func (w *work) apply(events []contract.Event, err error) (command.Decision, error) {

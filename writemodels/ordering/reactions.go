@@ -17,8 +17,8 @@ import (
 // time to think again.
 func Reactions(x *command.Executor, grace time.Duration) []reaction.Handler {
 	return []reaction.Handler{
-		reaction.On(func(ctx context.Context, tx pgx.Tx, e contract.BasketCheckedOut, ev eventlog.Event) error {
-			return x.Within(ctx, tx, ev, &submit{work: work{orderID: e.OrderID}, basket: e, grace: grace, cause: command.CausedBy(ev)})
+		reaction.On(func(ctx context.Context, _ pgx.Tx, e contract.BasketCheckedOut, ev eventlog.Event) error {
+			return x.Within(ctx, ev, &submit{work: work{orderID: e.OrderID}, basket: e, grace: grace, cause: ev})
 		}),
 		on(x, func(e contract.StockConfirmed) (string, step) {
 			return e.OrderID, Order.ConfirmStock
@@ -41,9 +41,9 @@ type step func(Order) []contract.Event
 
 // on is a reaction that takes one order one step on.
 func on[E eventlog.Typed](x *command.Executor, of func(E) (orderID string, s step)) reaction.Handler {
-	return reaction.On(func(ctx context.Context, tx pgx.Tx, e E, ev eventlog.Event) error {
+	return reaction.On(func(ctx context.Context, _ pgx.Tx, e E, ev eventlog.Event) error {
 		orderID, s := of(e)
-		return x.Within(ctx, tx, ev, &react{work: work{orderID: orderID}, step: s, to: ev.Type})
+		return x.Within(ctx, ev, &react{work: work{orderID: orderID}, step: s, to: ev.Type})
 	})
 }
 
@@ -65,7 +65,7 @@ type submit struct {
 	work
 	basket contract.BasketCheckedOut
 	grace  time.Duration
-	cause  command.Cause
+	cause  eventlog.Event
 	fresh  bool
 }
 
@@ -74,7 +74,9 @@ func (w *submit) Decide(now time.Time) (command.Decision, error) {
 	w.fresh = len(events) > 0
 	d, err := w.apply(events, nil)
 	if w.fresh {
-		w.order.GraceUntil, w.order.Cause = now.Add(w.grace), w.cause
+		w.order.GraceUntil, w.order.Cause = now.Add(w.grace), command.Cause{
+			CorrelationID: w.cause.CorrelationID, CausationID: w.cause.ID, TraceParent: w.cause.TraceParent,
+		}
 		d.Streams[0].PersonID = w.order.BuyerID
 	}
 	return d, err

@@ -15,14 +15,14 @@ import (
 // Reactions are what payment does about other services' events.
 func Reactions(x *command.Executor, limits Limits) []reaction.Handler {
 	return []reaction.Handler{
-		reaction.On(func(ctx context.Context, tx pgx.Tx, e contract.OrderStockConfirmed, ev eventlog.Event) error {
-			return x.Within(ctx, tx, ev, &work{orderID: e.OrderID, decide: func(p Payment) (Payment, []contract.Event) {
+		reaction.On(func(ctx context.Context, _ pgx.Tx, e contract.OrderStockConfirmed, ev eventlog.Event) error {
+			return x.Within(ctx, ev, &work{orderID: e.OrderID, decide: func(p Payment) (Payment, []contract.Event) {
 				events := p.Take(e, limits, ev.Time)
 				return p.Evolve(events...), events
 			}})
 		}),
-		reaction.On(func(ctx context.Context, tx pgx.Tx, e contract.OrderCancelled, ev eventlog.Event) error {
-			return x.Within(ctx, tx, ev, &work{orderID: e.OrderID, decide: func(p Payment) (Payment, []contract.Event) {
+		reaction.On(func(ctx context.Context, _ pgx.Tx, e contract.OrderCancelled, ev eventlog.Event) error {
+			return x.Within(ctx, ev, &work{orderID: e.OrderID, decide: func(p Payment) (Payment, []contract.Event) {
 				events := p.Cancel()
 				return p.Evolve(events...).Bar(e.OrderID), events
 			}})
@@ -36,6 +36,8 @@ type work struct {
 	decide  func(Payment) (Payment, []contract.Event)
 	payment Payment
 }
+
+func (w *work) Touches() []string { return []string{w.orderID} }
 
 func (w *work) Load(b *pgx.Batch) { queueLoad(b, w.orderID, &w.payment) }
 

@@ -67,7 +67,7 @@ func (s *Shop) react(made *service, lift *eventlog.Upcasters) error {
 	}
 	reactor, err := reaction.New(reaction.Config{
 		Log: made.log, Pool: made.pool, Schema: schema(made.name), Name: made.name,
-		Upcasters: lift, Logger: s.logger, Notifier: s.notifier,
+		Upcasters: lift, Logger: s.logger, Notifier: s.notifier, Around: made.executor.Together,
 	}, handlers...)
 	if err != nil {
 		return fmt.Errorf("shop: reactions of %s: %w", made.name, err)

@@ -88,7 +88,7 @@ func (s *Shop) handlers(made *service) []reaction.Handler {
 	case catalog.Name:
 		return catalog.Reactions(made.executor)
 	case basket.Name:
-		return basket.Reactions()
+		return basket.Reactions(made.executor)
 	case ordering.Name:
 		return ordering.Reactions(made.executor, s.config.Grace)
 	case payment.Name:
