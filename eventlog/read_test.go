@@ -1,0 +1,279 @@
+package eventlog_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/dbtest"
+)
+
+// read1 is one Read that has to succeed.
+func read1(t testing.TB, log *eventlog.Log, from eventlog.Position, q eventlog.Query) eventlog.Page {
+	t.Helper()
+	page, err := log.Read(bounded(t), from, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return page
+}
+
+// begin opens a transaction that the test's end rolls back.
+func begin(t testing.TB, pool *pgxpool.Pool) pgx.Tx {
+	t.Helper()
+	tx, err := pool.Begin(bounded(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = tx.Rollback(ctx)
+	})
+	return tx
+}
+
+func TestPagesPassEveryPlaceOnce(t *testing.T) {
+	t.Parallel()
+	db := dbtest.Postgres(t)
+	log := open(t, db.Pool)
+	last := appendTo(t, log, db.Pool, "s", 0, 25)
+	at, n := log.Start(), 0
+	for range 3 {
+		page := read1(t, log, at, eventlog.Query{Limit: 10})
+		n += len(page.Events)
+		at = page.Next
+	}
+	if n != 25 || at != last {
+		t.Fatalf("%d events, at %d; want 25, at %d", n, at.Place(), last.Place())
+	}
+	if page := read1(t, log, at, eventlog.Query{}); len(page.Events) != 0 || page.Next != at || page.Head != last || page.Held {
+		t.Fatalf("after the end: %+v", page)
+	}
+	page := read1(t, log, log.Start(), eventlog.Query{Until: last.At(7)})
+	if len(page.Events) != 7 || page.Next != last.At(7) {
+		t.Fatalf("until place 7: %d events, next %d", len(page.Events), page.Next.Place())
+	}
+	if page := read1(t, log, page.Next, eventlog.Query{Until: last.At(7)}); len(page.Events) != 0 || page.Next != last.At(7) {
+		t.Fatalf("beyond until: %+v", page)
+	}
+}
+
+func TestNextPassesOtherTypesAndDeadPlaces(t *testing.T) {
+	t.Parallel()
+	db := dbtest.Postgres(t)
+	log := open(t, db.Pool)
+	appendTo(t, log, db.Pool, "a", 0, 3)
+	tx := begin(t, db.Pool)
+	if _, err := log.Append(bounded(t), tx, eventlog.Append{Stream: "dead", Events: newEvents(t, 4)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Rollback(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	last := appendTo(t, log, db.Pool, "b", 0, 1)
+	page := read1(t, log, log.Start(), eventlog.Query{Types: []string{"test.Elsewhere"}})
+	if len(page.Events) != 0 || page.Next != last {
+		t.Fatalf("%d events, next %d; want none, %d", len(page.Events), page.Next.Place(), last.Place())
+	}
+	if page := read1(t, log, log.Start(), eventlog.Query{Types: []string{}}); len(page.Events) != 0 || page.Next != last {
+		t.Fatalf("no types: %+v", page)
+	}
+	if page := read1(t, log, log.Start(), eventlog.Query{Types: []string{"test.Noted"}}); len(page.Events) != 4 {
+		t.Fatalf("%d events, want 4", len(page.Events))
+	}
+}
+
+func TestAnOpenAppendHoldsTheLogBackAndIsNamed(t *testing.T) {
+	t.Parallel()
+	db := dbtest.Postgres(t)
+	log := open(t, db.Pool)
+	if _, held, err := log.Blocker(bounded(t)); err != nil || held {
+		t.Fatal("an idle log is held back", err)
+	}
+	first := appendTo(t, log, db.Pool, "a", 0, 1)
+	slow := begin(t, db.Pool)
+	if _, err := slow.Exec(bounded(t), `set local application_name = 'the slow one'`); err != nil {
+		t.Fatal(err)
+	}
+	middle, err := log.Append(bounded(t), slow, eventlog.Append{Stream: "slow", Events: newEvents(t, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := appendTo(t, log, db.Pool, "b", 0, 1)
+	page := read1(t, log, log.Start(), eventlog.Query{})
+	if len(page.Events) != 1 || page.Next != first || !page.Held {
+		t.Fatalf("%d events, next %d, held %v; want what stands before the open one", len(page.Events), page.Next.Place(), page.Held)
+	}
+	// Also from beyond it, where a checkpoint may stand of a token that was waited for.
+	if page := read1(t, log, last, eventlog.Query{}); len(page.Events) != 0 || page.Next != last {
+		t.Fatalf("%+v", page)
+	}
+	// A fresh process sees the same.
+	holder, held, err := open(t, db.Role(t, "readside_reader")).Blocker(bounded(t))
+	if err != nil || !held {
+		t.Fatal("nobody holds the log back", err)
+	}
+	if holder.PID != int(slow.Conn().PgConn().PID()) || holder.Application != "the slow one" || holder.Role != "postgres" ||
+		holder.TransactionID == "" || time.Since(holder.Since) > testBound || !strings.Contains(holder.String(), "pg_terminate_backend") {
+		t.Fatalf("%+v", holder)
+	}
+	if err := slow.Commit(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	events := readAll(t, log, eventlog.Query{})
+	if len(events) != 3 || events[1].Position != middle {
+		t.Fatalf("%d events after the commit, want all three in order", len(events))
+	}
+}
+
+func TestAPreparedTransactionIsNamed(t *testing.T) {
+	t.Parallel()
+	db := dbtest.Postgres(t)
+	log := open(t, db.Pool)
+	tx := begin(t, db.Pool)
+	if _, err := log.Append(bounded(t), tx, eventlog.Append{Stream: "p", Events: newEvents(t, 1)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(bounded(t), `prepare transaction '`+db.Name+`'`); err != nil {
+		t.Fatal(err)
+	}
+	appendTo(t, log, db.Pool, "b", 0, 1)
+	holder, held, err := log.Blocker(bounded(t))
+	if err != nil || !held || holder.Prepared != db.Name || holder.PID != 0 || !strings.Contains(holder.String(), "COMMIT PREPARED") {
+		t.Fatalf("%+v, %v, %v", holder, held, err)
+	}
+	if _, err := db.Pool.Exec(bounded(t), `commit prepared '`+db.Name+`'`); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(readAll(t, log, eventlog.Query{})); n != 2 {
+		t.Fatalf("%d events, want 2", n)
+	}
+}
+
+// A copy of the database has tables with the same numbers.
+func TestAnOpenAppendInACopyOfTheDatabaseHoldsNothingBack(t *testing.T) {
+	t.Parallel()
+	db, stranger := dbtest.Postgres(t), dbtest.Postgres(t)
+	log, strange := open(t, db.Pool), open(t, stranger.Pool)
+	if log.Start().SameLog(strange.Start()) {
+		t.Fatal("two databases, one log")
+	}
+	if _, err := strange.Append(bounded(t), begin(t, stranger.Pool), eventlog.Append{Stream: "x", Events: newEvents(t, 1)}); err != nil {
+		t.Fatal(err)
+	}
+	tx := begin(t, db.Pool)
+	if _, err := log.Append(bounded(t), tx, eventlog.Append{Stream: "dead", Events: newEvents(t, 1)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Rollback(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	last := appendTo(t, log, db.Pool, "a", 0, 1)
+	if page := read1(t, log, log.Start(), eventlog.Query{}); page.Next != last || page.Held {
+		t.Fatalf("held back by another database: %+v", page)
+	}
+}
+
+func TestForeignPositionsAreRefused(t *testing.T) {
+	t.Parallel()
+	db := dbtest.Postgres(t)
+	log := open(t, db.Pool)
+	last := appendTo(t, log, db.Pool, "a", 0, 2)
+	identity, incarnation, _ := last.Parts()
+	for name, from := range map[string]eventlog.Position{
+		"another log":         eventlog.NewPosition(uuid.New(), incarnation, 1),
+		"another incarnation": eventlog.NewPosition(identity, incarnation+1, 1),
+		"beyond the end":      last.At(3),
+	} {
+		if _, err := log.Read(bounded(t), from, eventlog.Query{}); !errors.Is(err, eventlog.ErrForeignPosition) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := log.Read(bounded(t), last, eventlog.Query{Until: eventlog.NewPosition(uuid.New(), 1, 1)}); !errors.Is(err, eventlog.ErrForeignPosition) {
+		t.Error("a foreign end:", err)
+	}
+}
+
+func TestAnotherPlaceIsAnotherIncarnation(t *testing.T) {
+	t.Parallel()
+	db := dbtest.Postgres(t)
+	log := open(t, db.Pool)
+	old := appendTo(t, log, db.Pool, "a", 0, 2)
+	if again := open(t, db.Role(t, "readside_appender")); !again.Start().SameLog(log.Start()) {
+		t.Fatal("opening it again made another log of it")
+	}
+	for _, moved := range []string{"system_identifier = 1", "timeline = 77", "database = 1", "relation = 1"} {
+		if _, err := db.Pool.Exec(bounded(t), `update eventlog.incarnations set `+moved); err != nil {
+			t.Fatal(err)
+		}
+		log = open(t, db.Role(t, "readside_reader"))
+		if _, err := log.Read(bounded(t), old, eventlog.Query{}); !errors.Is(err, eventlog.ErrForeignPosition) {
+			t.Errorf("%s: %v", moved, err)
+		}
+		old = read1(t, log, log.Start(), eventlog.Query{}).Next
+	}
+}
+
+func TestALogWithoutItsHeadSaysSo(t *testing.T) {
+	t.Parallel()
+	db := dbtest.Postgres(t)
+	log := open(t, db.Pool)
+	appendTo(t, log, db.Pool, "a", 0, 5)
+	_, err := db.Pool.Exec(bounded(t), `delete from eventlog.events where position <= 3; update eventlog.log set kept_from = 4`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := log.Read(bounded(t), log.Start(), eventlog.Query{}); !errors.Is(err, eventlog.ErrTruncated) {
+		t.Fatal(err)
+	}
+	kept, err := log.Kept(bounded(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page := read1(t, log, kept, eventlog.Query{}); len(page.Events) != 2 {
+		t.Fatalf("%d events, want the 2 that are left", len(page.Events))
+	}
+}
+
+func TestOpenWithoutSchemaSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	_, err := eventlog.Open(bounded(t), dbtest.EmptyPostgres(t).Pool)
+	if !errors.Is(err, eventlog.ErrNoSchema) || !strings.Contains(err.Error(), "readside migrate up") {
+		t.Fatal(err)
+	}
+}
+
+func TestTheSettledPlaceIsHandedOn(t *testing.T) {
+	t.Parallel()
+	db := dbtest.Postgres(t)
+	appender, reader := open(t, db.Role(t, "readside_appender")), open(t, db.Role(t, "readside_reader"))
+	last := appendTo(t, appender, db.Role(t, "readside_appender"), "a", 0, 3)
+	settled := func() (place int64) {
+		if err := db.Pool.QueryRow(bounded(t), `select position from eventlog.settled`).Scan(&place); err != nil {
+			t.Fatal(err)
+		}
+		return place
+	}
+	readAll(t, appender, eventlog.Query{})
+	if settled() != 0 {
+		t.Fatal("an appender wrote down what it proved, though it has no right to")
+	}
+	readAll(t, reader, eventlog.Query{})
+	if settled() != last.Place() {
+		t.Fatalf("settled at %d, want %d", settled(), last.Place())
+	}
+	if _, err := db.Pool.Exec(bounded(t), `select eventlog.settle(1), eventlog.settle(1000)`); err != nil {
+		t.Fatal(err)
+	}
+	if settled() != last.Place() {
+		t.Fatalf("it went to %d: never back, never past the last event", settled())
+	}
+}
