@@ -115,7 +115,7 @@ func (s *clickHouseServer) readerURL(database string) string {
 		return s.admin
 	}
 	query := u.Query()
-	query.Set("readonly", "1")
+	query.Set("readonly", "2") // with 1, a server refuses the driver's own max_execution_time
 	u.RawQuery = query.Encode()
 	return u.String()
 }

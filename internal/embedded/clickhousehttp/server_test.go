@@ -200,7 +200,7 @@ func TestNothingOutsideIsReached(t *testing.T) {
 		"SELECT * FROM url('http://127.0.0.1:1/', LineAsString)",
 		"SELECT file('/etc/passwd')",
 		"CREATE TABLE t (l String) ENGINE = File(LineAsString, '/etc/passwd')",
-		"SELECT 1 INTO OUTFILE '/tmp/readside-outfile'",
+		"SELECT 1 INTO OUTFILE 'answer.txt'",
 		"INSERT INTO t FROM INFILE '/etc/passwd' FORMAT LineAsString",
 		"SELECT * FROM remote('127.0.0.1:9000', system.one)",
 		"CREATE DICTIONARY d (a UInt64) PRIMARY KEY a SOURCE(EXECUTABLE(COMMAND 'id' FORMAT 'TSV')) LAYOUT(FLAT()) LIFETIME(1)",
