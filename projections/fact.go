@@ -71,7 +71,11 @@ func Append[R any, E eventlog.Typed](rows func(E, Meta) ([]R, error)) FactHandle
 
 type factHandler[R any] struct{ h *FactHandling }
 
-func (h factHandler[R]) handling() *FactHandling { return h.h }
+// handling is a copy: a fact may be compiled into many sets, and each fills in its own.
+func (h factHandler[R]) handling() *FactHandling {
+	c := *h.h
+	return &c
+}
 
 // FactModel is a fact as the cold store sees it.
 type FactModel struct {

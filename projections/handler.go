@@ -51,7 +51,11 @@ type Decode func(schemaVersion int, data []byte) (any, error)
 
 type handler[R any] struct{ h *Handling }
 
-func (h handler[R]) handling() *Handling { return h.h }
+// handling is a copy: a view may be compiled into many sets, and each fills in its own.
+func (h handler[R]) handling() *Handling {
+	c := *h.h
+	return &c
+}
 
 // Create handles the event that brings a row to life. key says which row.
 func Create[R any, E eventlog.Typed](key func(E) string, fold func(*R, E, Meta) error) Handler[R] {

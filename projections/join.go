@@ -39,7 +39,11 @@ func (j *JoinModel) ByFunction() bool { return j.Fill != nil }
 
 type joinOf[R any] struct{ j *JoinModel }
 
-func (j joinOf[R]) join() *JoinModel { return j.j }
+// join is a copy: a view may be compiled into many sets, and each fills in its own.
+func (j joinOf[R]) join() *JoinModel {
+	c := *j.j
+	return &c
+}
 
 // Copy fills columns from the row of source whose key stands in the own column on:
 //
