@@ -4,12 +4,17 @@
 -- +goose StatementBegin
 do $$
 begin
-  if not exists (select from pg_roles where rolname = 'readside_projector') then
-    create role readside_projector nologin;
-  end if;
-  if not exists (select from pg_roles where rolname = 'readside_query') then
-    create role readside_query nologin;
-  end if;
+  create role readside_projector nologin;
+exception when duplicate_object or unique_violation then null; -- of another database of this cluster
+end
+$$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+do $$
+begin
+  create role readside_query nologin;
+exception when duplicate_object or unique_violation then null;
 end
 $$;
 -- +goose StatementEnd
