@@ -1,6 +1,7 @@
 package queryapi
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"github.com/graphql-go/graphql"
@@ -156,7 +157,7 @@ func coerce(v any, t graphql.Input) (any, error) {
 	case *graphql.InputObject:
 		return coerceObject(v, t)
 	case *graphql.Scalar:
-		if parsed := t.ParseValue(v); parsed != nil && !composite(v) {
+		if parsed := t.ParseValue(v); parsed != nil && isOf(v, t.Name()) {
 			return parsed, nil
 		}
 	case *graphql.Enum:
@@ -167,12 +168,16 @@ func coerce(v any, t graphql.Input) (any, error) {
 	return nil, fmt.Errorf("%.80v is no %s", v, t)
 }
 
-// composite says that a value is a list or an object: some of the library's scalars
-// would print it.
-func composite(v any) bool {
+// isOf says whether a JSON value is of the sort that a scalar takes. The library's
+// own scalars take more: "yes" for true, and lists for strings.
+func isOf(v any, scalar string) bool {
 	switch v.(type) {
-	case []any, map[string]any:
-		return true
+	case string:
+		return scalar != "Int" && scalar != "Float" && scalar != "Boolean"
+	case float64, int, json.Number:
+		return scalar != "String" && scalar != "Boolean" && scalar != "Time"
+	case bool:
+		return scalar == "Boolean"
 	}
 	return false
 }

@@ -96,7 +96,7 @@ func (s *store) addAuthor(id, name string) {
 // checkpoint moves the projector, as its transaction would.
 func (s *store) checkpoint(place int64) {
 	s.t.Helper()
-	s.exec(`update readside.projectors set place = $1`, place)
+	s.exec(`update readside.projectors set place = $1 where name = $2`, place, testProjector)
 }
 
 func (s *store) position(place int64) string {

@@ -14,6 +14,8 @@ package guard
 type Limits struct {
 	// BytesMax bounds the text of a query.
 	BytesMax int
+	// LinesMax bounds its lines: the library counts them anew for every error.
+	LinesMax int
 	// TokensMax bounds its tokens, comments and commas not counted.
 	TokensMax int
 	// NestingMax bounds open brackets of all kinds, and so the parser's recursion.
@@ -41,7 +43,7 @@ type Limits struct {
 // DefaultLimits are those of the design; GraphiQL's own introspection fits in.
 func DefaultLimits() Limits {
 	return Limits{
-		BytesMax: 64 << 10, TokensMax: 2000, NestingMax: 20, LiteralDepthMax: 8,
+		BytesMax: 64 << 10, LinesMax: 2000, TokensMax: 2000, NestingMax: 20, LiteralDepthMax: 8,
 		OperationsMax: 10, VariablesMax: 50, SpreadsMax: 50, AliasesMax: 50,
 		RootsMax: 10, DepthMax: 15, NodesMax: 1000, IntrospectionListsMax: 1,
 	}

@@ -15,6 +15,9 @@ func (l Limits) Text(query string) (safe string, fault *refusal.Refusal) {
 	if len(query) > l.BytesMax {
 		return "", refusal.Over("bytes", l.BytesMax, len(query), "ask for less in one request, and pass values as variables")
 	}
+	if lines := strings.Count(query, "\n") + strings.Count(query, "\r"); lines > l.LinesMax {
+		return "", refusal.Over("lines", l.LinesMax, lines, "take empty lines and comments out")
+	}
 	s := scanner{text: query}
 	if fault := l.scan(&s); fault != nil {
 		return "", fault
