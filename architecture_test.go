@@ -55,7 +55,7 @@ var rooms = []room{
 	{"internal/embedded/...", []string{"internal/embedded/..."}, "the embedded stores know only how to run"},
 	{"internal/dbtest", []string{"internal/embedded/...", "migrations"}, "a test database is a store and its schema"},
 	{"internal/shopload", nil, "the load comes from outside, through HTTP, like anybody's"},
-	{"internal/bench/baseline/...", []string{"writemodels/contract", "eventlog"}, "a rival that used the engine would measure nothing"},
+	{"internal/bench/baseline/...", []string{"writemodels/contract", "eventlog", "projections", "projections/hot"}, "a rival that used the engine would measure nothing"},
 	{"internal/...", []string{"..."}, "wiring of demo, benchmark, proof and mutants"},
 	{"cmd/...", []string{"..."}, "wiring"},
 }
