@@ -41,10 +41,10 @@ func CreateTable(m *projections.FactModel, database string, generation int) stri
 		c := &m.Columns[i]
 		fmt.Fprintf(&b, "  %s %s%s,\n", ident(c.Name), columnType(c), comment(c.Doc))
 	}
-	fmt.Fprintf(&b, "  %s UInt64 CODEC(Delta, ZSTD) COMMENT 'the event''s place in the log',\n", positionColumn)
+	fmt.Fprintf(&b, "  %s UInt64 COMMENT 'the event''s place in the log' CODEC(Delta, ZSTD),\n", positionColumn)
 	fmt.Fprintf(&b, "  %s UInt32 COMMENT 'the row''s number among those of its event, from 0',\n", rowColumn)
-	fmt.Fprintf(&b, "  %s UInt64 CODEC(Delta, ZSTD) COMMENT 'the block that brought it: readside.cold_ledger in Postgres',\n", batchColumn)
-	fmt.Fprintf(&b, "  %s DateTime('UTC') CODEC(Delta, ZSTD) COMMENT 'the block is refused after this time',\n", expiresColumn)
+	fmt.Fprintf(&b, "  %s UInt64 COMMENT 'the block that brought it: readside.cold_ledger in Postgres' CODEC(Delta, ZSTD),\n", batchColumn)
+	fmt.Fprintf(&b, "  %s DateTime('UTC') COMMENT 'the block is refused after this time' CODEC(Delta, ZSTD),\n", expiresColumn)
 	fmt.Fprintf(&b, "  INDEX %s_range %s TYPE minmax GRANULARITY 1,\n", batchColumn, batchColumn)
 	fmt.Fprintf(&b, "  CONSTRAINT in_time CHECK %s >= now()\n", expiresColumn)
 	fmt.Fprintf(&b, ") ENGINE = MergeTree\nPARTITION BY toYYYYMM(%s, 'UTC')\nORDER BY (%s)\n", ident(m.Columns[m.Time].Name), sortingKey(m))

@@ -1,0 +1,157 @@
+package cold
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/projections"
+)
+
+// checkpoint is the projector's row.
+type checkpoint struct {
+	position        eventlog.Position
+	epoch           int64
+	generation      int
+	shownGeneration int
+	shownPlace      int64
+	tablesMade      bool
+	fingerprint     string
+}
+
+var (
+	// errFenced says that another worker has taken over.
+	errFenced = errors.New("another worker has taken over this cold projector")
+	// errMoved says that the checkpoint was changed by hand.
+	errMoved = errors.New("the checkpoint is not where this worker left it")
+)
+
+const checkpointColumns = `log::text, incarnation, place, epoch, generation, shown_generation, shown_place, tables_made, fingerprint`
+
+func scanCheckpoint(row pgx.Row) (c checkpoint, err error) {
+	var log uuid.UUID
+	var incarnation int32
+	var place int64
+	err = row.Scan(&log, &incarnation, &place, &c.epoch, &c.generation, &c.shownGeneration, &c.shownPlace, &c.tablesMade, &c.fingerprint)
+	c.position = eventlog.NewPosition(log, incarnation, place)
+	return c, err
+}
+
+// takeOver raises the epoch, so that whoever worked before finishes nothing any more.
+func (w *worker) takeOver(ctx context.Context) error {
+	return pgx.BeginFunc(ctx, w.conn, func(tx pgx.Tx) error {
+		if err := w.openCheckpoint(ctx, tx); err != nil {
+			return fmt.Errorf("open the checkpoint of cold projector %s: %w", w.cfg.Name, explain(err))
+		}
+		var err error
+		w.state, err = scanCheckpoint(tx.QueryRow(ctx, `update readside.cold_checkpoint
+set epoch = epoch + 1, state = 'catching_up', fault = null, updated_at = clock_timestamp()
+where name = $1 returning `+checkpointColumns, w.cfg.Name))
+		if err != nil {
+			return fmt.Errorf("take over cold projector %s: %w", w.cfg.Name, err)
+		}
+		if err := w.own(w.state.position); err != nil {
+			return err
+		}
+		if w.state.fingerprint == fingerprintOf(w.cfg.Set) {
+			return nil
+		}
+		w.cfg.Logger.InfoContext(ctx, "the facts' definitions changed; building their tables anew", "projector", w.cfg.Name)
+		w.state, err = newGeneration(ctx, tx, &w.cfg)
+		return err
+	})
+}
+
+func (w *worker) openCheckpoint(ctx context.Context, tx pgx.Tx) error {
+	log, incarnation, _ := w.cfg.Log.Start().Parts()
+	_, err := tx.Exec(ctx, `insert into readside.cold_checkpoint (name, log, incarnation, fingerprint) values ($1, $2, $3, $4)
+on conflict (name) do nothing`, w.cfg.Name, log.String(), incarnation, fingerprintOf(w.cfg.Set))
+	return err
+}
+
+// own refuses a checkpoint of another log.
+func (p *Projector) own(at eventlog.Position) error {
+	if at.SameLog(p.cfg.Log.Start()) {
+		return nil
+	}
+	return fmt.Errorf("%w: cold projector %s stands in another incarnation of the log: the log was restored or failed over; rebuild the facts",
+		eventlog.ErrForeignPosition, p.cfg.Name)
+}
+
+// fenced runs one transaction of the ledger: under the lock of the checkpoint's row,
+// and only while the epoch is still ours and the checkpoint where we left it.
+func (w *worker) fenced(ctx context.Context, what string, work func(pgx.Tx) error) error {
+	err := pgx.BeginFunc(ctx, w.conn, func(tx pgx.Tx) error {
+		var epoch, place int64
+		err := tx.QueryRow(ctx, `select epoch, place from readside.cold_checkpoint where name = $1 for update`, w.cfg.Name).Scan(&epoch, &place)
+		switch {
+		case err != nil:
+			return err
+		case epoch != w.state.epoch:
+			return errFenced
+		case place != w.state.position.Place():
+			return errMoved
+		}
+		return work(tx)
+	})
+	if err != nil {
+		return fmt.Errorf("cold projector %s: %s: %w", w.cfg.Name, what, explain(err))
+	}
+	return nil
+}
+
+// newGeneration begins the tables anew, from the log's start. What was planned for the
+// old ones is forgotten: they are dropped once the new ones are shown.
+func newGeneration(ctx context.Context, tx pgx.Tx, cfg *Config) (checkpoint, error) {
+	if _, err := tx.Exec(ctx, `delete from readside.cold_ledger where projector = $1`, cfg.Name); err != nil {
+		return checkpoint{}, fmt.Errorf("forget the ledger of the old tables: %w", err)
+	}
+	log, incarnation, _ := cfg.Log.Start().Parts()
+	c, err := scanCheckpoint(tx.QueryRow(ctx, `update readside.cold_checkpoint
+set generation = generation + 1, epoch = epoch + 1, tables_made = false, fingerprint = $2, place = 0,
+    shown_place = case when log <> $3::uuid or incarnation <> $4 then 0
+                       when generation = shown_generation then place else shown_place end,
+    log = $3::uuid, incarnation = $4, state = 'catching_up', fault = null, event_time = null, updated_at = clock_timestamp()
+where name = $1 returning `+checkpointColumns, cfg.Name, fingerprintOf(cfg.Set), log.String(), incarnation))
+	if err != nil {
+		return c, fmt.Errorf("begin a new generation of the tables: %w", err)
+	}
+	return c, nil
+}
+
+// fingerprintOf changes with any of the set's facts.
+func fingerprintOf(set *projections.Set) string {
+	var all string
+	for _, m := range set.Facts() {
+		all += m.Name + ":" + m.Fingerprint() + " "
+	}
+	return all
+}
+
+// recordHalt writes down why the projector stands still.
+func (w *worker) recordHalt(ctx context.Context, f Fault) error {
+	doc, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	return w.fenced(ctx, "record the halt", func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `update readside.cold_checkpoint set state = 'halted', fault = $2, updated_at = clock_timestamp() where name = $1`,
+			w.cfg.Name, string(doc))
+		return err
+	})
+}
+
+// explain turns Postgres' "no such table" into what to do about it.
+func explain(err error) error {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && (pg.Code == "42P01" || pg.Code == "3F000") {
+		return fmt.Errorf("the ledger's tables are missing: run `readside migrate up` (%w)", err)
+	}
+	return err
+}

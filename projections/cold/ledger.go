@@ -1,0 +1,102 @@
+package cold
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// ledgerKeptBlocks is how many finished blocks the ledger keeps for operators to see;
+// it needs none of them.
+const ledgerKeptBlocks = 5_000
+
+// plan writes down what will be sent, before anything is. The checkpoint stays.
+func (w *worker) plan(ctx context.Context, b *batch) error {
+	if len(b.blocks) == 0 {
+		return nil
+	}
+	return w.fenced(ctx, "plan a batch", func(tx pgx.Tx) error {
+		q := &pgx.Batch{}
+		for _, block := range b.blocks {
+			block.attempt, block.sentIn = 1, w.state.epoch
+			q.Queue(`insert into readside.cold_ledger
+(projector, generation, table_name, partition, after_place, to_place, rows, hash, epoch, fingerprint)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning batch`,
+				w.cfg.Name, w.state.generation, w.table(block), block.partition, b.from.Place(), b.to.Place(),
+				block.rows(), int64(block.hash), w.state.epoch, block.model.Fingerprint(),
+			).QueryRow(func(row pgx.Row) error { return row.Scan(&block.batch) })
+		}
+		return tx.SendBatch(ctx, q).Close()
+	})
+}
+
+// done ticks the blocks off and moves the checkpoint behind them, in one transaction.
+func (w *worker) done(ctx context.Context, b *batch) error {
+	err := w.fenced(ctx, "finish a batch", func(tx pgx.Tx) error {
+		q := &pgx.Batch{}
+		for _, block := range b.blocks {
+			q.Queue(`update readside.cold_ledger set state = 'done', done_at = clock_timestamp() where batch = $1 and state = 'planned'`, block.batch).
+				Exec(exactlyOne(fmt.Sprintf("block %d is not in the ledger as planned", block.batch)))
+		}
+		w.queueWatermarks(q, b)
+		w.queueCheckpoint(q, b)
+		w.queueCompaction(q, b)
+		return tx.SendBatch(ctx, q).Close()
+	})
+	if err == nil {
+		w.state.position = b.to
+	}
+	return err
+}
+
+func (w *worker) queueCheckpoint(q *pgx.Batch, b *batch) {
+	state := "catching_up"
+	if b.caughtUp {
+		state = "live"
+	}
+	var last *time.Time
+	if !b.last.IsZero() {
+		last = &b.last
+	}
+	q.Queue(`update readside.cold_checkpoint set place = $2, state = $3, event_time = coalesce($4, event_time), updated_at = clock_timestamp()
+where name = $1 and place = $5 and epoch = $6`, w.cfg.Name, b.to.Place(), state, last, b.from.Place(), w.state.epoch).
+		Exec(exactlyOne(errMoved.Error()))
+}
+
+func (w *worker) queueWatermarks(q *pgx.Batch, b *batch) {
+	rows := make([]int64, len(w.cfg.Set.Facts()))
+	for _, block := range b.blocks {
+		rows[block.fact] += int64(block.rows())
+	}
+	for i, m := range w.cfg.Set.Facts() {
+		q.Queue(`update readside.cold_watermarks set place = $2, rows = rows + $3, updated_at = clock_timestamp() where table_name = $1`,
+			TableName(m, w.state.generation), b.to.Place(), rows[i]).
+			Exec(exactlyOne("table " + TableName(m, w.state.generation) + " has no watermark"))
+	}
+}
+
+// queueCompaction forgets old finished blocks, a few times as many as come.
+func (w *worker) queueCompaction(q *pgx.Batch, b *batch) {
+	if len(b.blocks) == 0 {
+		return
+	}
+	q.Queue(`delete from readside.cold_ledger where batch in (
+  select batch from readside.cold_ledger where projector = $1 and state = 'done' and batch < $2 order by batch limit $3)`,
+		w.cfg.Name, b.blocks[0].batch-ledgerKeptBlocks, 4*batchBlocksMax)
+}
+
+func (w *worker) table(b *block) string { return TableName(b.model, w.state.generation) }
+
+// exactlyOne fails where a statement that has to meet one row meets none.
+func exactlyOne(otherwise string) func(pgconn.CommandTag) error {
+	return func(tag pgconn.CommandTag) error {
+		if tag.RowsAffected() != 1 {
+			return errors.New(otherwise)
+		}
+		return nil
+	}
+}

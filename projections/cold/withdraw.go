@@ -1,0 +1,85 @@
+package cold
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/jackc/pgx/v5"
+)
+
+// withdrawAll takes out what there is of blocks that this code would make otherwise,
+// and forgets their plan. The batch is then read and planned anew.
+func (w *worker) withdrawAll(ctx context.Context, left []planned) error {
+	w.cfg.Logger.WarnContext(ctx, "blocks planned by other code are taken out and made anew", "projector", w.cfg.Name, "blocks", len(left))
+	for i := range left {
+		if err := w.withdraw(ctx, &left[i]); err != nil {
+			return fmt.Errorf("take out block %s: %w", left[i].token(), err)
+		}
+		if err := w.at(stepWithdrawn); err != nil {
+			return err
+		}
+		if w.cfg.Observer.Recovered != nil {
+			w.cfg.Observer.Recovered(left[i].TableName, Withdrawn)
+		}
+	}
+	return w.fenced(ctx, "forget the withdrawn blocks", func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `delete from readside.cold_ledger where projector = $1 and state = 'planned'`, w.cfg.Name)
+		return err
+	})
+}
+
+// withdraw spends the block's token before it deletes: a late packet of the dead
+// worker finds the token used, since deletes do not clear the deduplication window.
+func (w *worker) withdraw(ctx context.Context, p *planned) error {
+	if err := w.spend(ctx, p); err != nil {
+		return fmt.Errorf("spend its token: %w", err)
+	}
+	table := qualified(w.database, p.TableName)
+	del := fmt.Sprintf("ALTER TABLE %s DELETE WHERE %s = %d SETTINGS mutations_sync = 2", table, batchColumn, p.Batch)
+	if err := w.cfg.ClickHouse.Exec(ctx, del); err != nil {
+		return err
+	}
+	var rows uint64
+	if err := w.cfg.ClickHouse.QueryRow(ctx, fmt.Sprintf("SELECT count() FROM %s WHERE %s = %d", table, batchColumn, p.Batch)).Scan(&rows); err != nil {
+		return err
+	}
+	if rows != 0 {
+		return fmt.Errorf("%d of its rows are still there", rows)
+	}
+	return nil
+}
+
+// spend inserts one row of defaults into the block's partition under its token. Where
+// the block came first, it is dropped; where it comes first, the block would be.
+func (w *worker) spend(ctx context.Context, p *planned) error {
+	at, err := w.timeColumn(p.TableName)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, insertWait)
+	defer cancel()
+	ctx = clickhouse.Context(ctx,
+		clickhouse.WithQueryID(queryID(p.token(), w.state.epoch)+"/spend"),
+		clickhouse.WithSettings(clickhouse.Settings{"insert_deduplicate": 1, "insert_deduplication_token": p.token(), "async_insert": 0}))
+	into, err := w.cfg.ClickHouse.PrepareBatch(ctx, fmt.Sprintf("INSERT INTO %s (%s, %s, %s)", qualified(w.database, p.TableName), ident(at), batchColumn, expiresColumn))
+	if err != nil {
+		return err
+	}
+	defer into.Close()
+	month := time.Date(p.Partition/100, time.Month(p.Partition%100), 1, 0, 0, 0, 0, time.UTC)
+	if err := into.Append(month, uint64(p.Batch), w.serverNow().Add(insertExpiry)); err != nil {
+		return err
+	}
+	return into.Send()
+}
+
+func (w *worker) timeColumn(table string) (string, error) {
+	for _, m := range w.cfg.Set.Facts() {
+		if TableName(m, w.state.generation) == table {
+			return m.Columns[m.Time].Name, nil
+		}
+	}
+	return "", fmt.Errorf("no fact of the set has the table %s: rebuild the facts", table)
+}
