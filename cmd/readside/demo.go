@@ -1,0 +1,96 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/readside/readside/internal/demo"
+	"github.com/readside/readside/internal/service"
+	"github.com/readside/readside/writemodels/shopapi"
+)
+
+func (p *program) demoCommand() *cobra.Command {
+	var duration time.Duration
+	var summary string
+	var seed uint64
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Show everything at work on this machine: shop, projectors, queries, proof",
+		Long: "Starts a Postgres and a ClickHouse of its own (unless READSIDE_POSTGRES_URL and\n" +
+			"READSIDE_CLICKHOUSE_URL name others), the shop, the projectors and the query service,\n" +
+			"sends commands over HTTP and shows what becomes of them. Ctrl-C ends it, and nothing is\n" +
+			"left behind; a second Ctrl-C ends it at once.",
+		Args: usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if summary != "" && summary != "json" {
+				return fmt.Errorf("%w--summary is %q: only json is known", errUsage, summary)
+			}
+			if duration < 0 {
+				return fmt.Errorf("%w--for is %s: it must not be negative", errUsage, duration)
+			}
+			config, err := p.demoConfig()
+			if err != nil {
+				return err
+			}
+			config.For, config.Seed = duration, seed
+			done, err := demo.Run(c.Context(), config)
+			if err != nil {
+				return err
+			}
+			return p.sum(done, summary)
+		},
+	}
+	c.Flags().DurationVar(&duration, "for", 0, "how long to send commands; until Ctrl-C without it")
+	c.Flags().StringVar(&summary, "summary", "", "`json` ends the output with one JSON object")
+	c.Flags().Uint64Var(&seed, "seed", 1, "makes the commands alike from run to run")
+	return c
+}
+
+func (p *program) demoConfig() (c demo.Config, err error) {
+	if c.Stores, err = settings[service.Stores](); err != nil {
+		return c, err
+	}
+	if c.Shop, err = settings[shopapi.Config](); err != nil {
+		return c, err
+	}
+	address, err := settings[shopAddress]()
+	if err != nil {
+		return c, err
+	}
+	c.ShopAddress = p.address(shopVariable, address.ShopAddr)
+	c.Out, c.Terminal = p.out, isTerminal(p.out)
+	c.Logger = p.commandLog()
+	if c.Terminal {
+		notes := &notes{}
+		c.Notes = notes.last
+		c.Logger = slog.New(slog.NewTextHandler(notes, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	}
+	return c, nil
+}
+
+// sum prints the summary as the last line, and answers whether all is well.
+func (p *program) sum(done demo.Summary, format string) error {
+	if format == "json" {
+		line, err := json.Marshal(done)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(p.out, "%s\n", line)
+	}
+	if !done.OK() {
+		return errNo
+	}
+	return nil
+}
+
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}

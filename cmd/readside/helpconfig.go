@@ -1,0 +1,69 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/kelseyhightower/envconfig"
+	"github.com/spf13/cobra"
+
+	"github.com/readside/readside/internal/service"
+	"github.com/readside/readside/writemodels/shopapi"
+)
+
+// otherVariables are those that are read outside of envconfig.
+type otherVariables struct {
+	ChdbLib string `envconfig:"CHDB_LIB" desc:"the ClickHouse library for the embedded ClickHouse; default: the one that setup installed"`
+}
+
+// configurations are the structs that the commands read from the environment.
+func configurations() []any {
+	return []any{&service.Stores{}, &shopAddress{}, &shopapi.Config{}, &otherVariables{}}
+}
+
+// configTopic is `readside help config`.
+func (p *program) configTopic() *cobra.Command {
+	c := &cobra.Command{Use: "config", Short: "Every READSIDE_ variable with its default and meaning"}
+	c.SetHelpFunc(func(*cobra.Command, []string) {
+		if err := printVariables(p.out); err != nil {
+			fmt.Fprintln(p.err, err)
+		}
+	})
+	return c
+}
+
+const variableFormat = "{{range .}}{{usage_key .}}\t{{usage_default .}}\t{{usage_description .}}\n{{end}}"
+
+func printVariables(w io.Writer) error {
+	rows := map[string][]string{}
+	for _, c := range configurations() {
+		var text bytes.Buffer
+		if err := envconfig.Usagef(prefix, c, &text, variableFormat); err != nil {
+			return fmt.Errorf("list the variables of %T: %w", c, err)
+		}
+		for line := range strings.Lines(text.String()) {
+			cells := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+			rows[cells[0]] = cells
+		}
+	}
+	return printSorted(w, rows)
+}
+
+func printSorted(w io.Writer, rows map[string][]string) error {
+	table := [][]string{{"VARIABLE", "DEFAULT", "MEANING"}}
+	var keys []string
+	for key := range rows {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		if rows[key][1] == "" {
+			rows[key][1] = "-"
+		}
+		table = append(table, rows[key])
+	}
+	return printTable(w, table)
+}

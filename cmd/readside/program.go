@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/kelseyhightower/envconfig"
+	"github.com/spf13/cobra"
+
+	"github.com/readside/readside/internal/service"
+)
+
+// Exit codes, a contract with scripts.
+const (
+	exitOK    = 0
+	exitNo    = 1 // it failed, or the answer is no
+	exitUsage = 2 // the command line is wrong
+)
+
+// program is one run of the binary.
+type program struct {
+	// lookup reads the environment where it matters whether a variable is set at all.
+	lookup func(name string) (string, bool)
+
+	in  io.Reader
+	out io.Writer
+	err io.Writer
+}
+
+// Run runs the command that args name until it is done or ctx ends, and answers the
+// exit code.
+func (p *program) Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	p.in, p.out, p.err = stdin, stdout, stderr
+	root := p.root()
+	root.SetArgs(args)
+	command, err := root.ExecuteContextC(ctx)
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errNo):
+		return exitNo
+	case errors.Is(err, errUsage):
+		fmt.Fprintf(stderr, "%s: %s\nSee `%s --help`.\n", command.CommandPath(), err, command.CommandPath())
+		return exitUsage
+	}
+	fmt.Fprintf(stderr, "%s: %s\n", command.CommandPath(), err)
+	return exitNo
+}
+
+func (p *program) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "readside",
+		Short: "Query tables in exact step with the events of many services, behind one GraphQL endpoint",
+		Long: "Readside folds the domain events of many services into Postgres views and ClickHouse\n" +
+			"tables, and serves both through one GraphQL endpoint.\n\n" +
+			"Configuration is by environment: `readside help config` lists every variable.",
+		SilenceErrors: true, SilenceUsage: true,
+		Args: usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetIn(p.in)
+	root.SetOut(p.out)
+	root.SetErr(p.err)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w%w", errUsage, err) })
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(
+		p.demoCommand(), p.setupCommand(), p.migrateCommand(), p.shopCommand(), p.projectCommand(),
+		p.statusCommand(), p.rebuildCommand(), p.verifyCommand(), p.eventsCommand(), p.schemaCommand(), p.configTopic(),
+	)
+	profiled(root)
+	return root
+}
+
+var (
+	// errNo ends a command whose answer, already printed, is no.
+	errNo = errors.New("no")
+	// errUsage marks a wrong command line.
+	errUsage = usageError{}
+)
+
+type usageError struct{}
+
+func (usageError) Error() string { return "" }
+
+// usage marks the errors of an argument check.
+func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return fmt.Errorf("%w%w", errUsage, err)
+		}
+		return nil
+	}
+}
+
+// group is a command that only holds others.
+func group(use, short string, commands ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{Use: use, Short: short, Args: usage(cobra.NoArgs)}
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return fmt.Errorf("%wsay which: %s", errUsage, names(commands))
+	}
+	c.AddCommand(commands...)
+	return c
+}
+
+func names(commands []*cobra.Command) string {
+	text := ""
+	for i, c := range commands {
+		if i > 0 {
+			text += ", "
+		}
+		text += c.Name()
+	}
+	return text
+}
+
+// settings reads a configuration from the environment.
+func settings[T any]() (T, error) {
+	var c T
+	if err := envconfig.Process(prefix, &c); err != nil {
+		return c, fmt.Errorf("the environment: %w; `readside help config` explains the variables", err)
+	}
+	return c, nil
+}
+
+// prefix begins the names of all variables.
+const prefix = "readside"
+
+// serviceLog is the log of a service: JSON lines on standard output.
+func (p *program) serviceLog() *slog.Logger { return slog.New(slog.NewJSONHandler(p.out, nil)) }
+
+// commandLog is the log of a command whose output is for people or scripts: JSON lines
+// on standard error, warnings and worse.
+func (p *program) commandLog() *slog.Logger {
+	return slog.New(slog.NewJSONHandler(p.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+// address is a listener's address and whether somebody set it.
+func (p *program) address(variable, value string) service.Address {
+	_, explicit := p.lookup(variable)
+	return service.Address{Variable: variable, HostPort: value, Explicit: explicit}
+}

@@ -1,0 +1,19 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/readside/readside/internal/embedded"
+)
+
+func (p *program) setupCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "setup",
+		Short: "Install what the embedded stores need: Postgres and the ClickHouse library",
+		Long: "Installs Postgres from the system's packages and the ClickHouse library into the user's\n" +
+			"cache, where they are missing. A store that READSIDE_POSTGRES_URL or\n" +
+			"READSIDE_CLICKHOUSE_URL names is the user's own: nothing is installed for it.",
+		Args: usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error { return embedded.Setup(c.Context(), p.err) },
+	}
+}

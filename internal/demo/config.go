@@ -1,0 +1,46 @@
+package demo
+
+import (
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/readside/readside/internal/service"
+	"github.com/readside/readside/writemodels/shopapi"
+)
+
+// Config says what a demo runs on, and where it shows it.
+type Config struct {
+	// For is how long commands are sent; 0 means until the context ends.
+	For time.Duration
+	// Seed makes the load's commands alike from run to run.
+	Seed uint64
+	// Stores are the stores; those without an address are started, and removed at the end.
+	Stores service.Stores
+	// Shop configures the services; its addresses are filled in for started stores.
+	Shop shopapi.Config
+	// ShopAddress and QueryAddress are where commands and queries are served.
+	ShopAddress, QueryAddress service.Address
+	// Out gets what people read. Terminal says that it can be redrawn.
+	Out      io.Writer
+	Terminal bool
+	// Logger gets the services' warnings.
+	Logger *slog.Logger
+	// Notes, unless nil, answers the last lines that were logged, for the screen.
+	Notes func() []string
+}
+
+// Bounds of the demo's waits.
+const (
+	startWait  = 60 * time.Second
+	caughtWait = 60 * time.Second
+	finishWait = 2 * time.Minute
+	stopWait   = 30 * time.Second
+)
+
+// redrawEvery is how often a terminal is redrawn, lineEvery how often a line is printed
+// where there is none.
+const (
+	redrawEvery = 500 * time.Millisecond
+	lineEvery   = 2 * time.Second
+)

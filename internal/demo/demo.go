@@ -1,0 +1,151 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/readside/readside/internal/service"
+	"github.com/readside/readside/internal/shopload"
+	"github.com/readside/readside/projections"
+	"github.com/readside/readside/projections/shop"
+)
+
+// Run runs the demo until cfg.For is over or ctx ends, and then proves and sums up what
+// has happened; the end of ctx is a normal end. Before the load has begun it is the end
+// of everything. Nothing is left behind: no process, no folder, no goroutine.
+func Run(ctx context.Context, cfg Config) (summary Summary, err error) {
+	set, err := shop.Set()
+	if err != nil {
+		return summary, err
+	}
+	d := &demo{cfg: cfg, set: set, display: display{out: cfg.Out, terminal: cfg.Terminal}}
+	if err := d.open(ctx); err != nil {
+		return summary, err
+	}
+	defer func() { err = errors.Join(err, d.close()) }()
+	if err := d.load(ctx); err != nil {
+		return summary, err
+	}
+	// What has begun is brought to its end, whatever ended the load.
+	finishing, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishWait)
+	defer cancel()
+	return d.finish(finishing)
+}
+
+// demo is a running demo.
+type demo struct {
+	cfg      Config
+	set      *projections.Set
+	display  display
+	stores   *stores
+	running  *running
+	log      *service.OpenLog
+	watching *watcher
+}
+
+func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.cfg.Out, format+"\n", args...) }
+
+// open starts everything and waits until commands are taken.
+func (d *demo) open(ctx context.Context) (err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.close())
+		}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, startWait)
+	defer cancel()
+	d.say("Starting Postgres and ClickHouse …")
+	if d.stores, err = openStores(ctx, d.cfg.Stores); err != nil {
+		return err
+	}
+	if d.running, err = d.start(ctx); err != nil {
+		return err
+	}
+	url, err := d.stores.Projector()
+	if err != nil {
+		return err
+	}
+	if d.log, err = service.Open(ctx, url, "readside-demo", d.cfg.Logger); err != nil {
+		return err
+	}
+	for _, a := range d.addresses() {
+		d.say("%-12s%s", a[0], a[1])
+	}
+	return nil
+}
+
+// close ends what runs, the stores last.
+func (d *demo) close() error {
+	var errs []error
+	if d.log != nil {
+		d.log.Close()
+	}
+	if d.running != nil {
+		errs = append(errs, d.running.stop())
+	}
+	if d.stores != nil {
+		errs = append(errs, d.stores.stop())
+	}
+	return errors.Join(errs...)
+}
+
+func (d *demo) addresses() [][2]string {
+	a := [][2]string{{"Commands", "http://" + d.running.shopAddress + "/v1/"}}
+	if d.stores.analyst != "" {
+		a = append(a, [2]string{"ClickHouse", d.stores.analyst + "  (read-only)"})
+	}
+	return a
+}
+
+// load sends commands and shows what they do, until the time is up, ctx ends or a
+// service fails.
+func (d *demo) load(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	d.watching = &watcher{
+		log: d.log, accepted: d.running.shop.Accepted, began: time.Now(), of: d.cfg.For, addresses: d.addresses(), notes: d.cfg.Notes,
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := shopload.Run(ctx, d.loadConfig(), shopload.Observer{})
+		ended <- err
+	}()
+	tick := time.NewTicker(d.display.every())
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-ended:
+			if ctx.Err() != nil { // it was told to end
+				err = nil
+			}
+			return errors.Join(err, d.running.failed())
+		case <-d.running.ended:
+			cancel()
+		case <-tick.C:
+			if err := d.draw(ctx); err != nil && ctx.Err() == nil {
+				return err
+			}
+		}
+	}
+}
+
+// endless is the time of a load that only ctx ends.
+const endless = 10 * 365 * 24 * time.Hour
+
+func (d *demo) loadConfig() shopload.Config {
+	c := shopload.Config{BaseURL: "http://" + d.running.shopAddress, Seed: d.cfg.Seed, Duration: d.cfg.For}
+	if c.Duration == 0 {
+		c.Duration = endless
+	}
+	return c
+}
+
+func (d *demo) draw(ctx context.Context) error {
+	f, err := d.watching.frame(ctx)
+	if err == nil {
+		d.display.show(f)
+	}
+	return err
+}

@@ -1,0 +1,69 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/readside/readside/internal/status"
+)
+
+// finish stops the shop, waits until everything has caught up, shows, proves and sums up.
+func (d *demo) finish(ctx context.Context) (Summary, error) {
+	d.say("\nThe shop closes; waiting until views and facts have caught up …")
+	if err := d.running.closeShop(); err != nil {
+		return Summary{}, err
+	}
+	if err := d.catchUp(ctx); err != nil {
+		return Summary{}, err
+	}
+	if err := d.draw(ctx); err != nil {
+		return Summary{}, err
+	}
+	verified, err := prove(ctx, d.cfg.Out, d.stores.Stores, d.set, d.cfg)
+	if err != nil {
+		return Summary{}, err
+	}
+	s, err := summarize(ctx, d.log, d.running.shop.Accepted())
+	s.Verified = verified
+	return s, err
+}
+
+// lookAgain is how often the lag is looked at while it is waited for.
+const lookAgain = 50 * time.Millisecond
+
+// catchUp waits until nothing lags behind the log, or answers who does.
+func (d *demo) catchUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, caughtWait)
+	defer cancel()
+	tick := time.NewTicker(lookAgain)
+	defer tick.Stop()
+	for {
+		report, err := status.Read(ctx, d.log.Pool, d.log.Log)
+		if err != nil {
+			return err
+		}
+		if d.complete(report) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("views or facts did not catch up within %s: %s", caughtWait, laggards(report))
+		case <-d.running.ended:
+			return d.running.failed()
+		case <-tick.C:
+		}
+	}
+}
+
+// complete says that every view and every fact has its table and lags behind in nothing.
+func (d *demo) complete(r *status.Report) bool {
+	return len(r.Views) == len(d.set.Views()) && len(r.Cold) == len(d.set.Facts()) && r.CaughtUp()
+}
+
+func laggards(r *status.Report) (text string) {
+	for _, p := range r.Projectors {
+		text += fmt.Sprintf("projector %s is %s at place %d, %d events behind; ", p.Name, p.State, p.Position.Place(), p.LagEvents)
+	}
+	return text + fmt.Sprintf("%d views and %d facts have tables", len(r.Views), len(r.Cold))
+}

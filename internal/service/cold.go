@@ -1,0 +1,58 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/readside/readside/projections"
+	"github.com/readside/readside/projections/cold"
+)
+
+// ColdName is the cold projector's name: the key of its checkpoint.
+const ColdName = "cold"
+
+// Cold writes the set's facts into ClickHouse until ctx ends or a fault halts it.
+func Cold(ctx context.Context, postgresURL, clickHouseURL string, set *projections.Set, logger *slog.Logger) error {
+	log, err := Open(ctx, postgresURL, "readside-project-cold", logger)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	conn, err := ClickHouse(clickHouseURL)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	projector, err := cold.Open(ctx, ColdConfig(log, conn, set, logger))
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	listening, stop := context.WithCancel(ctx)
+	group.Go(func() error { _ = log.Listener.Run(listening); return nil })
+	group.Go(func() error { defer stop(); return projector.Run(ctx) })
+	return group.Wait()
+}
+
+// ColdConfig is the cold projector's configuration.
+func ColdConfig(log *OpenLog, conn driver.Conn, set *projections.Set, logger *slog.Logger) cold.Config {
+	return cold.Config{Name: ColdName, Log: log.Log, Pool: log.Pool, ClickHouse: conn, Set: set, Logger: logger}
+}
+
+// ClickHouse connects to ClickHouse; it dials when it is first used.
+func ClickHouse(clickHouseURL string) (driver.Conn, error) {
+	options, err := clickhouse.ParseDSN(clickHouseURL)
+	if err != nil {
+		return nil, fmt.Errorf("READSIDE_CLICKHOUSE_URL is no address like http://user:password@127.0.0.1:8123/database: %w", err)
+	}
+	conn, err := clickhouse.Open(options)
+	if err != nil {
+		return nil, fmt.Errorf("connect to ClickHouse: %w", err)
+	}
+	return conn, nil
+}

@@ -1,0 +1,53 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/readside/readside/projections"
+	"github.com/readside/readside/projections/engine"
+)
+
+// HotName is the projector's name: the key of its checkpoint.
+const HotName = "main"
+
+// Hot folds the set's views into Postgres until ctx ends or a fault halts it.
+func Hot(ctx context.Context, postgresURL string, set *projections.Set, logger *slog.Logger, observer engine.Observer) error {
+	log, err := Open(ctx, postgresURL, "readside-project", logger)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	projector, err := Projector(log, postgresURL, set, logger, observer)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	listening, stop := context.WithCancel(ctx)
+	group.Go(func() error { _ = log.Listener.Run(listening); return nil })
+	group.Go(func() error { defer stop(); return projector.Run(ctx) })
+	return group.Wait()
+}
+
+// Projector makes the hot projector; it runs nothing.
+func Projector(log *OpenLog, postgresURL string, set *projections.Set, logger *slog.Logger, observer engine.Observer) (*engine.Projector, error) {
+	config, err := ConnConfig(postgresURL, "readside-project")
+	if err != nil {
+		return nil, err
+	}
+	return engine.New(engine.Config{Name: HotName, Log: log.Log, Postgres: config, Set: set, Logger: logger, Observer: observer})
+}
+
+// ConnConfig is a single connection's configuration, with a name that pg_stat_activity shows.
+func ConnConfig(postgresURL, application string) (*pgx.ConnConfig, error) {
+	config, err := pgx.ParseConfig(postgresURL)
+	if err != nil {
+		return nil, fmt.Errorf("the address of Postgres: %w", err)
+	}
+	config.RuntimeParams["application_name"] = application
+	return config, nil
+}

@@ -1,0 +1,63 @@
+package service
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/readside/readside/writemodels/shopapi"
+)
+
+// shopServices are the five services whose roles the shop connects as.
+var shopServices = []string{"identity", "catalog", "basket", "ordering", "payment"}
+
+// ShopConfig lets services without an address of their own act as their roles at the
+// common one.
+func ShopConfig(c shopapi.Config) (shopapi.Config, error) {
+	own := []*string{&c.IdentityURL, &c.CatalogURL, &c.BasketURL, &c.OrderingURL, &c.PaymentURL}
+	for i, url := range own {
+		if *url != "" {
+			continue
+		}
+		if c.PostgresURL == "" {
+			return c, ErrNoPostgres
+		}
+		var err error
+		if *url, err = As(c.PostgresURL, "shop_"+shopServices[i]); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// Shop runs the shop's services and serves their commands until ctx ends: first the
+// commands under way are answered, then the reactions stop.
+func Shop(ctx context.Context, l net.Listener, shop *shopapi.Shop, logger *slog.Logger) error {
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	group, running := errgroup.WithContext(running)
+	group.Go(func() error { return shop.Run(running) })
+	group.Go(func() error {
+		defer stop()
+		serving, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(running, cancel)()
+		logger.InfoContext(ctx, "the shop takes commands", "address", "http://"+l.Addr().String()+"/v1/")
+		return serveHTTP(serving, l, shopHandler(shop))
+	})
+	return group.Wait()
+}
+
+func shopHandler(shop *shopapi.Shop) http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(shop.Collector())
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.Handle("/", shop.Handler())
+	return mux
+}

@@ -1,0 +1,90 @@
+package service
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+)
+
+// Roles that the migrations make, as which the services connect.
+const (
+	RoleProjector = "readside_projector"
+	RoleQuery     = "readside_query"
+	RoleImporter  = "readside_importer"
+)
+
+// Stores says where the stores are, read from the environment by envconfig with the
+// prefix READSIDE.
+type Stores struct {
+	PostgresURL      string `envconfig:"POSTGRES_URL" desc:"Postgres of the log and the views; the demo starts one of its own where it is empty"`
+	ProjectorURL     string `envconfig:"PROJECTOR_URL" desc:"Postgres for project, status, rebuild, verify and events; default: POSTGRES_URL acting as role readside_projector"`
+	QueryURL         string `envconfig:"QUERY_URL" desc:"Postgres for serve; default: POSTGRES_URL acting as role readside_query"`
+	ImporterURL      string `envconfig:"IMPORTER_URL" desc:"Postgres for events import; default: POSTGRES_URL acting as role readside_importer"`
+	ClickHouseURL    string `envconfig:"CLICKHOUSE_URL" desc:"ClickHouse of the facts, as http://user:password@host:8123/database; the demo starts one of its own where it is empty"`
+	ClickHouseReader string `envconfig:"CLICKHOUSE_READER_URL" desc:"ClickHouse for serve, as a user that may only read; default: CLICKHOUSE_URL"`
+}
+
+// ErrNoPostgres and ErrNoClickHouse say which variable is missing and how to set it.
+var (
+	ErrNoPostgres = errors.New("READSIDE_POSTGRES_URL is not set: point it at a Postgres, as " +
+		"READSIDE_POSTGRES_URL=postgres://user:password@127.0.0.1:5432/database, or run `readside demo`, which starts one of its own")
+	ErrNoClickHouse = errors.New("READSIDE_CLICKHOUSE_URL is not set: point it at a ClickHouse, as " +
+		"READSIDE_CLICKHOUSE_URL=http://user:password@127.0.0.1:8123/database, or run `readside demo`, which starts one of its own")
+)
+
+// Admin is the address that migrates.
+func (s Stores) Admin() (string, error) {
+	if s.PostgresURL == "" {
+		return "", ErrNoPostgres
+	}
+	return s.PostgresURL, nil
+}
+
+// Projector is the address of whoever folds, checks and looks.
+func (s Stores) Projector() (string, error) { return s.as(s.ProjectorURL, RoleProjector) }
+
+// Query is the address of the query service.
+func (s Stores) Query() (string, error) { return s.as(s.QueryURL, RoleQuery) }
+
+// Importer is the address of whoever imports events.
+func (s Stores) Importer() (string, error) { return s.as(s.ImporterURL, RoleImporter) }
+
+// ClickHouse is the address of whoever writes facts.
+func (s Stores) ClickHouse() (string, error) {
+	if s.ClickHouseURL == "" {
+		return "", ErrNoClickHouse
+	}
+	return s.ClickHouseURL, nil
+}
+
+// Reader is the address of whoever reads facts.
+func (s Stores) Reader() (string, error) {
+	if s.ClickHouseReader != "" {
+		return s.ClickHouseReader, nil
+	}
+	return s.ClickHouse()
+}
+
+func (s Stores) as(own, role string) (string, error) {
+	if own != "" {
+		return own, nil
+	}
+	if s.PostgresURL == "" {
+		return "", ErrNoPostgres
+	}
+	return As(s.PostgresURL, role)
+}
+
+// As lets the user of a URL act as a role from the first statement on. The roles that
+// migrations make have no password and cannot log in; whoever owns the database, or is
+// a member of the role, can be it nevertheless.
+func As(postgresURL, role string) (string, error) {
+	u, err := url.Parse(postgresURL)
+	if err != nil || u.Host == "" && u.Path == "" || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		return "", fmt.Errorf("READSIDE_POSTGRES_URL is no address like postgres://user:password@127.0.0.1:5432/database")
+	}
+	query := u.Query()
+	query.Set("role", role)
+	u.RawQuery = query.Encode()
+	return u.String(), nil
+}

@@ -1,0 +1,169 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/readside/readside/projections"
+	"github.com/readside/readside/projections/cold"
+	"github.com/readside/readside/projections/engine"
+)
+
+// Verified is what verifying views and facts found.
+type Verified struct {
+	Views []engine.Verified `json:"views"`
+	// Cold is nil where no fact was verified.
+	Cold *cold.Report `json:"cold,omitempty"`
+}
+
+// OK says that everything is what the log says.
+func (v *Verified) OK() bool {
+	for _, view := range v.Views {
+		if !view.OK() {
+			return false
+		}
+	}
+	return v.Cold == nil || v.Cold.Equal()
+}
+
+// Verify compares with the fold of the log: the view of that name, or all facts for the
+// name of one, or everything without a name.
+func Verify(ctx context.Context, stores Stores, set *projections.Set, names []string, logger *slog.Logger) (*Verified, error) {
+	url, err := stores.Projector()
+	if err != nil {
+		return nil, err
+	}
+	views, facts, err := split(set, names)
+	if err != nil {
+		return nil, err
+	}
+	log, err := Open(ctx, url, "readside-verify", logger)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	found := &Verified{}
+	if len(views) > 0 {
+		if found.Views, err = verifyViews(ctx, log, url, set, views); err != nil {
+			return nil, err
+		}
+	}
+	if facts {
+		found.Cold, err = verifyFacts(ctx, log, stores, set, logger)
+	}
+	return found, err
+}
+
+// split tells views from facts; no name at all means everything.
+func split(set *projections.Set, names []string) (views []string, facts bool, err error) {
+	isFact := map[string]bool{}
+	var known []string
+	for _, m := range set.Views() {
+		known = append(known, m.Name)
+	}
+	views = known
+	for _, m := range set.Facts() {
+		isFact[m.Name] = true
+		known = append(known, m.Name)
+	}
+	if len(names) == 0 {
+		return views, len(isFact) > 0, nil
+	}
+	views = nil
+	for _, name := range names {
+		switch {
+		case isFact[name]:
+			facts = true
+		case set.View(name) != nil:
+			views = append(views, name)
+		default:
+			return nil, false, fmt.Errorf("there is no view or fact %q: there are %s", name, strings.Join(known, ", "))
+		}
+	}
+	return views, facts, nil
+}
+
+func verifyViews(ctx context.Context, log *OpenLog, url string, set *projections.Set, views []string) ([]engine.Verified, error) {
+	config, err := ConnConfig(url, "readside-verify")
+	if err != nil {
+		return nil, err
+	}
+	return engine.Verify(ctx, engine.VerifyConfig{Projector: HotName, Log: log.Log, Postgres: config, Set: set, Views: views})
+}
+
+func verifyFacts(ctx context.Context, log *OpenLog, stores Stores, set *projections.Set, logger *slog.Logger) (*cold.Report, error) {
+	url, err := stores.ClickHouse()
+	if err != nil {
+		return nil, err
+	}
+	conn, err := ClickHouse(url)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	projector, err := cold.Open(ctx, ColdConfig(log, conn, set, logger))
+	if err != nil {
+		return nil, err
+	}
+	report, err := projector.Verify(ctx)
+	return &report, err
+}
+
+// Print prints what was found for people: a line per view and fact, and every differing
+// row that is known by name.
+func (v *Verified) Print(w io.Writer) {
+	for _, view := range v.Views {
+		answer := "equals the fold of"
+		if !view.OK() {
+			answer = fmt.Sprintf("DIFFERS in %d rows from the fold of", view.Differences.Count)
+		}
+		fmt.Fprintf(w, "view %s version %d generation %d: %d rows, %s %d events up to place %d\n",
+			view.View, view.Version, view.Generation, view.Rows, answer, view.Events, view.Position.Place())
+		PrintDifferences(w, view.Differences)
+	}
+	if v.Cold != nil {
+		printCold(w, v.Cold)
+	}
+}
+
+func printCold(w io.Writer, r *cold.Report) {
+	for _, t := range r.Tables {
+		answer := "equals"
+		for _, p := range t.Partitions {
+			if !p.Equal {
+				answer = "DIFFERS from"
+			}
+		}
+		fmt.Fprintf(w, "fact %s (%s): %d rows in %d partitions, %s the log up to place %d\n",
+			t.Fact, t.Table, t.Rows, len(t.Partitions), answer, r.Position.Place())
+	}
+	for _, d := range r.Differences {
+		fmt.Fprintf(w, "  %s\n", d)
+	}
+}
+
+// PrintDifferences names differing rows, one per line.
+func PrintDifferences(w io.Writer, d engine.Differences) {
+	for _, x := range d.First {
+		fmt.Fprintf(w, "  %s %q %s", x.View, x.Key, x.Kind)
+		if len(x.Columns) > 0 {
+			fmt.Fprintf(w, " in %s: stored %s, folded %s", strings.Join(x.Columns, ", "), short(x.Stored), short(x.Folded))
+		}
+		fmt.Fprintln(w)
+	}
+	if more := d.Count - len(d.First); more > 0 {
+		fmt.Fprintf(w, "  and %d more\n", more)
+	}
+}
+
+// short keeps a value on one line of a terminal.
+func short(value string) string {
+	const runesMax = 80
+	if runes := []rune(value); len(runes) > runesMax {
+		value = string(runes[:runesMax]) + "…"
+	}
+	return fmt.Sprintf("%q", value)
+}
