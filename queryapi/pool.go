@@ -1,0 +1,28 @@
+package queryapi
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// OpenPool connects to Postgres as the query API should: reading only, and with
+// bounds on statements and on transactions that nobody ends.
+func OpenPool(ctx context.Context, url string, c Config) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("queryapi: the Postgres URL cannot be read: %w", err)
+	}
+	milliseconds := fmt.Sprint(c.RequestTimeout.Milliseconds())
+	for name, value := range map[string]string{
+		"application_name":                    "readside-query",
+		"default_transaction_read_only":       "on",
+		"statement_timeout":                   milliseconds,
+		"idle_in_transaction_session_timeout": milliseconds,
+		"jit":                                 "off", // pages are small: compiling them costs more than it saves
+	} {
+		config.ConnConfig.RuntimeParams[name] = value
+	}
+	return pgxpool.NewWithConfig(ctx, config)
+}

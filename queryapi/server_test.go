@@ -1,0 +1,284 @@
+package queryapi_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/readside/readside/queryapi"
+	"github.com/readside/readside/queryapi/refusal"
+)
+
+func testConfig() queryapi.Config {
+	return queryapi.Config{HTTPAddr: "127.0.0.1:0", RequestTimeout: 15 * time.Second, InFlightMax: 8, ReportTZ: "UTC", DrainTimeout: 5 * time.Second}
+}
+
+// serve runs a server until the test ends, and answers its base URL.
+func serve(t *testing.T, s *store) string {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	metrics, err := queryapi.NewMetrics(registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := s.api(queryapi.Options{Metrics: metrics, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	server, err := queryapi.Listen(a, testConfig(), registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ran := make(chan error, 1)
+	go func() { ran <- server.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ran; err != nil {
+			t.Error(err)
+		}
+	})
+	return strings.TrimSuffix(server.URL(), "/graphql")
+}
+
+type reply struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func send(t *testing.T, method, url, body string, header ...string) reply {
+	t.Helper()
+	req, err := http.NewRequest(method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		if header[i] == "Host" {
+			req.Host = header[i+1]
+			continue
+		}
+		req.Header.Set(header[i], header[i+1])
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	data, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reply{res.StatusCode, res.Header, string(data)}
+}
+
+func query(q string) string {
+	data, _ := json.Marshal(map[string]any{"query": q})
+	return string(data)
+}
+
+func TestQueriesOverHTTP(t *testing.T) {
+	t.Parallel()
+	s := fullStore(t, 3)
+	base := serve(t, s)
+	const jsonType, responseType = "application/json", "application/graphql-response+json"
+	type c = []string
+	for name, test := range map[string]struct {
+		body   string
+		header []string
+		status int
+		part   string
+	}{
+		"a query":                         {query(`{ book(id: "b001") { title } }`), c{"Content-Type", jsonType}, 200, `"title":"Title 0"`},
+		"the newer media type":            {query(`{ book(id: "b001") { title } }`), c{"Content-Type", jsonType, "Accept", responseType}, 200, `"title":"Title 0"`},
+		"a refusal, the old way":          {query(`{ nothing }`), c{"Content-Type", jsonType}, 200, `"code":"INVALID"`},
+		"a refusal, the newer way":        {query(`{ nothing }`), c{"Content-Type", jsonType, "Accept", responseType}, 400, `"code":"INVALID"`},
+		"no JSON":                         {`{`, c{"Content-Type", jsonType}, 400, refusal.BadRequest},
+		"variables that are no object":    {`{"query": "{ __typename }", "variables": 3}`, c{"Content-Type", jsonType}, 400, refusal.BadRequest},
+		"a form of a browser":             {"query={__typename}", c{"Content-Type", "application/x-www-form-urlencoded"}, 415, refusal.BadRequest},
+		"text of a browser":               {query(`{ __typename }`), c{"Content-Type", "text/plain"}, 415, refusal.BadRequest},
+		"a body of 70 KB":                 {query(strings.Repeat(" ", 70<<10) + "{ __typename }"), c{"Content-Type", jsonType}, 413, refusal.TooLarge},
+		"a name that points here":         {query(`{ __typename }`), c{"Content-Type", jsonType, "Host", "evil.example:8080"}, 403, refusal.Forbidden},
+		"a page of another site":          {query(`{ __typename }`), c{"Content-Type", jsonType, "Origin", "https://evil.example"}, 403, refusal.Forbidden},
+		"a page without an origin":        {query(`{ __typename }`), c{"Content-Type", jsonType, "Origin", "null"}, 403, refusal.Forbidden},
+		"a page of this machine":          {query(`{ __typename }`), c{"Content-Type", jsonType, "Origin", "http://localhost:3000"}, 200, `"Query"`},
+		"a token of another log":          {query(`{ books { nodes { id } } }`), c{"Content-Type", jsonType, "X-Readside-Position", "AAAAAAAAAAAAAAAAAAAAAQAAAAEAAAAAAAAAAQ"}, 409, refusal.ForeignPosition},
+		"a wait that is no number":        {query(`{ __typename }`), c{"Content-Type", jsonType, "X-Readside-Wait-Ms", "soon"}, 400, refusal.BadRequest},
+		"a token that is not reached yet": {query(`{ books { nodes { id } } }`), c{"Content-Type", jsonType, "X-Readside-Position", s.position(9), "X-Readside-Wait-Ms", "20"}, 200, `"reached":false`},
+	} {
+		got := send(t, http.MethodPost, base+"/graphql", test.body, test.header...)
+		if got.status != test.status || !strings.Contains(got.body, test.part) {
+			t.Errorf("%s: %d %s, want %d with %s", name, got.status, got.body, test.status, test.part)
+		}
+	}
+}
+
+func TestAttacksOverHTTP(t *testing.T) {
+	t.Parallel()
+	base := serve(t, fullStore(t, 1))
+	for name, attack := range map[string]string{
+		"cyclic fragment":       `{ book(id: "b000") { ...a } } fragment a on Book { ...a }`,
+		"literal 1,000 deep":    `{ books(filter: {id: {in: ` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + `}}) { nodes { id } } }`,
+		"4,000 unknown fields":  "{" + strings.Repeat("unknown ", 4000) + "}",
+		"exponential fragments": "{ book(id: 1) { ...f0 } }" + doubling(20),
+	} {
+		best := time.Hour
+		for range 3 {
+			began := time.Now()
+			got := send(t, http.MethodPost, base+"/graphql", query(attack), "Content-Type", "application/json")
+			best = min(best, time.Since(began))
+			if !strings.Contains(got.body, `"code"`) || !strings.Contains(got.body, `"hint"`) {
+				t.Errorf("%s: %s", name, got.body)
+			}
+		}
+		if best > 50*time.Millisecond {
+			t.Errorf("%s took %v, want at most 50 ms", name, best)
+		}
+	}
+	if got := send(t, http.MethodPost, base+"/graphql", query(`{ book(id: "b000") { id } }`), "Content-Type", "application/json"); got.status != 200 {
+		t.Errorf("after the attacks: %d %s", got.status, got.body)
+	}
+}
+
+func doubling(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "fragment f%d on Book { ...f%d ...f%d } ", i, i+1, i+1)
+	}
+	return b.String() + fmt.Sprintf("fragment f%d on Book { id }", n)
+}
+
+func TestProbesAndMetrics(t *testing.T) {
+	t.Parallel()
+	s := fullStore(t, 1)
+	base := serve(t, s)
+	if got := send(t, http.MethodGet, base+"/healthz", ""); got.status != 200 {
+		t.Errorf("healthz: %d", got.status)
+	}
+	if got := send(t, http.MethodGet, base+"/readyz", ""); got.status != 200 {
+		t.Errorf("readyz: %d %s", got.status, got.body)
+	}
+	s.appendEvents(3)
+	s.exec(`update readside.projectors set state = 'halted'`)
+	if got := send(t, http.MethodGet, base+"/readyz", ""); got.status != 503 || !strings.Contains(got.body, "halted") {
+		t.Errorf("readyz with a halted projector: %d %s", got.status, got.body)
+	}
+	send(t, http.MethodPost, base+"/graphql", query(`{ nothing }`), "Content-Type", "application/json")
+	metrics := send(t, http.MethodGet, base+"/metrics", "").body
+	for _, line := range []string{`readside_query_view_lag_events{view="book"} 3`, `readside_query_view_halted{view="author"} 1`, `readside_query_operations_total{code="INVALID"} 1`} {
+		if !strings.Contains(metrics, line) {
+			t.Errorf("the metrics lack %s", line)
+		}
+	}
+	s.exec(`update readside.projectors set state = 'live'`)
+	s.exec(`update eventlog.log set incarnation = 8`)
+	if got := send(t, http.MethodGet, base+"/readyz", ""); got.status != 503 || !strings.Contains(got.body, "another log") {
+		t.Errorf("readyz with a restored log: %d %s", got.status, got.body)
+	}
+	s.exec(`update eventlog.log set incarnation = 7`)
+	s.exec(`update readside.views set state = 'retired' where view = 'book'`)
+	if got := send(t, http.MethodGet, base+"/readyz", ""); got.status != 503 || !strings.Contains(got.body, "no live generation") {
+		t.Errorf("readyz without a generation: %d %s", got.status, got.body)
+	}
+}
+
+func TestGraphiQLIsServedFromHere(t *testing.T) {
+	t.Parallel()
+	base := serve(t, newStore(t))
+	page := send(t, http.MethodGet, base+"/graphql", "")
+	if page.status != 200 || !strings.Contains(page.header.Get("Content-Security-Policy"), "default-src 'none'") {
+		t.Fatalf("%d %v", page.status, page.header)
+	}
+	if strings.Contains(page.body, "://") {
+		t.Error("the page names another site")
+	}
+	for _, file := range []string{"graphiql.css", "page.css", "react.js", "react-dom.js", "graphiql.js", "page.js"} {
+		if !strings.Contains(page.body, "/graphiql/"+file) {
+			t.Errorf("the page does not load %s", file)
+		}
+		if got := send(t, http.MethodGet, base+"/graphiql/"+file, ""); got.status != 200 || len(got.body) < 80 {
+			t.Errorf("%s: %d, %d bytes", file, got.status, len(got.body))
+		}
+	}
+	if got := send(t, http.MethodGet, base+"/graphiql/../server.go", ""); got.status != 404 {
+		t.Errorf("a path upwards: %d", got.status)
+	}
+}
+
+func TestConfigReportsAllFaults(t *testing.T) {
+	t.Parallel()
+	err := queryapi.Config{HTTPAddr: "0.0.0.0:8080", InFlightMax: -1, ReportTZ: "Mars/Olympus"}.Validate()
+	for _, name := range []string{"READSIDE_HTTP_ADDR", "READSIDE_QUERY_TIMEOUT", "READSIDE_QUERY_IN_FLIGHT_MAX", "READSIDE_REPORT_TZ", "READSIDE_DRAIN_TIMEOUT"} {
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%v does not name %s", err, name)
+		}
+	}
+	for _, addr := range []string{":8080", "192.168.1.1:80", "example.org:80", "[::]:80", "nonsense"} {
+		c := testConfig()
+		c.HTTPAddr = addr
+		if _, err := queryapi.Listen(nil, c, nil); err == nil {
+			t.Errorf("listened on %s", addr)
+		}
+	}
+}
+
+func TestFullRequestsAreRefused(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	c := testConfig()
+	c.InFlightMax = 1
+	h := queryapi.NewHandler(s.api(queryapi.Options{}), c)
+	// The first request holds its place while its body does not end.
+	body, write := io.Pipe()
+	first := make(chan int, 1)
+	started := make(chan struct{})
+	go func() {
+		req, _ := http.NewRequest(http.MethodPost, "/graphql", &signalling{Reader: body, started: started})
+		req.Header.Set("Content-Type", "application/json")
+		w := &recorder{header: http.Header{}}
+		h.ServeHTTP(w, req)
+		first <- w.status
+	}()
+	<-started
+	req, _ := http.NewRequest(http.MethodPost, "/graphql", strings.NewReader(query(`{ __typename }`)))
+	req.Header.Set("Content-Type", "application/json")
+	second := &recorder{header: http.Header{}}
+	h.ServeHTTP(second, req)
+	if second.status != 503 || !strings.Contains(second.body.String(), refusal.Busy) {
+		t.Errorf("the second request: %d %s", second.status, second.body.String())
+	}
+	_, _ = io.WriteString(write, query(`{ __typename }`))
+	_ = write.Close()
+	if status := <-first; status != 200 {
+		t.Errorf("the first request: %d", status)
+	}
+}
+
+type signalling struct {
+	io.Reader
+	started chan struct{}
+}
+
+func (s *signalling) Read(p []byte) (int, error) {
+	if s.started != nil {
+		close(s.started)
+		s.started = nil
+	}
+	return s.Reader.Read(p)
+}
+
+type recorder struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (r *recorder) Header() http.Header         { return r.header }
+func (r *recorder) WriteHeader(status int)      { r.status = status }
+func (r *recorder) Write(p []byte) (int, error) { return r.body.Write(p) }
