@@ -1,0 +1,288 @@
+package exact_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/dbtest"
+	"github.com/readside/readside/internal/exact"
+	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/shop"
+)
+
+var (
+	seed   = flag.Uint64("seed", 0, "the seed of the first run; 0 takes 1")
+	runs   = flag.Int("runs", 2, "how many runs, each with the next seed")
+	events = flag.Int("events", 1200, "how many events a run has at least")
+)
+
+const (
+	patience   = 2 * time.Minute
+	flushEvery = 20 * time.Millisecond
+	hotWorkers = 2
+	kills      = 8
+)
+
+func openClickHouse(url string) (driver.Conn, error) {
+	options, err := clickhouse.ParseDSN(url)
+	if err != nil {
+		return nil, err
+	}
+	return clickhouse.Open(options)
+}
+
+// However workers are killed, the tables are what the oracles say.
+func TestExactUnderKills(t *testing.T) {
+	first := max(*seed, 1)
+	for s := first; s < first+uint64(*runs); s++ {
+		t.Run(fmt.Sprintf("seed=%d", s), func(t *testing.T) {
+			x := newExperiment(t, s)
+			x.run()
+			x.checkScreens()
+			x.checkViews()
+			x.checkFacts()
+			t.Logf("seed %d: %d events, %d kills: exact (again with: -seed %d -runs 1)", s, len(x.story), kills, s)
+		})
+	}
+}
+
+type experiment struct {
+	t     *testing.T
+	r     *rand.Rand
+	db    *dbtest.DB
+	ch    *dbtest.CH
+	log   *eventlog.Log
+	story []exact.Event
+}
+
+func newExperiment(t *testing.T, seed uint64) *experiment {
+	x := &experiment{t: t, r: rand.New(rand.NewPCG(seed, 2)), db: dbtest.Postgres(t), ch: dbtest.ClickHouse(t), story: exact.Tell(seed, *events)}
+	var err error
+	if x.log, err = eventlog.Open(t.Context(), x.db.Pool); err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+// run appends the story while workers are killed, and ends when every table has caught up.
+func (x *experiment) run() {
+	x.t.Helper()
+	workers := map[string][]*worker{}
+	for range hotWorkers {
+		workers["hot"] = append(workers["hot"], x.start("hot"))
+	}
+	workers["cold"] = []*worker{x.start("cold")}
+	defer func() {
+		for _, ws := range workers {
+			for _, w := range ws {
+				w.kill()
+			}
+		}
+	}()
+	const appenders = 3
+	// Every appender works through its own streams; each kill waits for a stretch of the story.
+	progress := make(chan struct{}, len(x.story))
+	var group errgroup.Group
+	seeds := [appenders]uint64{x.r.Uint64(), x.r.Uint64(), x.r.Uint64()}
+	for i := range appenders {
+		group.Go(func() error {
+			return appendStory(x.t.Context(), x.log, x.db, share(x.story, i, appenders), rand.New(rand.NewPCG(seeds[i], 3)), progress)
+		})
+	}
+	for n := 1; n <= kills; n++ {
+		for range len(x.story) / (kills + 1) {
+			<-progress
+		}
+		kind := []string{"hot", "hot", "cold"}[x.r.IntN(3)]
+		i := x.r.IntN(len(workers[kind]))
+		workers[kind][i].kill()
+		workers[kind][i] = x.start(kind)
+	}
+	if err := group.Wait(); err != nil {
+		x.t.Fatal(err)
+	}
+	x.catchUp(workers)
+}
+
+func (x *experiment) catchUp(workers map[string][]*worker) {
+	x.t.Helper()
+	head, err := x.log.Head(x.t.Context())
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(x.t.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		var behind int
+		err := x.db.Pool.QueryRow(ctx, `select
+  (select count(*) from (values ('x')) v(x) where not exists (select from readside.projectors where place >= $1))
++ (select count(*) from (values ('x')) v(x) where not exists (select from readside.cold_checkpoint where place >= $1))`, head.Place()).Scan(&behind)
+		if err == nil && behind == 0 {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			x.t.Fatalf("after %s the tables have not reached place %d (%v); the workers say:\n%s%s", patience, head.Place(), err, workers["hot"][0].errs, workers["cold"][0].errs)
+		}
+	}
+}
+
+// share is the events of the i-th of n appenders: whole streams.
+func share(story []exact.Event, i, n int) []exact.Event {
+	owner := map[string]int{}
+	var out []exact.Event
+	for _, e := range story {
+		if _, ok := owner[e.Stream]; !ok {
+			owner[e.Stream] = len(owner) % n
+		}
+		if owner[e.Stream] == i {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+var errGiveUp = errors.New("this transaction is rolled back on purpose")
+
+// appendStory appends events in transactions of random size. Some are rolled back
+// and tried again, and some are sent a second time after their commit, which the
+// expected versions must refuse.
+func appendStory(ctx context.Context, log *eventlog.Log, db *dbtest.DB, events []exact.Event, r *rand.Rand, progress chan<- struct{}) error {
+	versions := map[string]int64{}
+	for len(events) > 0 {
+		n := min(len(events), 1+r.IntN(12))
+		appends, next, err := prepare(events[:n], versions)
+		if err != nil {
+			return err
+		}
+		for giveUps := r.IntN(3); giveUps > 0; giveUps-- {
+			if err := appendOnce(ctx, log, db, appends, errGiveUp); !errors.Is(err, errGiveUp) {
+				return err
+			}
+		}
+		if err := appendOnce(ctx, log, db, appends, nil); err != nil {
+			return err
+		}
+		if r.IntN(4) == 0 {
+			var conflict *eventlog.VersionConflictError
+			if err := appendOnce(ctx, log, db, appends, nil); !errors.As(err, &conflict) {
+				return fmt.Errorf("a second delivery was answered with %v, not with a conflict", err)
+			}
+		}
+		versions = next
+		events = events[n:]
+		for range n {
+			progress <- struct{}{}
+		}
+	}
+	return nil
+}
+
+func prepare(events []exact.Event, versions map[string]int64) ([]eventlog.Append, map[string]int64, error) {
+	next := maps.Clone(versions)
+	appends := make([]eventlog.Append, len(events))
+	for i, e := range events {
+		ev, err := eventlog.NewEvent(e.Data, eventlog.Meta{Time: e.Time})
+		if err != nil {
+			return nil, nil, err
+		}
+		appends[i] = eventlog.Append{Stream: e.Stream, Expected: next[e.Stream], Events: []eventlog.Event{ev}}
+		next[e.Stream]++
+	}
+	return appends, next, nil
+}
+
+func appendOnce(ctx context.Context, log *eventlog.Log, db *dbtest.DB, appends []eventlog.Append, end error) error {
+	return pgx.BeginFunc(ctx, db.Pool, func(tx pgx.Tx) error {
+		if _, err := log.Append(ctx, tx, appends...); err != nil {
+			return err
+		}
+		return end
+	})
+}
+
+// checkScreens compares orders, baskets and accounts with plain Go.
+func (x *experiment) checkScreens() {
+	x.t.Helper()
+	want := exact.Expect(x.story)
+	compare(x, "order", want.Orders, func(o *exact.Order) string { return o.ID })
+	compare(x, "basket", want.Baskets, func(b *exact.Basket) string { return b.BuyerID })
+	compare(x, "account", want.Accounts, func(a *exact.Account) string { return a.CustomerID })
+}
+
+func compare[R any](x *experiment, view string, want map[string]*R, key func(*R) string) {
+	x.t.Helper()
+	ctx := x.t.Context()
+	var table string
+	if err := x.db.Pool.QueryRow(ctx, `select table_name from readside.views where view = $1 and state = 'live'`, view).Scan(&table); err != nil {
+		x.t.Fatal(err)
+	}
+	rows, err := x.db.Pool.Query(ctx, `select `+columns[R]()+` from views.`+pgx.Identifier{table}.Sanitize()+` where _state = 2`)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToAddrOfStructByName[R])
+	if err != nil {
+		x.t.Fatalf("view %s: %v", view, err)
+	}
+	got := map[string]*R{}
+	for _, r := range list {
+		got[key(r)] = r
+	}
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), sameTimes); diff != "" {
+		x.t.Errorf("view %s is not what the oracle says (-oracle +view):\n%.4000s", view, diff)
+	}
+}
+
+// columns are those that R has a field for.
+func columns[R any]() string {
+	var names []string
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[R]()) {
+		names = append(names, f.Tag.Get("db"))
+	}
+	return strings.Join(names, ", ")
+}
+
+// sameTimes compares moments; the driver answers them in the local zone.
+var sameTimes = cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })
+
+// checkViews compares every row of every view with the fold of the log.
+func (x *experiment) checkViews() {
+	x.t.Helper()
+	set, err := shop.Set()
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	config, err := pgx.ParseConfig(x.db.RoleURL("readside_projector"))
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	found, err := engine.Verify(x.t.Context(), engine.VerifyConfig{Projector: "main", Log: x.log, Postgres: config, Set: set})
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	for _, v := range found {
+		if !v.OK() {
+			x.t.Errorf("view %s: %d rows differ, the first: %+v", v.View, v.Differences.Count, v.Differences.First[0])
+		}
+	}
+}

@@ -1,0 +1,4 @@
+package exact_test
+
+// checkFacts is filled below.
+func (x *experiment) checkFacts() {}
