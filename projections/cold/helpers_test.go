@@ -1,0 +1,105 @@
+package cold
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/readside/readside/eventlog"
+)
+
+func (b *bench) exec(sql string) {
+	b.t.Helper()
+	if err := b.cfg.ClickHouse.Exec(bounded(b.t), sql); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *bench) waitFor(reached <-chan eventlog.Position, to eventlog.Position) {
+	b.t.Helper()
+	ctx := bounded(b.t)
+	for {
+		select {
+		case at := <-reached:
+			if at.Place() >= to.Place() {
+				return
+			}
+		case <-ctx.Done():
+			b.t.Fatalf("nobody came to place %d in %s", to.Place(), testBound)
+		}
+	}
+}
+
+func contains(text, part string) bool { return strings.Contains(text, part) }
+
+// lines keeps what is logged.
+type lines struct {
+	mu   sync.Mutex
+	text []string
+}
+
+func (l *lines) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text = append(l.text, string(line))
+	return len(line), nil
+}
+
+func (b *bench) capturedErrors(p *Projector) func() []string {
+	l := &lines{}
+	p.cfg.Logger = slog.New(slog.NewJSONHandler(l, nil))
+	return func() []string {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return append([]string{}, l.text...)
+	}
+}
+
+// lateBlocks sends a dead worker's blocks a second time. It stands between a projector
+// and ClickHouse and keeps a worker's plan; the packets themselves are made anew, as
+// the same code makes them.
+type lateBlocks struct {
+	b       *bench
+	planned []*worker
+	batches []*batch
+}
+
+func (b *bench) captureBlocks() *lateBlocks { return &lateBlocks{b: b} }
+
+// capture makes the batch that the projector is about to plan.
+func (l *lateBlocks) capture(c *Config) {
+	cfg := *c
+	head, err := cfg.Log.Head(bounded(l.b.t))
+	if err != nil {
+		l.b.t.Fatal(err)
+	}
+	made, err := rebuildBatch(bounded(l.b.t), cfg.Log, cfg.Set, cfg.Log.Start(), head)
+	if err != nil {
+		l.b.t.Fatal(err)
+	}
+	l.batches = append(l.batches, made)
+}
+
+// sendAll sends them as the dead worker would have: under the numbers that the ledger
+// gave it, which in a fresh database are 1, 2, 3, …
+func (l *lateBlocks) sendAll(t *testing.T) {
+	t.Helper()
+	w := &worker{Projector: l.b.open(), state: checkpoint{generation: 1, epoch: 1_000}}
+	if err := w.measureSkew(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	for _, made := range l.batches {
+		for i, block := range made.blocks {
+			block.batch, block.attempt = int64(i+1), 1
+			if err := w.insert(context.Background(), block); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+var _ driver.Conn = driver.Conn(nil)
