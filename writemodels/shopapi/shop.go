@@ -124,6 +124,17 @@ func (s *Shop) Accepted() map[string]int64 { return s.counters.Accepted() }
 // Collector hands the commands' counts to Prometheus.
 func (s *Shop) Collector() prometheus.Collector { return s.counters }
 
+// Reacted is up to where in the log each service that reacts has done so.
+func (s *Shop) Reacted() map[string]eventlog.Position {
+	positions := map[string]eventlog.Position{}
+	for _, made := range s.services {
+		if made.reactor != nil {
+			positions[made.name] = made.reactor.Position()
+		}
+	}
+	return positions
+}
+
 // Run lets the services react, ends grace periods, and forgets old keys, until ctx ends.
 func (s *Shop) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
