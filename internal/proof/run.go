@@ -1,0 +1,88 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// command runs a program in dir, its output passed on to progress, and answers its
+// standard output.
+func command(ctx context.Context, dir string, env []string, progress io.Writer, name string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir, cmd.Env = dir, env
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
+	cmd.WaitDelay = interruptWait
+	var stdout, tail bytes.Buffer
+	cmd.Stdout = io.MultiWriter(&stdout, progress)
+	cmd.Stderr = io.MultiWriter(&tail, progress)
+	err := cmd.Run()
+	if err != nil {
+		err = fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, lastLine(tail.String()+stdout.String()))
+	}
+	return stdout.String(), err
+}
+
+func lastLine(s string) string {
+	s = strings.TrimSpace(s)
+	return s[strings.LastIndexByte(s, '\n')+1:]
+}
+
+// buildBinary builds the one binary into a folder of its own.
+func buildBinary(ctx context.Context, o options) (path string, cleanup func(), err error) {
+	dir, err := os.MkdirTemp("", "readside-proof-")
+	if err != nil {
+		return "", nil, err
+	}
+	path = filepath.Join(dir, "readside")
+	cleanup = func() { _ = os.RemoveAll(dir) } // a leftover in the temporary folder harms nobody
+	if _, err := command(ctx, o.repo, nil, o.progress, "go", "build", "-o", path, "./cmd/readside"); err != nil {
+		cleanup()
+		return "", nil, err
+	}
+	return path, cleanup, nil
+}
+
+// mutants runs all mutants; its figures are the table.
+func mutants(ctx context.Context, o options) ([]string, error) {
+	env := append(os.Environ(), "GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -trimpath"))
+	out, err := command(ctx, o.repo, env, o.progress, "go", "run", "./internal/mutants")
+	return strings.Split(strings.TrimSpace(out), "\n"), err
+}
+
+// catchupLeast is what bench catchup must reach against the naive handler.
+const catchupLeast = 30
+
+// catchup runs the benchmark and reads its ratios.
+func catchup(ctx context.Context, o options) ([]string, error) {
+	binary, cleanup, err := buildBinary(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer cleanup()
+	out, err := command(ctx, o.repo, nil, o.progress, binary, "bench", "catchup", "--json")
+	if err != nil {
+		return nil, err
+	}
+	var result struct{ Ratios map[string]float64 }
+	if err := json.Unmarshal([]byte(lastLine(out)), &result); err != nil {
+		return nil, fmt.Errorf("the last line of bench is not its JSON: %w", err)
+	}
+	figures := strings.Split(strings.TrimSpace(out), "\n")
+	ratio, ok := result.Ratios["catchup/watermill"]
+	switch {
+	case !ok:
+		err = errors.New("bench names no catchup/watermill")
+	case ratio < catchupLeast:
+		err = fmt.Errorf("catchup/watermill is %.1f, wanted at least %d", ratio, catchupLeast)
+	}
+	return figures, err
+}
