@@ -74,8 +74,10 @@ type Report struct {
 	Name string
 	Doc  string
 	Args []Arg
-	// SQL is one SELECT. Arguments are its parameters, bound and never pasted in:
-	// {from:DateTime64(6,'UTC')}. Every report also has {time_zone:String}.
+	// SQL is one SELECT over the documented views. Arguments are its parameters, bound
+	// and never pasted in: {from:DateTime64(6,'UTC')}. Every report also has
+	// {time_zone:String}, and {rows_max:UInt64}, which its LIMIT must obey. Its columns
+	// are of the types String, Int64, Float64 and DateTime64, as Columns say.
 	SQL string
 	// Columns are those that SQL selects, in its order.
 	Columns []ReportColumn

@@ -33,6 +33,9 @@ func (b *builder) addReport(r Report) {
 	if !strings.HasPrefix(strings.ToLower(strings.TrimSpace(r.SQL)), "select") && !strings.HasPrefix(strings.ToLower(strings.TrimSpace(r.SQL)), "with") {
 		b.fault("%s: its SQL is not a SELECT", who)
 	}
+	if !strings.Contains(r.SQL, "{rows_max:") {
+		b.fault("%s: its SQL has no bound: end it with limit {rows_max:UInt64}", who)
+	}
 	name := capital(r.Name)
 	b.take(name, who)
 	b.take(name+"Row", who)

@@ -1,0 +1,137 @@
+package queryapi
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/readside/readside/projections"
+	"github.com/readside/readside/queryapi/refusal"
+)
+
+// Watermarks says how far tables of the cold store have come.
+type Watermarks interface {
+	// Watermarks answers those of the tables given that there are.
+	Watermarks(ctx context.Context, tables []string) ([]*Watermark, error)
+}
+
+// reportsInFlightMax bounds reports at the same time: each may use all of a machine.
+const reportsInFlightMax = 4
+
+// Cold runs reports in ClickHouse, as a user who may only read and in the database of
+// the documented views.
+type Cold struct {
+	conn     driver.Conn
+	marks    Watermarks
+	zone     string
+	inFlight chan struct{}
+}
+
+// NewCold makes a Cold. zone is an IANA name: the months of reports are cut in it.
+func NewCold(conn driver.Conn, marks Watermarks, zone string) *Cold {
+	return &Cold{conn: conn, marks: marks, zone: zone, inFlight: make(chan struct{}, reportsInFlightMax)}
+}
+
+// Run answers a report. Its watermarks are read first, so that the rows are at least
+// as fresh as they say.
+func (c *Cold) Run(ctx context.Context, r *Report, args map[string]any) (*ReportRows, error) {
+	select {
+	case c.inFlight <- struct{}{}:
+		defer func() { <-c.inFlight }()
+	case <-ctx.Done():
+		return nil, refusal.New(refusal.Busy, "ask again later", "%d reports are running already", reportsInFlightMax).Because(ctx.Err())
+	}
+	marks, err := c.marks.Watermarks(ctx, r.Tables)
+	if err != nil {
+		return nil, fmt.Errorf("read the watermarks of report %s: %w", r.Name, err)
+	}
+	if len(marks) < len(r.Tables) {
+		return nil, refusal.New(refusal.NotReady, "start the projector (readside project) and wait until the tables are there",
+			"the tables of the report %s have no watermark yet", r.Name)
+	}
+	out := &ReportRows{Rows: [][]any{}, TimeZone: c.zone, Watermarks: marks}
+	if err := c.load(ctx, r, args, out); err != nil {
+		return nil, fmt.Errorf("report %s: %w", r.Name, err)
+	}
+	return out, nil
+}
+
+func (c *Cold) load(ctx context.Context, r *Report, args map[string]any, out *ReportRows) error {
+	// One more than allowed says that there are more.
+	parameters := clickhouse.Parameters{"time_zone": c.zone, "rows_max": strconv.Itoa(r.RowsMax + 1)}
+	for _, a := range r.Args {
+		parameters[a.Name] = parameter(args[a.Name])
+	}
+	rows, err := c.conn.Query(clickhouse.Context(ctx, clickhouse.WithParameters(parameters)), r.SQL)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if len(out.Rows) == r.RowsMax {
+			out.Truncated = true
+			break
+		}
+		row, err := scanReportRow(rows, r.Columns)
+		if err != nil {
+			return err
+		}
+		out.Rows = append(out.Rows, row)
+	}
+	return rows.Err()
+}
+
+func scanReportRow(rows driver.Rows, columns []ReportColumn) ([]any, error) {
+	targets := make([]any, len(columns))
+	for i, c := range columns {
+		targets[i] = reportTarget(c.Kind)
+	}
+	if err := rows.Scan(targets...); err != nil {
+		return nil, err
+	}
+	row := make([]any, len(columns))
+	for i, t := range targets {
+		switch t := t.(type) {
+		case *string:
+			row[i] = *t
+		case *int64:
+			row[i] = *t
+		case *float64:
+			row[i] = *t
+		case *time.Time:
+			row[i] = *t
+		}
+	}
+	return row, nil
+}
+
+func reportTarget(k projections.Kind) any {
+	switch k {
+	case projections.Int64:
+		return new(int64)
+	case projections.Float64:
+		return new(float64)
+	case projections.Time:
+		return new(time.Time)
+	}
+	return new(string)
+}
+
+// parameterEscapes: the server reads parameters as its tab-separated format does.
+var parameterEscapes = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`, "\r", `\r`)
+
+// parameter writes an argument as a query parameter.
+func parameter(v any) string {
+	switch v := v.(type) {
+	case string:
+		return parameterEscapes.Replace(v)
+	case time.Time:
+		return v.UTC().Format("2006-01-02 15:04:05.000000")
+	}
+	return fmt.Sprint(v)
+}
