@@ -1,0 +1,186 @@
+package hot
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+	"pgregory.net/rapid"
+
+	"github.com/readside/readside/internal/dbtest"
+	"github.com/readside/readside/projections"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
+
+type (
+	status string
+	inner  struct {
+		Name string    `json:"name"`
+		N    int64     `json:"n"`
+		At   time.Time `json:"at"`
+		F    float64   `json:"f"`
+		Tags []string  `json:"tags"`
+	}
+	everything struct {
+		Key       string           `view:"key,key"`
+		Text      string           `view:"text"`
+		Named     status           `view:"named"`
+		MaybeText *string          `view:"maybe_text"`
+		Bool      bool             `view:"bool"`
+		MaybeBool *bool            `view:"maybe_bool"`
+		Int32     int32            `view:"int32"`
+		Maybe32   *int32           `view:"maybe32"`
+		Int       int              `view:"int"`
+		Int64     int64            `view:"int64"`
+		Maybe64   *int64           `view:"maybe64"`
+		Float     float64          `view:"float"`
+		MaybeF    *float64         `view:"maybe_f"`
+		Time      time.Time        `view:"time"`
+		MaybeTime *time.Time       `view:"maybe_time"`
+		Struct    inner            `view:"struct"`
+		Slice     []inner          `view:"slice"`
+		Map       map[string]inner `view:"map"`
+	}
+	everythingMade struct{ Key string }
+)
+
+func (everythingMade) EventType() (string, int) { return "test.Made", 1 }
+
+func everythingLayout(t *testing.T) *Layout {
+	t.Helper()
+	set, err := projections.NewSet(&projections.View[everything]{Name: "everything", Version: 1, Handlers: []projections.Handler[everything]{
+		projections.Create(func(e everythingMade) string { return e.Key }, func(*everything, everythingMade, projections.Meta) error { return nil }),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := NewLayout(set.Views()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// text is any text that Postgres can hold.
+var text = rapid.StringOfN(rapid.Rune().Filter(func(r rune) bool { return r != 0 }), 0, 20, -1)
+
+var moment = rapid.Custom(func(t *rapid.T) time.Time {
+	return time.UnixMicro(rapid.Int64Range(-62135596800000000, 253402300799999999).Draw(t, "us")).UTC()
+})
+
+// number is any float that json can hold.
+var number = rapid.Float64()
+
+var anInner = rapid.Custom(func(t *rapid.T) inner {
+	return inner{
+		Name: text.Draw(t, "name"), N: rapid.Int64().Draw(t, "n"), At: moment.Draw(t, "at"), F: number.Draw(t, "f"),
+		Tags: rapid.OneOf(rapid.Just([]string(nil)), rapid.SliceOfN(text, 0, 3)).Draw(t, "tags"),
+	}
+})
+
+func maybe[T any](t *rapid.T, g *rapid.Generator[T], label string) *T {
+	return rapid.Ptr(g, true).Draw(t, label)
+}
+
+func drawEverything(t *rapid.T, key string) *everything {
+	return &everything{
+		Key: key, Text: text.Draw(t, "text"), Named: status(text.Draw(t, "named")), MaybeText: maybe(t, text, "maybe text"),
+		Bool: rapid.Bool().Draw(t, "bool"), MaybeBool: maybe(t, rapid.Bool(), "maybe bool"),
+		Int32: rapid.Int32().Draw(t, "int32"), Maybe32: maybe(t, rapid.Int32(), "maybe int32"),
+		Int: rapid.Int().Draw(t, "int"), Int64: rapid.Int64().Draw(t, "int64"), Maybe64: maybe(t, rapid.Int64(), "maybe int64"),
+		Float: number.Draw(t, "float"), MaybeF: maybe(t, number, "maybe float"),
+		Time: moment.Draw(t, "time"), MaybeTime: maybe(t, moment, "maybe time"),
+		Struct: anInner.Draw(t, "struct"),
+		Slice:  rapid.OneOf(rapid.Just([]inner(nil)), rapid.SliceOfN(anInner, 0, 3)).Draw(t, "slice"),
+		Map:    rapid.OneOf(rapid.Just(map[string]inner(nil)), rapid.MapOfN(text, anInner, 0, 3)).Draw(t, "map"),
+	}
+}
+
+// Every stored value is exactly the value in memory, whichever way it was written:
+// as a new row by statement or by COPY, or over another by statement or by arrays.
+func TestLoadOfStoreIsTheRow(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	l := everythingLayout(t)
+	conn, err := pgx.Connect(ctx, dbtest.Postgres(t).URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	s, err := NewSession(ctx, conn.PgConn())
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := NewTable(l, "everything_v1_g1")
+	if err := s.Exec(ctx, table.CreateTable(table.Name)); err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		n := rapid.SampledFrom([]int{1, 3, smallWrite + 5}).Draw(rt, "rows")
+		if err := s.Exec(ctx, "truncate "+table.Qualified()); err != nil {
+			rt.Fatal(err)
+		}
+		var before []Image
+		for range 2 { // once new, once over the first
+			want := map[string]*everything{}
+			var changes []Change
+			var images []Image
+			for i := range n {
+				r := &projections.Row{Key: string(rune('a'+i%26)) + string(rune('a'+i/26)), State: projections.Live}
+				value := drawEverything(rt, r.Key)
+				r.Value, want[r.Key] = value, value
+				img, err := l.Encode(r)
+				if err != nil {
+					rt.Fatal(err)
+				}
+				c := Change{New: img}
+				if before != nil {
+					c.Old = before[i]
+				}
+				changes, images = append(changes, c), append(images, img)
+			}
+			before = images
+			if err := table.Write(ctx, s, changes); err != nil {
+				rt.Fatal(err)
+			}
+			checkStored(ctx, rt, s, table, want)
+		}
+	})
+}
+
+func checkStored(ctx context.Context, rt *rapid.T, s *Session, table *Table, want map[string]*everything) {
+	var keys []string
+	for k := range want {
+		keys = append(keys, k)
+	}
+	got := map[string]*everything{}
+	table.LoadSources(s, keys, func(st Stored) { got[st.Key] = st.Value.(*everything) })
+	if err := s.Flush(ctx); err != nil {
+		rt.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		rt.Fatalf("what was loaded is not what was stored:\n%s", diff)
+	}
+}
+
+// What the store cannot hold exactly is refused with what and why, not bent.
+func TestUnstorableValuesAreRefused(t *testing.T) {
+	t.Parallel()
+	l := everythingLayout(t)
+	for name, spoil := range map[string]func(*everything){
+		"NUL":         func(e *everything) { e.Text = "a\x00b" },
+		"UTF-8":       func(e *everything) { e.Text = "\xff" },
+		"microsecond": func(e *everything) { e.Time = time.Unix(0, 1).UTC() },
+		"not in UTC":  func(e *everything) { e.Time = time.Unix(0, 0).In(time.FixedZone("x", 3600)) },
+		"out of":      func(e *everything) { e.Time = time.Date(20000, 1, 1, 0, 0, 0, 0, time.UTC) },
+	} {
+		e := &everything{Key: "k"}
+		spoil(e)
+		if _, err := l.Encode(&projections.Row{Key: "k", State: projections.Live, Value: e}); err == nil {
+			t.Errorf("%s: it was stored", name)
+		}
+	}
+}
