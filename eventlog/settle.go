@@ -139,7 +139,11 @@ func (l *Log) see(ctx context.Context, conn *pgxpool.Conn) (look, error) {
 		return look{}, fmt.Errorf("look at the log's end: %w", explainMissing(err))
 	}
 	if seen.start.UnixMicro() != l.serverStart.Load() {
+		// Restarted. With synchronous_commit off it may have lost its last commits, and
+		// gives their places away again: only what was written down is still proved.
 		s.proof = nil
+		s.settled.Store(seen.settled)
+		seen.run = seen.settled
 		if err := l.identify(ctx, conn); err != nil {
 			return look{}, err
 		}

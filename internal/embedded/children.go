@@ -3,16 +3,21 @@ package embedded
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // childrenOf lists the processes that pid started and that still run.
 func childrenOf(pid int) []int {
-	if _, err := os.Stat("/proc/self/stat"); err == nil {
+	if hasProc() {
 		return parseParents(linuxParents(), pid)
 	}
 	out, err := exec.Command("ps", "-A", "-o", "pid=,ppid=").Output()
@@ -20,6 +25,11 @@ func childrenOf(pid int) []int {
 		return nil
 	}
 	return parseParents(out, pid)
+}
+
+func hasProc() bool {
+	_, err := os.Stat("/proc/self/stat")
+	return err == nil
 }
 
 // linuxParents reads "pid ppid" lines from /proc, since `ps` may not be installed.
@@ -51,4 +61,26 @@ func parseParents(lines []byte, parent int) []int {
 		}
 	}
 	return children
+}
+
+// waitGone returns when none of the processes runs any more, or after the bound.
+func waitGone(pids []int, bound time.Duration) {
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(bound); time.Now().Before(end) && slices.ContainsFunc(pids, runs); {
+		<-tick.C
+	}
+}
+
+// runs says whether the process is there and is not a zombie, which holds nothing.
+func runs(pid int) bool {
+	if syscall.Kill(pid, 0) == syscall.ESRCH {
+		return false
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist) || !hasProc()
+	}
+	_, rest, _ := strings.Cut(string(stat[bytes.LastIndexByte(stat, ')')+1:]), " ")
+	return !strings.HasPrefix(rest, "Z")
 }

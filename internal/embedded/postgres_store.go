@@ -127,6 +127,8 @@ func (s *postgresStore) kill() {
 	for _, pid := range children {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
+	// A killed backend still holds the shared memory until the kernel has ended it.
+	waitGone(children, time.Second)
 	s.process = nil
 }
 
