@@ -21,7 +21,8 @@ const (
 		cross join jsonb_to_recordset(b.lines) as l("productId" text)
 		join shop_basket.products p on p.id = l."productId" where b.buyer_id = $1`
 	lookSQL = `select l."productId", l.quantity, l."addedPrice", ` + productColumns + ` from shop_basket.baskets b
-		cross join jsonb_to_recordset(b.lines) with ordinality as l("productId" text, quantity bigint, "addedPrice" jsonb, n)
+		cross join rows from (jsonb_to_recordset(b.lines) as ("productId" text, quantity bigint, "addedPrice" jsonb))
+			with ordinality as l("productId", quantity, "addedPrice", n)
 		join shop_basket.products p on p.id = l."productId" where b.buyer_id = $1 order by l.n`
 )
 

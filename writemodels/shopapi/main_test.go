@@ -51,7 +51,7 @@ func open(t *testing.T, db *dbtest.DB, change func(*shopapi.Config)) *shop {
 	if change != nil {
 		change(&config)
 	}
-	made, err := shopapi.New(t.Context(), config, slog.New(slog.DiscardHandler))
+	made, err := shopapi.New(t.Context(), config, slog.New(slog.NewJSONHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})))
 	if err != nil {
 		t.Fatal(err)
 	}
