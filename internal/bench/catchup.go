@@ -41,7 +41,7 @@ func runEngine(ctx context.Context, a *arena) (int, time.Duration, error) {
 	p, err := engine.New(engine.Config{
 		Log: a.log, Postgres: a.pool.Config().ConnConfig, Set: a.set, BatchEvents: batchEvents,
 		Observer: engine.Observer{Folded: func(f engine.Folded) {
-			if f.Position == a.last {
+			if f.Position.Place() >= a.last.Place() {
 				cancel()
 			}
 		}},
@@ -138,8 +138,8 @@ func runWatermill(ctx context.Context, a *arena) (int, time.Duration, error) {
 type sameWork struct{ by, digest string }
 
 func (s *sameWork) check(ctx context.Context, a *arena, by string) error {
-	if by == "watermill" {
-		return nil // it folds a shorter backlog
+	if by == "watermill" || by == "rebuild" {
+		return nil // one folds a shorter backlog, the other into a second generation
 	}
 	digest, err := a.digest(ctx)
 	if err != nil {

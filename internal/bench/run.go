@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -23,28 +25,79 @@ type Config struct {
 	Out io.Writer
 }
 
+// Names are the benchmarks, in the order in which they run.
+var Names = []string{"catchup", "rebuild", "latency"}
+
 // ErrWeakRival says that a rival is slower than it can be, which would flatter us.
 var ErrWeakRival = errors.New("the SQL worker is slower than 0.15 of a COPY of the ready rows: it is a weakened rival")
 
-// Ratios are medians of the rounds' ratios, by the names of DESIGN.
+// Ratios are medians of the rounds' ratios, by the names of the documentation.
 type Ratios map[string]float64
 
-// Catchup races through a backlog and answers the ratios.
-func Catchup(ctx context.Context, cfg Config) (Ratios, error) {
+// Run runs the named benchmarks, all where there are none, in one database.
+func Run(ctx context.Context, cfg Config, names ...string) (Ratios, error) {
 	if cfg.Events == 0 {
 		cfg.Events = 1_000_000
 	}
 	if cfg.Rounds == 0 {
 		cfg.Rounds = 5
 	}
+	if len(names) == 0 {
+		names = Names
+	}
+	for _, name := range names {
+		if !slices.Contains(Names, name) {
+			return nil, fmt.Errorf("there is no benchmark %q: there are %s", name, strings.Join(Names, ", "))
+		}
+	}
 	a, err := newArena(ctx, cfg.Pool, cfg.Events)
 	if err != nil {
 		return nil, err
 	}
+	all := Ratios{}
+	for _, name := range names {
+		got, err := a.benchmark(ctx, cfg, name)
+		maps.Copy(all, got)
+		if err != nil {
+			return all, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return all, nil
+}
+
+func (a *arena) benchmark(ctx context.Context, cfg Config, name string) (Ratios, error) {
+	switch name {
+	case "catchup":
+		rates, err := a.race(ctx, cfg, catchup())
+		if err != nil {
+			return nil, err
+		}
+		return Ratios{
+			"catchup/watermill": ratio(rates["engine"], rates["watermill"]),
+			"catchup/sqlworker": ratio(rates["engine"], rates["sqlworker"]),
+			"catchup/bulkwrite": ratio(rates["engine"], rates["bulkwrite"]),
+			weakRival:           ratio(rates["sqlworker"], rates["copy"]),
+		}, nil
+	case "rebuild":
+		rates, err := a.race(ctx, cfg, rebuild())
+		if err != nil {
+			return nil, err
+		}
+		return Ratios{
+			"rebuild/insert_select": ratio(rates["rebuild"], rates["insert_select"]),
+			"rebuild/copy":          ratio(rates["rebuild"], rates["copy"]),
+		}, nil
+	}
+	return a.latency(ctx, cfg)
+}
+
+// race lets the contestants run one after the other, round by round, and answers
+// their rates in events per second.
+func (a *arena) race(ctx context.Context, cfg Config, contestants []contestant) (map[string][]float64, error) {
 	rates := map[string][]float64{}
 	var same sameWork
 	for round := range cfg.Rounds {
-		for _, c := range catchup() {
+		for _, c := range contestants {
 			events, took, err := c.run(ctx, a)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", c.name, err)
@@ -54,15 +107,10 @@ func Catchup(ctx context.Context, cfg Config) (Ratios, error) {
 			}
 			rate := float64(events) / took.Seconds()
 			rates[c.name] = append(rates[c.name], rate)
-			fmt.Fprintf(cfg.Out, "round %d  %-10s %9d events %8.2f s %10.0f events/s\n", round+1, c.name, events, took.Seconds(), rate)
+			fmt.Fprintf(cfg.Out, "round %d  %-14s %9d events %8.2f s %10.0f events/s\n", round+1, c.name, events, took.Seconds(), rate)
 		}
 	}
-	return Ratios{
-		"catchup/watermill": ratio(rates["engine"], rates["watermill"]),
-		"catchup/sqlworker": ratio(rates["engine"], rates["sqlworker"]),
-		"catchup/bulkwrite": ratio(rates["engine"], rates["bulkwrite"]),
-		weakRival:           ratio(rates["sqlworker"], rates["copy"]),
-	}, nil
+	return rates, nil
 }
 
 // weakRival is the ratio that shows whether the SQL worker is in its best form.
@@ -85,8 +133,12 @@ func ratio(a, b []float64) float64 {
 	for i := range a {
 		r[i] = a[i] / b[i]
 	}
-	slices.Sort(r)
-	return r[len(r)/2]
+	return median(r)
+}
+
+func median(x []float64) float64 {
+	x = slices.Sorted(slices.Values(x))
+	return x[len(x)/2]
 }
 
 // JSON is the line that ends a run.
@@ -98,3 +150,6 @@ func (r Ratios) JSON() string {
 	b, _ := json.Marshal(map[string]any{"ratios": rounded}) // floats always can
 	return string(b)
 }
+
+// Keys are the names of the ratios, sorted.
+func (r Ratios) Keys() []string { return slices.Sorted(maps.Keys(r)) }
