@@ -13,6 +13,7 @@ import (
 
 	"github.com/readside/readside/internal/demo"
 	"github.com/readside/readside/internal/service"
+	"github.com/readside/readside/queryapi"
 	"github.com/readside/readside/writemodels/shopapi"
 )
 
@@ -60,11 +61,15 @@ func (p *program) demoConfig() (c demo.Config, err error) {
 	if c.Shop, err = settings[shopapi.Config](); err != nil {
 		return c, err
 	}
+	if c.Query, err = settings[queryapi.Config](); err != nil {
+		return c, err
+	}
 	address, err := settings[shopAddress]()
 	if err != nil {
 		return c, err
 	}
 	c.ShopAddress = p.address(shopVariable, address.ShopAddr)
+	c.QueryAddress = p.address(queryVariable, c.Query.HTTPAddr)
 	c.Out, c.Terminal = p.out, isTerminal(p.out)
 	c.Logger = p.commandLog()
 	if c.Terminal {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/readside/readside/internal/service"
+	"github.com/readside/readside/queryapi"
 	"github.com/readside/readside/writemodels/shopapi"
 )
 
@@ -21,7 +22,7 @@ type otherVariables struct {
 
 // configurations are the structs that the commands read from the environment.
 func configurations() []any {
-	return []any{&service.Stores{}, &shopAddress{}, &shopapi.Config{}, &otherVariables{}}
+	return []any{&service.Stores{}, &shopAddress{}, &shopapi.Config{}, &queryapi.Config{}, &otherVariables{}}
 }
 
 // configTopic is `readside help config`.
@@ -46,7 +47,9 @@ func printVariables(w io.Writer) error {
 		}
 		for line := range strings.Lines(text.String()) {
 			cells := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-			rows[cells[0]] = cells
+			if rows[cells[0]] == nil { // the first that reads a variable explains it best
+				rows[cells[0]] = cells
+			}
 		}
 	}
 	return printSorted(w, rows)

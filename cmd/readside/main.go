@@ -14,6 +14,9 @@ import (
 func main() {
 	embedded.RunIfChild()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// From the first signal on the next one ends the process at once; the keepers of the
+	// embedded stores then clean up by themselves.
+	context.AfterFunc(ctx, stop)
 	code := (&program{lookup: os.LookupEnv}).Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)

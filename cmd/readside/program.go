@@ -67,8 +67,8 @@ func (p *program) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w%w", errUsage, err) })
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		p.demoCommand(), p.setupCommand(), p.migrateCommand(), p.shopCommand(), p.projectCommand(),
-		p.statusCommand(), p.rebuildCommand(), p.verifyCommand(), p.eventsCommand(), p.schemaCommand(), p.configTopic(),
+		p.demoCommand(), p.setupCommand(), p.migrateCommand(), p.shopCommand(), p.projectCommand(), p.serveCommand(),
+		p.statusCommand(), p.rebuildCommand(), p.verifyCommand(), p.eventsCommand(), p.schemaCommand(), p.benchCommand(), p.configTopic(),
 	)
 	profiled(root)
 	return root

@@ -10,10 +10,27 @@ import (
 	"github.com/readside/readside/projections/cold"
 	"github.com/readside/readside/projections/hot"
 	"github.com/readside/readside/projections/shop"
+	"github.com/readside/readside/queryapi"
+	screens "github.com/readside/readside/queryapi/shop"
 )
 
 func (p *program) schemaCommand() *cobra.Command {
 	return group("schema", "Print the GraphQL schema, or the SQL of the views' and facts' tables",
+		&cobra.Command{
+			Use: "graphql", Short: "Print the GraphQL schema in its own language", Args: usage(cobra.NoArgs),
+			RunE: func(*cobra.Command, []string) error {
+				set, err := shop.Set()
+				if err != nil {
+					return err
+				}
+				schema, err := queryapi.NewSchema(screens.Definition(set))
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprint(p.out, schema.SDL())
+				return err
+			},
+		},
 		&cobra.Command{
 			Use: "sql", Short: "Print the SQL that makes the tables of the views and of the facts", Args: usage(cobra.NoArgs),
 			RunE: func(*cobra.Command, []string) error {

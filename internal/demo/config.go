@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/readside/readside/internal/service"
+	"github.com/readside/readside/queryapi"
 	"github.com/readside/readside/writemodels/shopapi"
 )
 
@@ -19,6 +20,8 @@ type Config struct {
 	Stores service.Stores
 	// Shop configures the services; its addresses are filled in for started stores.
 	Shop shopapi.Config
+	// Query configures the query service; its address is QueryAddress.
+	Query queryapi.Config
 	// ShopAddress and QueryAddress are where commands and queries are served.
 	ShopAddress, QueryAddress service.Address
 	// Out gets what people read. Terminal says that it can be redrawn.

@@ -92,9 +92,12 @@ func (d *demo) close() error {
 }
 
 func (d *demo) addresses() [][2]string {
-	a := [][2]string{{"Commands", "http://" + d.running.shopAddress + "/v1/"}}
-	if d.stores.analyst != "" {
-		a = append(a, [2]string{"ClickHouse", d.stores.analyst + "  (read-only)"})
+	a := [][2]string{
+		{"GraphQL", d.running.query.URL() + "  (GraphiQL in a browser)"},
+		{"Commands", "http://" + d.running.shopAddress + "/v1/"},
+	}
+	if d.cfg.Stores.ClickHouseURL == "" { // another may carry a password
+		a = append(a, [2]string{"ClickHouse", d.stores.ClickHouseMart + "  (read-only)"})
 	}
 	return a
 }

@@ -20,13 +20,25 @@ func (d *demo) finish(ctx context.Context) (Summary, error) {
 	if err := d.draw(ctx); err != nil {
 		return Summary{}, err
 	}
+	if err := d.answer(ctx); err != nil {
+		return Summary{}, err
+	}
 	verified, err := prove(ctx, d.cfg.Out, d.stores.Stores, d.set, d.cfg)
 	if err != nil {
 		return Summary{}, err
 	}
 	s, err := summarize(ctx, d.log, d.running.shop.Accepted())
-	s.Verified = verified
+	s.Verified, s.GraphQL = verified, d.running.query.URL()
 	return s, err
+}
+
+// answer asks the query service for a composite screen and for reports.
+func (d *demo) answer(ctx context.Context) error {
+	url := d.running.query.URL()
+	if err := showHome(ctx, d.cfg.Out, url); err != nil {
+		return err
+	}
+	return showReports(ctx, d.cfg.Out, url, time.Now())
 }
 
 // lookAgain is how often the lag is looked at while it is waited for.

@@ -17,6 +17,7 @@ import (
 type running struct {
 	shop        *shopapi.Shop
 	shopAddress string
+	query       *service.Query
 	// ended is closed when a service has ended, which none does by itself unless it failed.
 	ended    chan struct{}
 	stopShop func()
@@ -31,9 +32,7 @@ type running struct {
 
 // start starts the services. They live until stop, whatever becomes of ctx.
 func (d *demo) start(ctx context.Context) (*running, error) {
-	config := d.cfg.Shop
-	config.PostgresURL = d.stores.PostgresURL
-	config, err := service.ShopConfig(config)
+	config, err := d.shopConfig()
 	if err != nil {
 		return nil, err
 	}
@@ -48,10 +47,25 @@ func (d *demo) start(ctx context.Context) (*running, error) {
 	life, stopAll := context.WithCancel(context.WithoutCancel(ctx))
 	r := &running{shop: shop, shopAddress: listener.Addr().String(), ended: make(chan struct{}), shopDone: make(chan struct{}), stopAll: stopAll}
 	r.serveShop(life, d, listener)
-	if err := r.project(life, d); err != nil {
+	err = r.project(life, d)
+	if err == nil {
+		err = r.serveQueries(life, d)
+	}
+	if err != nil {
 		return nil, errors.Join(err, r.stop())
 	}
 	return r, nil
+}
+
+// shopConfig lets the services log in as their own roles where the demo's own cluster
+// trusts them, and act as them elsewhere.
+func (d *demo) shopConfig() (shopapi.Config, error) {
+	config := d.cfg.Shop
+	config.PostgresURL = d.stores.PostgresURL
+	if d.cfg.Stores.PostgresURL == "" {
+		return config, nil
+	}
+	return service.ShopConfig(config)
 }
 
 // serveShop runs the shop apart from the others, since it stops before them.
@@ -76,6 +90,16 @@ func (r *running) project(life context.Context, d *demo) error {
 	}
 	r.run("the hot projector", func() error { return service.Hot(life, postgres, d.set, d.cfg.Logger, engine.Observer{}) })
 	r.run("the cold projector", func() error { return service.Cold(life, postgres, clickHouse, d.set, d.cfg.Logger) })
+	return nil
+}
+
+func (r *running) serveQueries(life context.Context, d *demo) (err error) {
+	r.query, err = service.OpenQuery(life, d.stores.Stores, d.set, d.cfg.Query, d.cfg.QueryAddress, d.cfg.Logger,
+		func(m string) { d.say("%s", m) })
+	if err != nil {
+		return err
+	}
+	r.run("the query service", func() error { return errors.Join(r.query.Run(life), r.query.Close()) })
 	return nil
 }
 

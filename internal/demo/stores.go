@@ -22,9 +22,7 @@ const (
 // stores are the demo's stores, migrated.
 type stores struct {
 	service.Stores
-	// analyst is the read-only address of the facts' documented views.
-	analyst string
-	stops   []func() error
+	stops []func() error
 }
 
 // openStores starts the stores that have no address and migrates Postgres.
@@ -93,8 +91,7 @@ func (s *stores) startClickHouse(ctx context.Context) error {
 		return fmt.Errorf("create the demo's ClickHouse database: %w", err)
 	}
 	s.ClickHouseURL = c.URL(clickHouseDatabase, embedded.ClickHouseUser)
-	s.ClickHouseReader = c.URL(clickHouseDatabase, embedded.ClickHouseReader)
-	s.analyst = c.URL(cold.MartDatabase(clickHouseDatabase), embedded.ClickHouseReader)
+	s.ClickHouseMart = c.URL(cold.MartDatabase(clickHouseDatabase), embedded.ClickHouseReader)
 	return nil
 }
 

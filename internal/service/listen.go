@@ -20,34 +20,38 @@ type Address struct {
 	Explicit bool
 }
 
-// Listen takes the address. Where a default one is busy it takes the next free port and
-// tells so; one that was set explicitly is an error then.
+// Listen takes the address as FreePort does.
 func Listen(a Address, tell func(message string)) (net.Listener, error) {
-	host, port, err := net.SplitHostPort(a.HostPort)
-	if err != nil {
-		return nil, fmt.Errorf("%s is %q: give host:port, as 127.0.0.1:8080", a.Variable, a.HostPort)
-	}
-	number, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
-		return nil, fmt.Errorf("%s is %q: its port is no number from 0 to 65535", a.Variable, a.HostPort)
-	}
-	l, err := net.Listen("tcp", a.HostPort)
-	if err == nil || a.Explicit || !errors.Is(err, syscall.EADDRINUSE) {
-		return l, wrapBusy(a, err)
-	}
-	for next := int(number) + 1; next <= int(number)+portsTried && next <= 65535; next++ {
-		l, err = net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(next)))
-		if err == nil {
-			tell(fmt.Sprintf("%s is busy, so %s is taken; set %s to choose another", a.HostPort, l.Addr(), a.Variable))
-			return l, nil
-		}
-	}
-	return nil, wrapBusy(a, err)
+	return FreePort(a, tell, func(hostPort string) (net.Listener, error) { return net.Listen("tcp", hostPort) })
 }
 
-func wrapBusy(a Address, err error) error {
-	if err == nil {
-		return nil
+// FreePort opens the address. Where a default one is busy it opens the next free port
+// and tells so; one that was set explicitly is an error then.
+func FreePort[L any](a Address, tell func(message string), open func(hostPort string) (L, error)) (l L, err error) {
+	host, port, err := net.SplitHostPort(a.HostPort)
+	if err != nil {
+		return l, fmt.Errorf("%s is %q: give host:port, as 127.0.0.1:8080", a.Variable, a.HostPort)
 	}
-	return fmt.Errorf("listen on %s: %w: free it, or set %s to another address", a.HostPort, err, a.Variable)
+	first, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return l, fmt.Errorf("%s is %q: its port is no number from 0 to 65535", a.Variable, a.HostPort)
+	}
+	last := min(int(first)+portsTried, 65535)
+	if a.Explicit {
+		last = int(first)
+	}
+	for next := int(first); next <= last; next++ {
+		at := net.JoinHostPort(host, strconv.Itoa(next))
+		l, err = open(at)
+		if err == nil && next > int(first) {
+			tell(fmt.Sprintf("%s is busy, so %s is taken; set %s to choose another", a.HostPort, at, a.Variable))
+		}
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			break
+		}
+	}
+	if err != nil {
+		return l, fmt.Errorf("listen on %s: %w: free it, or set %s to another address", a.HostPort, err, a.Variable)
+	}
+	return l, nil
 }

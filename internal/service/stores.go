@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
+
+	"github.com/readside/readside/projections/cold"
 )
 
 // Roles that the migrations make, as which the services connect.
@@ -16,12 +19,12 @@ const (
 // Stores says where the stores are, read from the environment by envconfig with the
 // prefix READSIDE.
 type Stores struct {
-	PostgresURL      string `envconfig:"POSTGRES_URL" desc:"Postgres of the log and the views; the demo starts one of its own where it is empty"`
-	ProjectorURL     string `envconfig:"PROJECTOR_URL" desc:"Postgres for project, status, rebuild, verify and events; default: POSTGRES_URL acting as role readside_projector"`
-	QueryURL         string `envconfig:"QUERY_URL" desc:"Postgres for serve; default: POSTGRES_URL acting as role readside_query"`
-	ImporterURL      string `envconfig:"IMPORTER_URL" desc:"Postgres for events import; default: POSTGRES_URL acting as role readside_importer"`
-	ClickHouseURL    string `envconfig:"CLICKHOUSE_URL" desc:"ClickHouse of the facts, as http://user:password@host:8123/database; the demo starts one of its own where it is empty"`
-	ClickHouseReader string `envconfig:"CLICKHOUSE_READER_URL" desc:"ClickHouse for serve, as a user that may only read; default: CLICKHOUSE_URL"`
+	PostgresURL    string `envconfig:"POSTGRES_URL" desc:"Postgres of the log and the views; the demo starts one of its own where it is empty"`
+	ProjectorURL   string `envconfig:"PROJECTOR_URL" desc:"Postgres for project, status, rebuild, verify and events; default: POSTGRES_URL acting as role readside_projector"`
+	QueryURL       string `envconfig:"QUERY_URL" desc:"Postgres for serve; default: POSTGRES_URL acting as role readside_query"`
+	ImporterURL    string `envconfig:"IMPORTER_URL" desc:"Postgres for events import; default: POSTGRES_URL acting as role readside_importer"`
+	ClickHouseURL  string `envconfig:"CLICKHOUSE_URL" desc:"ClickHouse of the facts, as http://user:password@host:8123/database; the demo starts one of its own where it is empty"`
+	ClickHouseMart string `envconfig:"CLICKHOUSE_MART_URL" desc:"the analysts' database in ClickHouse for serve, best as a user that may only read; default: CLICKHOUSE_URL with the database mart (for readside), or its name with _mart behind it"`
 }
 
 // ErrNoPostgres and ErrNoClickHouse say which variable is missing and how to set it.
@@ -57,12 +60,21 @@ func (s Stores) ClickHouse() (string, error) {
 	return s.ClickHouseURL, nil
 }
 
-// Reader is the address of whoever reads facts.
-func (s Stores) Reader() (string, error) {
-	if s.ClickHouseReader != "" {
-		return s.ClickHouseReader, nil
+// Mart is the address of whoever reads facts: in the database of documented views.
+func (s Stores) Mart() (string, error) {
+	if s.ClickHouseMart != "" {
+		return s.ClickHouseMart, nil
 	}
-	return s.ClickHouse()
+	address, err := s.ClickHouse()
+	if err != nil {
+		return "", err
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return "", fmt.Errorf("READSIDE_CLICKHOUSE_URL is no address like http://user:password@127.0.0.1:8123/database")
+	}
+	u.Path = "/" + cold.MartDatabase(strings.TrimPrefix(u.Path, "/"))
+	return u.String(), nil
 }
 
 func (s Stores) as(own, role string) (string, error) {

@@ -71,7 +71,7 @@ func Read(ctx context.Context, pool *pgxpool.Pool, log *eventlog.Log) (*Report, 
 		return nil, fmt.Errorf("read the status: %w", err)
 	}
 	if held {
-		report.Log.Blocker = holder.String()
+		report.Log.Blocker, report.Log.BlockedSince = holder.String(), holder.Since
 	}
 	return report, nil
 }

@@ -22,6 +22,8 @@ type Log struct {
 	Position eventlog.Position `json:"position"`
 	// Blocker is who holds the log back at the moment, with what to do; nobody if empty.
 	Blocker string `json:"blocker,omitempty"`
+	// BlockedSince is when its transaction began.
+	BlockedSince time.Time `json:"blocked_since,omitzero"`
 }
 
 // Progress is how far somebody has come.

@@ -1,0 +1,99 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/readside/readside/projections"
+	"github.com/readside/readside/queryapi"
+	"github.com/readside/readside/queryapi/shop"
+)
+
+// Query is the query service, listening. Run serves, Close disconnects.
+type Query struct {
+	server     *queryapi.Server
+	pool       *pgxpool.Pool
+	clickHouse driver.Conn
+}
+
+// OpenQuery connects the query service and takes its address.
+func OpenQuery(ctx context.Context, stores Stores, set *projections.Set, config queryapi.Config, address Address, logger *slog.Logger, tell func(string)) (q *Query, err error) {
+	q = &Query{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, q.Close())
+		}
+	}()
+	if err := q.connect(ctx, stores, config); err != nil {
+		return q, err
+	}
+	api, registry, err := q.api(set, config, logger)
+	if err != nil {
+		return q, err
+	}
+	q.server, err = FreePort(address, tell, func(hostPort string) (*queryapi.Server, error) {
+		config := config
+		config.HTTPAddr = hostPort
+		return queryapi.Listen(api, config, registry)
+	})
+	return q, err
+}
+
+func (q *Query) connect(ctx context.Context, stores Stores, config queryapi.Config) error {
+	url, err := stores.Query()
+	if err != nil {
+		return err
+	}
+	if q.pool, err = queryapi.OpenPool(ctx, url, config); err != nil {
+		return err
+	}
+	mart, err := stores.Mart()
+	if err != nil {
+		return err
+	}
+	q.clickHouse, err = ClickHouse(mart)
+	return err
+}
+
+func (q *Query) api(set *projections.Set, config queryapi.Config, logger *slog.Logger) (*queryapi.API, *prometheus.Registry, error) {
+	schema, err := queryapi.NewSchema(shop.Definition(set))
+	if err != nil {
+		return nil, nil, err
+	}
+	registry := prometheus.NewRegistry()
+	metrics, err := queryapi.NewMetrics(registry)
+	if err != nil {
+		return nil, nil, err
+	}
+	api, err := queryapi.New(schema, queryapi.Options{
+		Pool: q.pool, Logger: logger, Metrics: metrics,
+		Reports: queryapi.NewCold(q.clickHouse, queryapi.NewLedger(q.pool), config.ReportTZ),
+	})
+	return api, registry, err
+}
+
+// URL is the address of the GraphQL endpoint.
+func (q *Query) URL() string { return q.server.URL() }
+
+// Run serves until ctx ends, and then answers the requests under way.
+func (q *Query) Run(ctx context.Context) error { return q.server.Run(ctx) }
+
+// Close disconnects; call it after Run has returned.
+func (q *Query) Close() error {
+	var errs []error
+	if q.server != nil {
+		errs = append(errs, q.server.Close())
+	}
+	if q.clickHouse != nil {
+		errs = append(errs, q.clickHouse.Close())
+	}
+	if q.pool != nil {
+		q.pool.Close()
+	}
+	return errors.Join(errs...)
+}
