@@ -1,9 +1,3 @@
-// Package eventlog is the ordered, replayable log of domain events: a Postgres
-// table that services append to in their own transactions, so that state and
-// events commit together and the log is the outbox.
-//
-// Reading never skips an event and never stalls on strangers; how, stands at
-// Reader. Positions order the log and are opaque to everybody outside of it.
 package eventlog
 
 import (

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -20,6 +21,8 @@ import (
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/internal/embedded"
 )
+
+var steps = flag.Int("steps", 60, "transactions of each of the ten writers of TestReadingRules")
 
 // TestReadingRules sets ways to read a log side by side. Every wrong rule has to
 // fail a case, or the case for ours proves nothing; ours has to pass all.
@@ -173,7 +176,7 @@ func tenWriters(c *contest) {
 func writeRandomly(c *contest, writer int) error {
 	random := rand.New(rand.NewPCG(uint64(writer), 7))
 	w := &randomWriter{c: c, random: random, stream: fmt.Sprintf("writer-%d", writer)}
-	for step := range 60 {
+	for step := range *steps {
 		tx, err := c.pool.Begin(c.ctx)
 		if err != nil {
 			return err

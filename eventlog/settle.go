@@ -28,8 +28,10 @@ import (
 // nothing twice.
 //
 // Holders are known by their virtual transaction, which PREPARE TRANSACTION keeps
-// and which never comes again while the server lives; a proof does not outlive a
-// restart of the server. Locks in other databases are of no interest.
+// (from Postgres 14.1 on) and which never comes again while the server lives; a proof
+// does not outlive a restart of the server. Locks in other databases are of no
+// interest. The reader never runs inside a transaction that appends: it would wait
+// for itself.
 
 // settledRunMax is how many positions one look checks for a run without gaps.
 const settledRunMax = 512

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"go.uber.org/goleak"
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/eventlog/reaction"
@@ -236,4 +237,16 @@ func BenchmarkReaction(b *testing.B) {
 	if err := stop(); err != nil {
 		b.Fatal(err)
 	}
+}
+
+func TestNothingRunsAfterRunEnded(t *testing.T) {
+	s := newService(t)
+	last := s.publish(t, 0, 10)
+	ignore := goleak.IgnoreCurrent()
+	r, stop := run(t, s.config(), reaction.On(effect))
+	until(t, r, last)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	goleak.VerifyNone(t, ignore, goleak.IgnoreAnyFunction("github.com/jackc/pgx/v5/pgxpool.(*Pool).backgroundHealthCheck"))
 }
