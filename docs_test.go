@@ -13,7 +13,7 @@ import (
 var (
 	citedFile = regexp.MustCompile("`([a-zA-Z0-9_./-]+\\.(?:go|sql|md|yaml|patch))`")
 	citedTest = regexp.MustCompile("`\\./([a-z/]+) (Test[A-Za-z0-9]+)`")
-	linked    = regexp.MustCompile(`\]\(([^)#:]+)\)`)
+	linked    = regexp.MustCompile(`\]\(([^)#:\s]+)\)`)
 )
 
 // documents are the pages for people.
