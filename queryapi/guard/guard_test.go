@@ -113,6 +113,8 @@ func attacks() map[string][3]string {
 		"a selection on a scalar":      {`{ node { id { id } } }`, refusal.Invalid, ""},
 		"an unused fragment":           {`{ node { id } } fragment a on Node { id }`, refusal.Invalid, ""},
 		"an unused variable":           {`query ($a: ID) { node { id } }`, refusal.Invalid, ""},
+		"a fragment of another type":   {`{ node { ...a } } fragment a on Query { __typename }`, refusal.Invalid, ""},
+		"an inline one":                {`{ node { ... on Query { __typename } } }`, refusal.Invalid, ""},
 		"an undefined fragment":        {`{ node { ...a } }`, refusal.Invalid, ""},
 		"an unterminated string":       {`{ node(id: "` + strings.Repeat("x", 1000), refusal.Syntax, ""},
 		"an unterminated block string": {`{ node(id: """` + strings.Repeat("x\n", 1000), refusal.Syntax, ""},

@@ -36,9 +36,21 @@ func (d *document) selection(s ast.Selection, parent graphql.Type) *refusal.Refu
 		if d.fragments[s.Name.Value] == nil {
 			return invalid(s, "define it, or correct its name", "fragment %s is not in the document", s.Name.Value)
 		}
+		if fault := fits(s, d.fragments[s.Name.Value].TypeCondition, parent); fault != nil {
+			return fault
+		}
 		return d.directives(s.Directives)
 	}
 	return nil
+}
+
+// fits refuses a fragment that could never apply: all types are objects, so it must
+// be of the very type that it is spread in.
+func fits(node ast.Node, condition *ast.Named, parent graphql.Type) *refusal.Refusal {
+	if condition.Name.Value == parent.Name() {
+		return nil
+	}
+	return invalid(node, "spread it where a "+condition.Name.Value+" is", "a fragment on %s stands in a %s", condition.Name.Value, parent.Name())
 }
 
 func (d *document) inline(s *ast.InlineFragment, parent graphql.Type) *refusal.Refusal {
@@ -48,6 +60,9 @@ func (d *document) inline(s *ast.InlineFragment, parent graphql.Type) *refusal.R
 	if s.TypeCondition != nil {
 		t, fault := d.condition(s.TypeCondition)
 		if fault != nil {
+			return fault
+		}
+		if fault := fits(s, s.TypeCondition, parent); fault != nil {
 			return fault
 		}
 		parent = t

@@ -157,7 +157,10 @@ func (m *market) api(zone string, counter *wire.Counter) *queryapi.API {
 // ask answers a query's data as a client sees it.
 func ask(t *testing.T, a *queryapi.API, query string, variables map[string]any) map[string]any {
 	t.Helper()
-	answer := a.Do(t.Context(), queryapi.Request{Query: query, Variables: variables})
+	// With a deadline, as the service has: the ClickHouse driver sends it on as a setting.
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	answer := a.Do(ctx, queryapi.Request{Query: query, Variables: variables})
 	data, err := json.Marshal(answer)
 	if err != nil {
 		t.Fatal(err)
