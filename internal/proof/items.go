@@ -20,7 +20,7 @@ var items = []item{
 	{"2.6", "home is one round trip with data of four services; the README's queries run", []step{
 		tests(testRun{pkg: "./queryapi", tests: []string{"TestAnOperationIsOneRoundTrip"}}),
 		tests(testRun{pkg: "./queryapi/shop", tests: []string{"TestHomeIsOneRoundTrip"}}),
-		tests(testRun{pkg: "./queryapi/shop", tests: []string{"TestReadmeQueries"}}),
+		tests(testRun{pkg: "./queryapi/shop", tests: []string{"TestReadmeQueries", "TestReadmeAnalystsQuestions"}}),
 	}},
 	{"2.7", "a damaged row: verify names it, rebuild mends it, readers notice nothing", []step{
 		tests(testRun{pkg: "./projections/engine", tests: []string{"TestVerifyNamesADamagedRowAndRebuildMendsIt", "TestReadersSeeNothingOfARebuild"}}),
