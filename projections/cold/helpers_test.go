@@ -7,8 +7,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-
 	"github.com/readside/readside/eventlog"
 )
 
@@ -59,20 +57,17 @@ func (b *bench) capturedErrors(p *Projector) func() []string {
 	}
 }
 
-// lateBlocks sends a dead worker's blocks a second time. It stands between a projector
-// and ClickHouse and keeps a worker's plan; the packets themselves are made anew, as
-// the same code makes them.
+// lateBlocks sends a dead worker's blocks a second time, made anew as the same code
+// makes them.
 type lateBlocks struct {
 	b       *bench
-	planned []*worker
 	batches []*batch
 }
 
 func (b *bench) captureBlocks() *lateBlocks { return &lateBlocks{b: b} }
 
 // capture makes the batch that the projector is about to plan.
-func (l *lateBlocks) capture(c *Config) {
-	cfg := *c
+func (l *lateBlocks) capture(cfg *Config) {
 	head, err := cfg.Log.Head(bounded(l.b.t))
 	if err != nil {
 		l.b.t.Fatal(err)
@@ -101,5 +96,3 @@ func (l *lateBlocks) sendAll(t *testing.T) {
 		}
 	}
 }
-
-var _ driver.Conn = driver.Conn(nil)

@@ -32,6 +32,7 @@ const (
 	stepCounted   step = "counted"   // recovery has counted a block
 	stepRenewed   step = "renewed"   // recovery has planned a new token
 	stepWithdrawn step = "withdrawn" // recovery has taken a block out
+	stepReady     step = "ready"     // what the last worker left is brought to its end
 )
 
 // Open checks a configuration and connects to ClickHouse. Nothing runs before Run.
@@ -126,13 +127,16 @@ func (w *worker) begin(ctx context.Context) error {
 	if err := w.makeTables(ctx); err != nil {
 		return err
 	}
-	if err := w.recover(ctx); err != nil {
-		return err
-	}
 	if err := w.publish(ctx); err != nil {
 		return err
 	}
-	return w.show(ctx)
+	if err := w.show(ctx); err != nil {
+		return err
+	}
+	if err := w.recover(ctx); err != nil {
+		return err
+	}
+	return w.at(stepReady)
 }
 
 // follow writes the log batch by batch.
@@ -173,15 +177,11 @@ func (w *worker) write(ctx context.Context, b *batch) error {
 			return err
 		}
 	}
-	if err := w.finish(ctx, b); err != nil {
-		return err
-	}
-	w.tell(b, time.Since(started))
-	return nil
+	return w.finish(ctx, b, started)
 }
 
 // finish is what follows once all of a batch's blocks are in.
-func (w *worker) finish(ctx context.Context, b *batch) error {
+func (w *worker) finish(ctx context.Context, b *batch, started time.Time) error {
 	if err := w.at(stepInserted); err != nil {
 		return err
 	}
@@ -196,13 +196,13 @@ func (w *worker) finish(ctx context.Context, b *batch) error {
 			return err
 		}
 	}
-	return w.show(ctx)
-}
-
-func (w *worker) tell(b *batch, took time.Duration) {
-	if w.cfg.Observer.Written != nil {
-		w.cfg.Observer.Written(Written{Position: b.to, Rows: b.rows, Blocks: len(b.blocks), Took: took})
+	if err := w.show(ctx); err != nil {
+		return err
 	}
+	if w.cfg.Observer.Written != nil {
+		w.cfg.Observer.Written(Written{Position: b.to, Rows: b.rows, Blocks: len(b.blocks), Took: time.Since(started)})
+	}
+	return nil
 }
 
 // haltIf writes down why the projector halts, if it does.

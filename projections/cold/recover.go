@@ -27,6 +27,7 @@ func (p *planned) token() string { return fmt.Sprintf("%s/%d/%d", p.TableName, p
 // recover brings to its end what a worker left planned: this one before its last
 // error, or one that died.
 func (w *worker) recover(ctx context.Context) error {
+	started := time.Now()
 	left, err := w.claimPlanned(ctx)
 	if err != nil || len(left) == 0 {
 		return err
@@ -50,7 +51,7 @@ func (w *worker) recover(ctx context.Context) error {
 			return err
 		}
 	}
-	return w.finish(ctx, b)
+	return w.finish(ctx, b, started)
 }
 
 // claimPlanned answers the blocks left planned, with the epochs in which they were
