@@ -38,6 +38,9 @@ func (l *Log) Follow(ctx context.Context, from Position, q Query, each func(cont
 				return err
 			}
 			from = page.Next
+			if from.place >= page.Head.place {
+				pause(ctx, l.gather)
+			}
 			continue
 		}
 		if !q.Until.IsZero() && from.place >= q.Until.place {

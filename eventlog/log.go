@@ -20,6 +20,7 @@ type Log struct {
 	identity    uuid.UUID
 	incarnation int32
 	listener    *Listener
+	gather      time.Duration
 	settler     settler
 	// serverStart is when the server was last seen to have started, in microseconds.
 	// Another start may be a failover, so the incarnation is asked for again.
@@ -32,6 +33,11 @@ type Option func(*Log)
 // WakenBy lets Follow wait for the listener's announcements instead of polling
 // often. Somebody must run the listener.
 func WakenBy(listener *Listener) Option { return func(l *Log) { l.listener = listener } }
+
+// Gathering lets Follow rest for so long whenever it has come to the end, so that the
+// next read finds many events and not one: under load that spares most reads. It is
+// for followers to whom some milliseconds do not matter; the default is no rest.
+func Gathering(rest time.Duration) Option { return func(l *Log) { l.gather = rest } }
 
 // Open opens the log in the pool's database. The pool's role reads and appends with
 // its own rights. A database that was restored, cloned or failed over since the log

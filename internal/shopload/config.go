@@ -32,7 +32,7 @@ type Config struct {
 	Settle time.Duration
 	// Workers send commands at the same time. Default 12.
 	Workers int
-	// Customers and Products are how many there are. Defaults 600 and 400.
+	// Customers and Products are how many there are. Defaults 600 and 1,000.
 	Customers, Products int
 	// OrdersOpenMax bounds the orders that are under way: when the shop falls behind, the
 	// public waits. Default 2,000.
@@ -55,7 +55,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Settle, 30*time.Second)
 	setDefault(&c.Workers, 12)
 	setDefault(&c.Customers, 600)
-	setDefault(&c.Products, 400)
+	setDefault(&c.Products, 1_000)
 	setDefault(&c.OrdersOpenMax, 2_000)
 	if c.Client == nil {
 		c.Client = &http.Client{

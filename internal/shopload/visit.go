@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	linesMin = 3
-	linesMax = 8
+	linesMin = 4
+	linesMax = 10
 )
 
 // shop is one visit: fill the basket, change one's mind a little, check out.

@@ -3,6 +3,7 @@ package shopapi
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -12,14 +13,21 @@ import (
 	"github.com/readside/readside/writemodels/command"
 )
 
-// sessionLimits bound what a service's session may hold up: an open transaction that
-// has appended holds back every reader of the log.
-func sessionLimits(name string) map[string]string {
+// reactRest is how long a service gathers events before it reacts: an order's way takes
+// seconds anyhow.
+const reactRest = 5 * time.Millisecond
+
+// settings of a service's session. The timeouts bound what it may hold up: an open
+// transaction that has appended holds back every reader of the log.
+func settings(name string) map[string]string {
 	return map[string]string{
 		"application_name":                    "readside-shop-" + name,
 		"idle_in_transaction_session_timeout": "10s",
 		"lock_timeout":                        "5s",
 		"statement_timeout":                   "10s",
+		// Every statement of a service looks up by key, so one plan is right for all
+		// values, and planning is most of what such a statement costs.
+		"plan_cache_mode": "force_generic_plan",
 	}
 }
 
@@ -34,7 +42,7 @@ func (s *Shop) connect(ctx context.Context, a address) (*service, error) {
 		return nil, fmt.Errorf("shop: the Postgres address of %s: %w", a.service, err)
 	}
 	config.MaxConns = s.config.ConnsMax
-	for name, value := range sessionLimits(a.service) {
+	for name, value := range settings(a.service) {
 		config.ConnConfig.RuntimeParams[name] = value
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
@@ -42,7 +50,7 @@ func (s *Shop) connect(ctx context.Context, a address) (*service, error) {
 		return nil, fmt.Errorf("shop: connect %s: %w", a.service, err)
 	}
 	s.announcing(config.ConnConfig)
-	log, err := eventlog.Open(ctx, pool, eventlog.WakenBy(s.listener))
+	log, err := eventlog.Open(ctx, pool, eventlog.WakenBy(s.listener), eventlog.Gathering(reactRest))
 	if err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("shop: service %s as role %q: %w", a.service, config.ConnConfig.User, err)
