@@ -1,0 +1,33 @@
+package service
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Postgres' codes for what goes wrong when a service connects as its role.
+const (
+	codeNoSuchRole  = "22023" // invalid_parameter_value: of the parameter role
+	codeNotMember   = "42501" // insufficient_privilege
+	codeMayNotLogin = "28000" // invalid_authorization_specification
+	codePassword    = "28P01" // invalid_password
+)
+
+// hinted adds to a failed connection what to do about it.
+func hinted(err error) error {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return err
+	}
+	switch pg.Code {
+	case codeNoSuchRole:
+		return fmt.Errorf("%w: run `readside migrate up`, which makes the roles", err)
+	case codeNotMember:
+		return fmt.Errorf("%w: connect as a member of the role, or give the role a password and set its own URL; `readside help config` lists them", err)
+	case codeMayNotLogin, codePassword:
+		return fmt.Errorf("%w: run `readside migrate up` if the role is missing, and give it LOGIN and a password, or set another URL; `readside help config` lists them", err)
+	}
+	return err
+}
