@@ -34,6 +34,11 @@ func TestASwitchShowsNoReaderAnErrorOrAnEmptyView(t *testing.T) {
 		s.addBookTo(table, b, 2)
 		s.exec(fmt.Sprintf(`begin; update readside.views set state = 'retired' where view = 'book' and state = 'live';
 			update readside.views set state = 'live' where table_name = '%s'; commit`, table))
+		// What is asked after the switch sees the new generation, never the retired one.
+		nodes := ask(t, a, `{ books { nodes { sold } } }`)["books"].(map[string]any)["nodes"].([]any)
+		if len(nodes) != 1 || nodes[0].(map[string]any)["sold"] != float64(g) {
+			t.Fatalf("after the switch to generation %d: %v", g, nodes)
+		}
 		if g%3 == 0 {
 			s.exec(fmt.Sprintf(`drop table views.book_v2_g%d`, g-1))
 		}
