@@ -21,6 +21,7 @@ func TestArchitectureRules(t *testing.T) {
 		{"the query API imports the engine", "queryapi/q.go", importing("queryapi", module+"/projections/engine"), "no writer"},
 		{"the query API imports the shop", "queryapi/q.go", importing("queryapi", module+"/queryapi/shop"), "knows no shop"},
 		{"the load imports the log", "internal/shopload/l.go", importing("shopload", module+"/eventlog"), "from outside"},
+		{"the oracle imports a view", "internal/exact/o.go", importing("exact", module+"/projections"), "share its faults"},
 		{"a package without a room", "extras/x.go", importing("extras", "fmt"), "stands in no room"},
 		{"a package without a doc comment", "eventlog/l.go", "package eventlog\n", "no doc comment"},
 		{"a package named for nothing", "internal/util/u.go", "// Package util is all and nothing.\npackage util\n", "named for nothing"},

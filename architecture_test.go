@@ -56,6 +56,7 @@ var rooms = []room{
 	{"internal/dbtest", []string{"internal/embedded/...", "migrations"}, "a test database is a store and its schema"},
 	{"internal/shopload", nil, "the load comes from outside, through HTTP, like anybody's"},
 	{"internal/bench/baseline/...", []string{"writemodels/contract", "eventlog", "projections", "projections/hot"}, "a rival that used the engine would measure nothing"},
+	{"internal/exact", []string{"writemodels/contract", "eventlog"}, "an oracle that shared the engine's code would share its faults"},
 	{"internal/...", []string{"..."}, "wiring of demo, benchmark, proof and mutants"},
 	{"cmd/...", []string{"..."}, "wiring"},
 }

@@ -34,7 +34,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	repo := flags.String("repo", ".", "the repository to mutate")
 	dir := flags.String("patches", "testdata/mutants", "the folder of patches, in the repository")
-	limit := flags.Duration("timeout", 3*time.Minute, "what one mutant's test may take")
+	limit := flags.Duration("timeout", 8*time.Minute, "what one mutant's test may take")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
