@@ -38,7 +38,7 @@ func (l *Log) Follow(ctx context.Context, from Position, q Query, each func(cont
 				return err
 			}
 			from = page.Next
-			if from.place >= page.Head.place {
+			if l.gather > 0 && from.place >= page.Head.place {
 				pause(ctx, l.gather)
 			}
 			continue
