@@ -23,8 +23,6 @@ type block struct {
 	// Of the ledger, once it is planned.
 	batch   int64
 	attempt int
-	// sentIn is the epoch in which it was last sent, 0 if never.
-	sentIn int64
 }
 
 func (b *block) rows() int { return len(b.positions) }

@@ -92,6 +92,9 @@ func TestAWorkerKilledAtEveryStepOfTheLedger(t *testing.T) {
 			if r.count(Found) != c.found || r.count(Resent) != c.resent || len(r.how) != c.found+c.resent {
 				t.Errorf("recovered %v, want %d found and %d resent", r.how, c.found, c.resent)
 			}
+			if rows := b.count(qualified(p.Mart(), "readings")); rows != 12 {
+				t.Errorf("the mart shows %d rows, want 12", rows)
+			}
 			to = b.append(measurements(6)...)
 			b.exact(b.runTo(to))
 		})

@@ -22,7 +22,7 @@ func (w *worker) plan(ctx context.Context, b *batch) error {
 	return w.fenced(ctx, "plan a batch", func(tx pgx.Tx) error {
 		q := &pgx.Batch{}
 		for _, block := range b.blocks {
-			block.attempt, block.sentIn = 1, w.state.epoch
+			block.attempt = 1
 			q.Queue(`insert into readside.cold_ledger
 (projector, generation, table_name, partition, after_place, to_place, rows, hash, epoch, fingerprint)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning batch`,

@@ -87,7 +87,7 @@ func (b *batch) matches(left []planned, generation int) bool {
 			p.Rows != int64(block.rows()) || uint64(p.Hash) != block.hash {
 			return false
 		}
-		block.batch, block.attempt, block.sentIn = p.Batch, p.Attempt, p.Epoch
+		block.batch, block.attempt = p.Batch, p.Attempt
 	}
 	return true
 }
