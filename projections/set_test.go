@@ -44,8 +44,8 @@ func TestNewSetNamesEveryFault(t *testing.T) {
 		B string `view:"b,key"`
 	}
 	type badColumns struct {
-		ID       string          `view:"id,key"`
-		Untagged string          //nolint:unused // it is what is tested
+		ID       string `view:"id,key"`
+		Untagged string
 		Upper    string          `view:"Upper"`
 		Twice    string          `view:"id"`
 		Option   string          `view:"option,indexed"`

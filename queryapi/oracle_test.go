@@ -81,7 +81,6 @@ func decoded(t *rapid.T, v any) any {
 type generator struct {
 	t     *rapid.T
 	order string // of all lists that page by $after
-	used  map[string]bool
 	alias int
 }
 

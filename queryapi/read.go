@@ -1,16 +1,16 @@
 package queryapi
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
-	"fmt"
+	"github.com/jackc/pgx/v5"
+
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/queryapi/refusal"
-	"slices"
-	"strings"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // read is one statement of a plan: a row by key or a page of a list, with the columns

@@ -27,10 +27,10 @@ func (d *display) show(f *frame) {
 		_, _ = io.WriteString(d.out, f.line()+"\n")
 		return
 	}
-	const home, clear, toEndOfLine, toEndOfScreen = "\x1b[H", "\x1b[2J", "\x1b[K", "\x1b[J"
+	const home, clearAll, toEndOfLine, toEndOfScreen = "\x1b[H", "\x1b[2J", "\x1b[K", "\x1b[J"
 	var b strings.Builder
 	if !d.drawn {
-		b.WriteString(clear)
+		b.WriteString(clearAll)
 		d.drawn = true
 	}
 	b.WriteString(home)

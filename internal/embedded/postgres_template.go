@@ -57,7 +57,7 @@ func makeTemplate(ctx context.Context, bin, template string, who *account) error
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(near)
+	defer func() { _ = os.RemoveAll(near) }()
 	if err := copyTree(fresh, near, nil); err != nil {
 		return fmt.Errorf("embedded: keep the cluster template: %w", err)
 	}

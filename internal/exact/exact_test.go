@@ -189,7 +189,7 @@ func appendStory(ctx context.Context, log *eventlog.Log, db *dbtest.DB, events [
 		if r.IntN(4) == 0 {
 			var conflict *eventlog.VersionConflictError
 			if err := appendOnce(ctx, log, db, appends, nil); !errors.As(err, &conflict) {
-				return fmt.Errorf("a second delivery was answered with %v, not with a conflict", err)
+				return errors.New("a second delivery was answered with " + fmt.Sprint(err) + ", not with a conflict")
 			}
 		}
 		versions = next

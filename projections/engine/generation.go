@@ -11,12 +11,6 @@ import (
 	"github.com/readside/readside/projections/hot"
 )
 
-// execer is what a connection and a transaction have in common.
-type execer interface {
-	rower
-	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-}
-
 // generation is a row of readside.views.
 type generation struct {
 	number      int

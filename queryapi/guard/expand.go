@@ -56,8 +56,8 @@ func (e *expansion) level(sets []*ast.SelectionSet, parent *graphql.Object, at p
 			return fault
 		}
 	}
-	if max := e.limits.RootsMax; at.depth == 0 && len(c.order) > max {
-		return refusal.Over("roots", max, len(c.order), "send several requests, or use a composite screen")
+	if most := e.limits.RootsMax; at.depth == 0 && len(c.order) > most {
+		return refusal.Over("roots", most, len(c.order), "send several requests, or use a composite screen")
 	}
 	for _, key := range c.order {
 		if fault := e.below(c.fields[key], parent, at); fault != nil {
@@ -75,8 +75,8 @@ func (e *expansion) below(m *merged, parent *graphql.Object, at place) *refusal.
 	}
 	at.depth++
 	at.introspection = at.introspection || def == graphql.SchemaMetaFieldDef || def == graphql.TypeMetaFieldDef
-	if max := e.limits.DepthMax; at.depth > max {
-		return refusal.Over("depth", max, at.depth, "select fewer levels")
+	if most := e.limits.DepthMax; at.depth > most {
+		return refusal.Over("depth", most, at.depth, "select fewer levels")
 	}
 	if at.introspection && multiplies[def.Name] {
 		if at.lists++; at.lists > e.limits.IntrospectionListsMax {

@@ -64,20 +64,20 @@ func (x *Executor) Pool() *pgxpool.Pool { return x.pool }
 // Now is the executor's clock.
 func (x *Executor) Now() time.Time { return x.now() }
 
-// Do runs the work that make makes in a transaction of its own. It makes it anew for
+// Do runs the work that newWork makes in a transaction of its own. It is made anew for
 // each try: when another command changed the same aggregate meanwhile, the decision is
 // taken again on the new state, a bounded number of times.
-func (x *Executor) Do(ctx context.Context, cause Cause, key Key, make func() Work) (Answer, error) {
+func (x *Executor) Do(ctx context.Context, cause Cause, key Key, newWork func() Work) (Answer, error) {
 	// Once begun a command runs to its end: a client that goes away would otherwise
 	// cost a connection each time.
 	ctx = context.WithoutCancel(ctx)
 	var err error
 	for try := range conflictTriesMax {
 		var answer Answer
-		if answer, err = x.once(ctx, cause, key, make()); !isConflict(err) {
+		if answer, err = x.once(ctx, cause, key, newWork()); !isConflict(err) {
 			return answer, err
 		}
-		time.Sleep(conflictPause<<try + rand.N(conflictPause<<try))
+		<-time.After(conflictPause<<try + rand.N(conflictPause<<try))
 	}
 	return Answer{}, Conflict("conflict", "read the present state and send the command again if it still makes sense",
 		"other commands changed the same thing %d times while this one was decided: %v", conflictTriesMax, err)

@@ -88,7 +88,8 @@ func TestPaymentWhateverTheOrder(t *testing.T) {
 
 func TestAnOrderHasOnePaymentID(t *testing.T) {
 	t.Parallel()
-	if idOf("o1") != idOf("o1") || idOf("o1") == idOf("o2") {
+	first, again, other := idOf("o1"), idOf("o1"), idOf("o2")
+	if first != again || first == other {
 		t.Error("payment ids do not follow from orders")
 	}
 }

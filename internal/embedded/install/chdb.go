@@ -107,7 +107,7 @@ func (c chdb) fetchOnce(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	tarball, err := npmPack(ctx, dir, c.pack.name+"@"+ChdbVersion)
 	if err != nil {
 		return err

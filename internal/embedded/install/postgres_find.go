@@ -43,8 +43,8 @@ func FindPostgres() (string, error) {
 func postgresPlaces() []string {
 	var places []string
 	if path, err := exec.LookPath("postgres"); err == nil {
-		if real, err := filepath.EvalSymlinks(path); err == nil {
-			path = real // initdb stands beside the real file
+		if target, err := filepath.EvalSymlinks(path); err == nil {
+			path = target // initdb stands beside the real file
 		}
 		places = append(places, filepath.Dir(path))
 	}

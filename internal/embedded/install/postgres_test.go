@@ -69,12 +69,12 @@ func TestPostgresOnPathIsFound(t *testing.T) {
 	write(t, filepath.Join(dir, "initdb"), nil)
 	write(t, filepath.Join(dir, "postgres"), []byte("#!/bin/sh\necho 'postgres (PostgreSQL) 99.1'\n"))
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
-	real, err := filepath.EvalSymlinks(dir)
+	resolved, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := FindPostgres(); err != nil || got != real {
-		t.Errorf("found %s, %v; want %s", got, err, real)
+	if got, err := FindPostgres(); err != nil || got != resolved {
+		t.Errorf("found %s, %v; want %s", got, err, resolved)
 	}
 }
 
