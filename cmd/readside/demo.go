@@ -42,10 +42,15 @@ func (p *program) demoCommand() *cobra.Command {
 			}
 			config.For, config.Seed = duration, seed
 			done, err := demo.Run(c.Context(), config)
-			if err != nil {
-				return err
+			if err == nil || done.Events > 0 { // else it did not come so far as to have anything to sum up
+				if err := p.printSummary(done, summary); err != nil {
+					return err
+				}
 			}
-			return p.sum(done, summary)
+			if err == nil && !done.OK() {
+				return errNo
+			}
+			return err
 		},
 	}
 	c.Flags().DurationVar(&duration, "for", 0, "how long to send commands; until Ctrl-C without it")
@@ -80,19 +85,12 @@ func (p *program) demoConfig() (c demo.Config, err error) {
 	return c, nil
 }
 
-// sum prints the summary as the last line, and answers whether all is well.
-func (p *program) sum(done demo.Summary, format string) error {
-	if format == "json" {
-		line, err := json.Marshal(done)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(p.out, "%s\n", line)
+// printSummary prints the summary as the last line.
+func (p *program) printSummary(done demo.Summary, format string) error {
+	if format != "json" {
+		return nil
 	}
-	if !done.OK() {
-		return errNo
-	}
-	return nil
+	return json.NewEncoder(p.out).Encode(done)
 }
 
 func isTerminal(w io.Writer) bool {

@@ -40,7 +40,7 @@ func (p *program) Run(ctx context.Context, args []string, stdin io.Reader, stdou
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.Is(err, errNo):
+	case errors.Is(err, errNo): // it has said so itself
 		return exitNo
 	case errors.Is(err, errUsage):
 		fmt.Fprintf(stderr, "%s: %s\nSee `%s --help`.\n", command.CommandPath(), err, command.CommandPath())

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -9,14 +10,18 @@ import (
 )
 
 // finish stops the shop, waits until everything has caught up, shows, proves and sums up.
+// Where something lags behind for good there is a summary too, beside the error.
 func (d *demo) finish(ctx context.Context) (Summary, error) {
 	d.say("\nThe shop closes; waiting until views and facts have caught up …")
 	if err := d.running.closeShop(); err != nil {
 		return Summary{}, err
 	}
-	if err := d.catchUp(ctx); err != nil {
-		return Summary{}, err
-	}
+	late := d.catchUp(ctx)
+	s, err := d.conclude(ctx)
+	return s, errors.Join(late, err)
+}
+
+func (d *demo) conclude(ctx context.Context) (Summary, error) {
 	if err := d.draw(ctx); err != nil {
 		return Summary{}, err
 	}

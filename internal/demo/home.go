@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// someBuyerQuery finds a customer who has ordered lately.
-const someBuyerQuery = `{ orders(first: 1, orderBy: SUBMITTED_AT_DESC) { nodes { buyerId } } }`
+// buyersQuery finds customers who have ordered lately.
+const buyersQuery = `{ orders(first: 200, orderBy: SUBMITTED_AT_DESC) { nodes { buyerId } } }`
 
 // homeQuery is the composite screen: data that five services own.
 const homeQuery = `query Home($user: ID!) {
@@ -64,17 +64,14 @@ type home struct {
 
 // showHome asks for the home screen of somebody who has ordered, and prints it.
 func showHome(ctx context.Context, out io.Writer, url string) error {
-	var found struct {
-		Orders struct{ Nodes []struct{ BuyerID string } }
-	}
-	if err := ask(ctx, url, someBuyerQuery, nil, &found); err != nil {
+	buyer, err := goodCustomer(ctx, url)
+	if err != nil {
 		return err
 	}
-	if len(found.Orders.Nodes) == 0 {
+	if buyer == "" {
 		fmt.Fprintln(out, "\nNobody has ordered yet, so there is no home screen to show.")
 		return nil
 	}
-	buyer := found.Orders.Nodes[0].BuyerID
 	var answer struct{ Home home }
 	asked := time.Now()
 	if err := ask(ctx, url, homeQuery, map[string]any{"user": buyer}, &answer); err != nil {
@@ -84,6 +81,24 @@ func showHome(ctx context.Context, out io.Writer, url string) error {
 		buyer, time.Since(asked).Round(100*time.Microsecond))
 	answer.Home.print(out)
 	return nil
+}
+
+// goodCustomer is who has ordered most often lately, empty where nobody has.
+func goodCustomer(ctx context.Context, url string) (buyer string, err error) {
+	var found struct {
+		Orders struct{ Nodes []struct{ BuyerID string } }
+	}
+	if err := ask(ctx, url, buyersQuery, nil, &found); err != nil {
+		return "", err
+	}
+	orders := map[string]int{}
+	for _, o := range found.Orders.Nodes {
+		orders[o.BuyerID]++
+		if orders[o.BuyerID] > orders[buyer] {
+			buyer = o.BuyerID
+		}
+	}
+	return buyer, nil
 }
 
 // print prints at most a screen.
@@ -112,7 +127,7 @@ func (h *home) print(out io.Writer) {
 }
 
 func (m money) String() string {
-	return fmt.Sprintf("%d.%02d %s", m.Amount/100, m.Amount%100, m.Currency)
+	return fmt.Sprintf("%s.%02d %s", thousands(m.Amount/100), m.Amount%100, m.Currency)
 }
 
 func amounts(all []money) string {

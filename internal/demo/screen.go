@@ -44,7 +44,7 @@ func (f *frame) screen() []string {
 	lines := []string{fit("Readside demo  " + f.summary()), ""}
 	lines = append(lines, fmt.Sprintf("%-16s%12s%12s", "SERVICE", "COMMANDS", "COMMANDS/S"))
 	for _, s := range f.services {
-		lines = append(lines, fmt.Sprintf("%-16s%12s%12s", s.name, thousands(s.rows), thousands(int64(s.rate))))
+		lines = append(lines, strings.TrimRight(fmt.Sprintf("%-16s%12s%12s  %s", s.name, thousands(s.rows), thousands(int64(s.rate)), s.state), " "))
 	}
 	lines = append(lines, "")
 	lines = append(lines, table("VIEW (Postgres)", f.views)...)
@@ -83,6 +83,9 @@ func (f *frame) summary() string {
 	of := ""
 	if f.of > 0 {
 		of = " of " + clock(f.of)
+		if f.elapsed > f.of {
+			of = ", orders come to rest"
+		}
 	}
 	return fmt.Sprintf("%s%s  commands %s (%s/s)  events %s (%s/s)", clock(f.elapsed), of,
 		thousands(f.commands), thousands(int64(f.commandRate)), thousands(f.events), thousands(int64(f.eventRate)))

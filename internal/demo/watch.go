@@ -26,6 +26,9 @@ type watcher struct {
 // services are shown in this order, also before their first command.
 var services = []string{"identity", "catalog", "basket", "ordering", "payment"}
 
+// remarks stand behind services that would puzzle without.
+var remarks = map[string]string{"payment": "takes no commands: it reacts to events"}
+
 // frame looks at everything once.
 func (w *watcher) frame(ctx context.Context) (*frame, error) {
 	report, err := status.Read(ctx, w.log.Pool, w.log.Log)
@@ -73,7 +76,7 @@ func longHeld(r *status.Report) string {
 func (f *frame) serve(now, before map[string]int64, seconds float64) {
 	for _, name := range services {
 		rate := float64(now[name]-before[name]) / seconds
-		f.services = append(f.services, row{name: name, rows: now[name], rate: rate})
+		f.services = append(f.services, row{name: name, rows: now[name], rate: rate, state: remarks[name]})
 		f.commands += now[name]
 		f.commandRate += rate
 	}
