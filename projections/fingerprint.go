@@ -30,7 +30,7 @@ func (m *Model) describe() string {
 		fmt.Fprintf(&b, "handle %s %d %s %s\n", h.EventType, h.EventVersion, h.Effect, h.upcasters)
 	}
 	for _, j := range m.Joins {
-		fmt.Fprintf(&b, "join %s on=%d %v\n", j.Source.Fingerprint(), j.On, j.Pairs)
+		fmt.Fprintf(&b, "join %s on=%d %v reads=%v\n", j.Source.Fingerprint(), j.On, j.Pairs, j.Reads)
 	}
 	return b.String()
 }

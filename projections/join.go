@@ -26,6 +26,10 @@ type JoinModel struct {
 	Fill func(row any, get func(key string) any)
 	Link int
 
+	// Reads are the source's columns that the join depends on, by index: a change of
+	// others does not concern it.
+	Reads []int
+
 	source Definition
 	on     string
 	cols   []string
@@ -58,9 +62,13 @@ func Copy[R, S any](source *View[S], on string, cols ...string) Join[R] {
 // JoinOn fills columns by a function of the row and of any number of rows of source.
 // keys names them from own columns; get answers nil for a key without a live row.
 // fill finds joined columns at zero and writes joined columns only. Both are pure.
-func JoinOn[R, S any](source *View[S], keys func(*R) []string, fill func(r *R, get func(key string) *S)) Join[R] {
+//
+// reads names the source's columns that fill looks at; fill sees the others at zero,
+// and a change of them computes nothing anew. None named means all of them: then
+// every change of a source computes every row anew that depends on it.
+func JoinOn[R, S any](source *View[S], keys func(*R) []string, fill func(r *R, get func(key string) *S), reads ...string) Join[R] {
 	return joinOf[R]{&JoinModel{
-		source: source, On: -1,
+		source: source, On: -1, cols: reads,
 		Keys: func(row any) []string { return keys(row.(*R)) },
 		Fill: func(row any, get func(string) any) {
 			fill(row.(*R), func(key string) *S {

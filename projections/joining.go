@@ -22,7 +22,7 @@ func (m *Model) Join(r *Row, sources Sources) (err error) {
 	m.zeroJoined(r)
 	for _, j := range m.Joins {
 		if j.ByFunction() {
-			j.Fill(r.Value, func(key string) any { return sources(j, key) })
+			j.Fill(r.Value, func(key string) any { return j.readable(sources(j, key)) })
 		}
 	}
 	if err := m.checkKeyKept(r); err != nil {
@@ -50,6 +50,22 @@ func (m *Model) zeroJoined(r *Row) {
 			m.Columns[i].setZero(base)
 		}
 	}
+}
+
+// readable is a source with nothing but the columns that the join reads, so that it
+// cannot depend on others unnoticed.
+func (j *JoinModel) readable(source any) any {
+	if source == nil || len(j.Reads) == len(j.Source.Columns) {
+		return source
+	}
+	s := j.Source
+	part := s.New()
+	from, to := s.base(source), s.base(part)
+	s.Columns[s.Key].copyTo(&s.Columns[s.Key], from, to)
+	for _, i := range j.Reads {
+		s.Columns[i].copyTo(&s.Columns[i], from, to)
+	}
+	return part
 }
 
 func (m *Model) copyFrom(r *Row, j *JoinModel, source any) {

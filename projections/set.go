@@ -178,6 +178,9 @@ func (c *compiler) resolveJoins() {
 			if j.ByFunction() {
 				j.Link = links
 				links++
+				if err := j.resolveReads(); err != nil {
+					c.fault("view %s, join on %s: %w", m.Name, j.Source.Name, err)
+				}
 				continue
 			}
 			if err := j.resolve(m, written); err != nil {
@@ -195,6 +198,23 @@ func (c *compiler) joinedColumns(m *Model, copied map[int]bool, functions bool) 
 			c.fault("view %s: column %s is marked join and no join writes it", m.Name, col.Name)
 		}
 	}
+}
+
+// resolveReads finds the columns that a function reads; the key it always may.
+func (j *JoinModel) resolveReads() error {
+	for _, name := range j.cols {
+		i := j.Source.Column(name)
+		if i < 0 {
+			return fmt.Errorf("%s has no column %q", j.Source.Name, name)
+		}
+		j.Reads = append(j.Reads, i)
+	}
+	if len(j.cols) == 0 {
+		for i := range j.Source.Columns {
+			j.Reads = append(j.Reads, i)
+		}
+	}
+	return nil
 }
 
 func (j *JoinModel) resolve(m *Model, written map[int]bool) error {
@@ -217,6 +237,7 @@ func (j *JoinModel) resolve(m *Model, written map[int]bool) error {
 		}
 		written[p.To] = true
 		j.Pairs = append(j.Pairs, p)
+		j.Reads = append(j.Reads, p.From)
 	}
 	return nil
 }

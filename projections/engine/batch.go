@@ -164,7 +164,7 @@ func (f *folding) changes(w *viewWork, rows []*hot.Stored) ([]hot.Change, error)
 		}
 		changes = append(changes, c)
 		if isSource {
-			w.changed = append(w.changed, w.table.Source(st.Row, img))
+			w.changed = append(w.changed, w.table.Source(st.Row, c))
 		}
 	}
 	return changes, nil

@@ -58,8 +58,9 @@ type person struct {
 }
 
 type room struct {
-	ID   string `view:"id,key"`
-	Name string `view:"name"`
+	ID    string `view:"id,key"`
+	Name  string `view:"name"`
+	Talks int    `view:"talks"`
 }
 
 type talk struct {
@@ -122,6 +123,8 @@ func rooms() projections.View[room] {
 			func(r *room, e roomOpened, _ projections.Meta) error { r.Name = e.Name; return nil }),
 		projections.Update(func(e roomRenamed) string { return e.ID },
 			func(r *room, e roomRenamed, _ projections.Meta) error { r.Name = e.Name; return nil }),
+		projections.UpdateEach(func(e talkProposed) []string { return e.Rooms },
+			func(r *room, _ string, _ talkProposed, _ projections.Meta) error { r.Talks++; return nil }),
 	}}
 }
 
@@ -152,7 +155,7 @@ func talks(d *domain, brokenTitle string) projections.View[talk] {
 						t.RoomNames = append(t.RoomNames, r.Name)
 					}
 				}
-			}),
+			}, "name"),
 		}}
 }
 

@@ -71,7 +71,7 @@ func (w *viewWork) missing(m *projections.Model, j *projections.JoinModel, rows 
 func (f *folding) fanOut(ctx context.Context, w *viewWork) error {
 	returned := map[string]bool{}
 	for _, j := range w.model.Joins {
-		changed := f.work(j.Source).changed
+		changed := hot.ConcernedBy(j, f.work(j.Source).changed)
 		if len(changed) == 0 {
 			continue
 		}
@@ -158,7 +158,7 @@ func (f *folding) passOn(ctx context.Context, w *viewWork, returned map[string]b
 	slices.Sort(keys)
 	w.table.LoadSources(f.s, keys, func(st hot.Stored) {
 		w.sources[st.Key] = st.Value
-		w.changed = append(w.changed, hot.Source{Key: st.Key, Image: st.Image})
+		w.changed = append(w.changed, hot.Joined(st))
 	})
 	return f.s.Flush(ctx)
 }

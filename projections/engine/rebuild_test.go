@@ -20,7 +20,7 @@ func TestVerifyNamesADamagedRowAndRebuildMendsIt(t *testing.T) {
 	f.catchUp(set, 100, last)
 	f.exec(`update views.talk_v1_g1 set title = 'damaged' where id = (select min(id) from views.talk_v1_g1 where _state = 2)`)
 	f.exec(`delete from views.talk_v1_g1 where id = (select max(id) from views.talk_v1_g1)`)
-	f.exec(`insert into views.room_v1_g1 values ('stray', 'stray', 2)`)
+	f.exec(`insert into views.room_v1_g1 values ('stray', 'stray', 0, 2)`)
 
 	found := map[string]string{}
 	for _, v := range f.verify(set) {

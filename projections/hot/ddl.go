@@ -37,22 +37,23 @@ func (l *Layout) CreateTable(table string) string {
 func (l *Layout) CreateIndexes(table string) []string {
 	var out []string
 	seen := map[string]bool{}
-	add := func(method, columns string) {
+	add := func(method, columns, options string) {
 		if !seen[columns] {
 			seen[columns] = true
-			out = append(out, fmt.Sprintf("create index on %s using %s (%s)", qualified(table), method, columns))
+			out = append(out, fmt.Sprintf("create index on %s using %s (%s)%s", qualified(table), method, columns, options))
 		}
 	}
 	for _, c := range l.Model.Columns {
 		if c.Index || c.Order {
-			add("btree", quote(c.Name)+", "+quote(l.key()))
+			add("btree", quote(c.Name)+", "+quote(l.key()), "")
 		}
 	}
 	for _, j := range l.Model.Joins {
 		if j.ByFunction() {
-			add("gin", quote(l.columns[l.linkAt(j.Link)].name))
+			// Without fastupdate: every batch that follows would search the pending list.
+			add("gin", quote(l.columns[l.linkAt(j.Link)].name), " with (fastupdate = off)")
 		} else if on := l.Model.Columns[j.On]; !on.Index && !on.Order {
-			add("btree", quote(on.Name))
+			add("btree", quote(on.Name), "")
 		}
 	}
 	return out

@@ -12,6 +12,23 @@ import (
 type Source struct {
 	Key   string
 	Image Image
+
+	changed columnSet
+}
+
+// ConcernedBy are those of the changed sources that join j looks at.
+func ConcernedBy(j *projections.JoinModel, changed []Source) []Source {
+	var reads columnSet
+	for _, c := range j.Reads {
+		reads |= 1 << c
+	}
+	var out []Source
+	for _, s := range changed {
+		if s.changed&reads != 0 {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // FanCopy queues the one UPDATE that brings changed sources to all rows that copy
@@ -72,14 +89,29 @@ func (t *Table) Dependents(s *Session, j *projections.JoinModel, keys []string, 
 	}})
 }
 
-// Source is what joins see of row r, stored as img: nothing, unless it lives.
-func (l *Layout) Source(r *projections.Row, img Image) Source {
+// everyColumn is changed in a row that came or went, and where it is not known.
+const everyColumn = ^columnSet(0)
+
+// Source is what joins see of row r, which changed by c: nothing, unless it lives.
+func (l *Layout) Source(r *projections.Row, c Change) Source {
 	if r.State == projections.Live {
-		return Source{Key: r.Key, Image: img}
+		changed := everyColumn
+		if !c.Old.IsZero() {
+			changed = differing(c.Old, c.New)
+		}
+		if changed&(1<<l.state) != 0 {
+			changed = everyColumn // it was born
+		}
+		return Source{Key: r.Key, Image: c.New, changed: changed}
 	}
 	zero, err := l.Encode(l.Model.NewRow(r.Key))
 	if err != nil {
 		panic(fmt.Sprintf("view %s: a zero row cannot be stored: %v", l.Model.Name, err)) // zero values always can
 	}
-	return Source{Key: r.Key, Image: zero}
+	return Source{Key: r.Key, Image: zero, changed: everyColumn}
+}
+
+// Joined is a live row that was changed by its own joins.
+func Joined(st Stored) Source {
+	return Source{Key: st.Key, Image: st.Image, changed: everyColumn}
 }

@@ -83,7 +83,7 @@ var Baskets = projections.View[Basket]{
 	},
 	Joins: []projections.Join[Basket]{
 		projections.Copy[Basket](&Customers, "buyer_id", "buyer_name=name"),
-		projections.JoinOn(&Products, (*Basket).products, (*Basket).price),
+		projections.JoinOn(&Products, (*Basket).products, (*Basket).price, "name", "price_minor", "currency", "discontinued"),
 	},
 }
 

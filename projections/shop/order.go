@@ -142,7 +142,7 @@ var Orders = projections.View[Order]{
 	},
 	Joins: []projections.Join[Order]{
 		projections.Copy[Order](&Customers, "buyer_id", "buyer_name=name"),
-		projections.JoinOn(&Products, (*Order).products, (*Order).name),
+		projections.JoinOn(&Products, (*Order).products, (*Order).name, "name"),
 	},
 }
 

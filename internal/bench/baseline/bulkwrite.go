@@ -97,7 +97,7 @@ func (p *preparing) change(b *readyBatch, view int, key string) error {
 	p.images[view][key] = img
 	if c.Changed() {
 		b.changes[view] = append(b.changes[view], c)
-		b.sources[view] = append(b.sources[view], t.Source(&r, img))
+		b.sources[view] = append(b.sources[view], t.Source(&r, c))
 	}
 	return nil
 }
@@ -116,8 +116,8 @@ func (w *BulkWrite) Run(ctx context.Context, conn *pgconn.PgConn) error {
 				return err
 			}
 			for _, j := range t.Model.Joins {
-				if len(b.sources[0]) > 0 {
-					t.FanCopy(s, j, w.tables[0].Layout, b.sources[0], nil)
+				if changed := hot.ConcernedBy(j, b.sources[0]); len(changed) > 0 {
+					t.FanCopy(s, j, w.tables[0].Layout, changed, nil)
 				}
 			}
 		}
