@@ -137,10 +137,16 @@ func (d *demo) load(ctx context.Context) error {
 // endless is the time of a load that only ctx ends.
 const endless = 10 * 365 * 24 * time.Hour
 
+// shortly is a demo that has no time for many customers.
+const shortly = 10 * time.Second
+
 func (d *demo) loadConfig() shopload.Config {
 	c := shopload.Config{BaseURL: "http://" + d.running.shopAddress, Seed: d.cfg.Seed, Duration: d.cfg.For}
-	if c.Duration == 0 {
+	switch {
+	case c.Duration == 0:
 		c.Duration = endless
+	case c.Duration < shortly: // a small shop, or opening it would take all the time
+		c.Customers, c.Products = 100, 200
 	}
 	return c
 }
