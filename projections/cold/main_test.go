@@ -18,7 +18,7 @@ import (
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
 // testBound is how long any single test may wait for what it expects.
-const testBound = 60 * time.Second
+const testBound = 3 * time.Minute
 
 func bounded(t testing.TB) context.Context {
 	t.Helper()
