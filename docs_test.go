@@ -95,3 +95,39 @@ func hasTest(t *testing.T, pkg, test string) bool {
 	}
 	return false
 }
+
+var (
+	commandRoute = regexp.MustCompile(`Method: "([A-Z]+)", Path: "([^"]+)"`)
+	readRoute    = regexp.MustCompile(`api\.Read\("([^"]+)"`)
+)
+
+// TestEveryCommandIsDocumented finds the services' routes on the page of commands.
+func TestEveryCommandIsDocumented(t *testing.T) {
+	page := documents(t)["docs/commands.md"]
+	sources, err := filepath.Glob("writemodels/*/commands.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var routes []string
+	for _, name := range sources {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range commandRoute.FindAllStringSubmatch(string(content), -1) {
+			routes = append(routes, m[1]+" "+m[2])
+		}
+		for _, m := range readRoute.FindAllStringSubmatch(string(content), -1) {
+			routes = append(routes, "GET "+m[1])
+		}
+	}
+	const least = 12 // fewer were found: the pattern no longer fits
+	if len(routes) < least {
+		t.Errorf("only %d routes found in %v", len(routes), sources)
+	}
+	for _, route := range routes {
+		if !strings.Contains(page, "`"+route+"`") {
+			t.Errorf("docs/commands.md does not name %s", route)
+		}
+	}
+}

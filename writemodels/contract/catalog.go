@@ -3,7 +3,7 @@ package contract
 // ProductAdded puts a product on sale. Stream: product-<id>.
 type ProductAdded struct {
 	ProductID string `json:"productId"`
-	Name      string `json:"name"`
+	Name      string `json:"name" personal:"none"`
 	Brand     string `json:"brand"`
 	Category  string `json:"category"`
 	Price     Money  `json:"price"`
@@ -13,7 +13,7 @@ type ProductAdded struct {
 // ProductRenamed gives a product a new name.
 type ProductRenamed struct {
 	ProductID string `json:"productId"`
-	Name      string `json:"name"`
+	Name      string `json:"name" personal:"none"`
 }
 
 // ProductPriceChanged gives a product a new price. Version 1 had bare minor units
