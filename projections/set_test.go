@@ -217,3 +217,49 @@ func TestHandlersFaults(t *testing.T) {
 		}
 	}
 }
+
+// A join by a function sees the columns that it names, and the others at zero.
+func TestFunctionsSeeOnlyWhatTheyRead(t *testing.T) {
+	t.Parallel()
+	type source struct {
+		ID string `view:"id,key"`
+		A  string `view:"a"`
+		B  string `view:"b"`
+	}
+	type row struct {
+		ID   string `view:"id,key"`
+		Seen string `view:"seen,join"`
+	}
+	sources := &projections.View[source]{Name: "source", Version: 1, Handlers: []projections.Handler[source]{
+		projections.Create(func(e made) string { return e.ID }, func(s *source, _ made, _ projections.Meta) error { s.A, s.B = "a", "b"; return nil }),
+	}}
+	rows := func(reads ...string) *projections.View[row] {
+		return &projections.View[row]{Name: "row", Version: 1, Handlers: creates[row](), Joins: []projections.Join[row]{
+			projections.JoinOn(sources, func(r *row) []string { return []string{r.ID} }, func(r *row, get func(string) *source) {
+				if s := get(r.ID); s != nil {
+					r.Seen = s.ID + s.A + s.B
+				}
+			}, reads...),
+		}}
+	}
+	for want, reads := range map[string][]string{"kab": nil, "ka": {"a"}, "kb": {"b"}} {
+		set, err := projections.NewSet(sources, rows(reads...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		memory := projections.NewMemory(set)
+		if err := memory.Apply([]projections.Event{{Route: set.Route("test.Made"), Value: made{"k"}}}); err != nil {
+			t.Fatal(err)
+		}
+		joined, err := memory.Joined()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := joined[1][0].Value.(*row).Seen; got != want {
+			t.Errorf("a join that reads %v saw %q, not %q", reads, got, want)
+		}
+	}
+	if _, err := projections.NewSet(sources, rows("missing")); err == nil || !strings.Contains(err.Error(), `source has no column "missing"`) {
+		t.Errorf("NewSet answered %v", err)
+	}
+}
