@@ -32,7 +32,7 @@ const (
 	hintDecode  = "register an upcaster for this version of the event type, or mend the producer, and start the projector again"
 	hintKey     = "a key is a non-empty string of at most 512 bytes of valid UTF-8 without NUL: mend the handler's key function"
 	hintJoined  = "handlers write own columns only: let a join fill this one"
-	hintStore   = "mend the handler so that the value can be stored: times in UTC and whole microseconds, text without NUL"
+	hintStore   = "mend the handler so that the value can be stored: times in UTC and whole microseconds, text without NUL, and in a column with an index not over 2,000 bytes"
 )
 
 // Unstorable is the fault of a value that the store cannot hold exactly.

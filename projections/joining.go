@@ -2,6 +2,7 @@ package projections
 
 import (
 	"fmt"
+	"slices"
 )
 
 // Sources finds the live row of a join's source by key: a *S, or nil.
@@ -14,15 +15,11 @@ func (m *Model) Join(r *Row, sources Sources) (err error) {
 	if len(m.Joins) == 0 {
 		return nil
 	}
-	defer func() {
-		if p := recover(); p != nil {
-			err = &FoldError{View: m.Name, Key: r.Key, Type: "join", Err: panicked(p), Hint: "mend the join's functions and start the projector again"}
-		}
-	}()
+	defer m.recoverJoin(r, &err)
 	m.zeroJoined(r)
 	for _, j := range m.Joins {
 		if j.ByFunction() {
-			j.Fill(r.Value, func(key string) any { return j.readable(sources(j, key)) })
+			j.Fill(r.Value, j.getter(j.keysOf(r), sources))
 		}
 	}
 	if err := m.checkKeyKept(r); err != nil {
@@ -34,6 +31,26 @@ func (m *Model) Join(r *Row, sources Sources) (err error) {
 		}
 	}
 	return nil
+}
+
+func (m *Model) recoverJoin(r *Row, err *error) {
+	if p := recover(); p != nil {
+		*err = &FoldError{View: m.Name, Key: r.Key, Type: "join", Err: panicked(p), Hint: "mend the join's functions and start the projector again"}
+	}
+}
+
+// getter answers the sources that keys name. Others would be found or not by chance,
+// and their changes would never reach the row.
+func (j *JoinModel) getter(keys []string, sources Sources) func(key string) any {
+	return func(key string) any {
+		switch {
+		case slices.Contains(keys, key):
+			return j.readable(sources(j, key))
+		case checkKey(key) == nil:
+			panic(fmt.Sprintf("fill asks for the row %q of %s, which keys did not name", key, j.Source.Name))
+		}
+		return nil
+	}
 }
 
 func (m *Model) checkKeyKept(r *Row) error {
@@ -83,13 +100,21 @@ func (j *JoinModel) KeyIn(m *Model, r *Row) string {
 	return *(*string)(m.Field(r.Value, j.On))
 }
 
-// SourceKeys appends the source keys that join j of view m needs for row r.
-func (j *JoinModel) SourceKeys(dst []string, m *Model, r *Row) []string {
-	if !j.ByFunction() {
-		if key := j.KeyIn(m, r); key != "" {
-			dst = append(dst, key)
-		}
-		return dst
+// SourceKeys appends the source keys that join j of view m needs for row r; those
+// that no row can have are left out. The error is a *FoldError without a position.
+func (j *JoinModel) SourceKeys(dst []string, m *Model, r *Row) (keys []string, err error) {
+	defer m.recoverJoin(r, &err)
+	if j.ByFunction() {
+		return append(dst, j.keysOf(r)...), nil
 	}
-	return appendDistinct(dst, j.Keys(r.Value))
+	if key := j.KeyIn(m, r); checkKey(key) == nil {
+		dst = append(dst, key)
+	}
+	return dst, nil
+}
+
+// keysOf are the distinct keys that a function names and a row can have.
+func (j *JoinModel) keysOf(r *Row) []string {
+	keys := appendDistinct(nil, j.Keys(r.Value))
+	return slices.DeleteFunc(keys, func(key string) bool { return checkKey(key) != nil })
 }

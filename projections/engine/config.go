@@ -49,7 +49,7 @@ type Folded struct {
 
 const (
 	defaultBatchEvents = 10_000
-	maxBatchEvents     = 100_000
+	maxBatchEvents     = 50_000 // what a page of the log holds at most
 )
 
 func (c *Config) validate() error {
@@ -64,7 +64,7 @@ func (c *Config) validate() error {
 		errs = append(errs, errors.New("the projector's Config has no Postgres: parse a URL with pgx.ParseConfig"))
 	}
 	if c.BatchEvents < 0 || c.BatchEvents > maxBatchEvents {
-		errs = append(errs, errors.New("BatchEvents is out of range: give 1 to 100,000, or 0 for the default"))
+		errs = append(errs, errors.New("BatchEvents is out of range: give 1 to 50,000, or 0 for the default"))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err

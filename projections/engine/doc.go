@@ -23,7 +23,8 @@
 //	begin; lock the checkpoint; read the live generations; load the rows    one round trip
 //	fold in memory
 //	per view, sources first: join, compare, write what changed, fan out
-//	move the checkpoint; commit                                             one round trip
+//	move the checkpoint                                                     one round trip
+//	commit, once every write has found its rows                             one round trip
 //
 // Infrastructure's errors are tried again with backoff. A handler's fault
 // (*projections.FoldError) halts the projector right before the event, with what,

@@ -33,7 +33,11 @@ func (f *folding) loadSources(ctx context.Context, w *viewWork, rows []*hot.Stor
 	asked := false
 	for _, j := range w.model.Joins {
 		source := f.work(j.Source)
-		if missing := source.missing(w.model, j, rows); len(missing) > 0 {
+		missing, err := f.missing(source, w.model, j, rows)
+		if err != nil {
+			return err
+		}
+		if len(missing) > 0 {
 			asked = true
 			source.table.LoadSources(f.s, missing, func(st hot.Stored) { source.sources[st.Key] = st.Value })
 		}
@@ -44,15 +48,17 @@ func (f *folding) loadSources(ctx context.Context, w *viewWork, rows []*hot.Stor
 	return f.s.Flush(ctx)
 }
 
-// missing is the keys that join j of view m needs and the batch does not know yet.
-// They are remembered as absent until they are loaded.
-func (w *viewWork) missing(m *projections.Model, j *projections.JoinModel, rows []*hot.Stored) []string {
-	var out, keys []string
+// missing is the keys of w that join j of view m needs and the batch does not know
+// yet. They are remembered as absent until they are loaded.
+func (f *folding) missing(w *viewWork, m *projections.Model, j *projections.JoinModel, rows []*hot.Stored) (out []string, err error) {
+	var keys []string
 	for _, st := range rows {
 		if st.State != projections.Live {
 			continue
 		}
-		keys = j.SourceKeys(keys[:0], m, st.Row)
+		if keys, err = j.SourceKeys(keys[:0], m, st.Row); err != nil {
+			return nil, f.placed(err, st.Row)
+		}
 		for _, key := range keys {
 			if _, ok := w.rows[key]; ok {
 				continue
@@ -63,7 +69,7 @@ func (w *viewWork) missing(m *projections.Model, j *projections.JoinModel, rows 
 			}
 		}
 	}
-	return out
+	return out, nil
 }
 
 // fanOut brings changed sources to the rows of w that the batch did not touch. (On

@@ -56,8 +56,9 @@ const (
 func (p *Projector) Run(ctx context.Context) error {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = retryFirst, retryMost
+	prepare := p.prepare
 	for {
-		err := p.run(ctx, wait.Reset)
+		err := p.run(ctx, prepare, func() { prepare = p.find }, wait.Reset)
 		var fault *projections.FoldError
 		switch {
 		case ctx.Err() != nil:
@@ -81,7 +82,7 @@ func (p *Projector) Run(ctx context.Context) error {
 var errSwitched = errors.New("another generation became live")
 
 // run is one connection's life.
-func (p *Projector) run(ctx context.Context, healthy func()) error {
+func (p *Projector) run(ctx context.Context, prepare preparation, prepared, healthy func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	conn, err := pgx.ConnectConfig(ctx, p.cfg.Postgres)
@@ -89,10 +90,14 @@ func (p *Projector) run(ctx context.Context, healthy func()) error {
 		return fmt.Errorf("connect the projector: %w", err)
 	}
 	defer closeConn(conn)
-	tables, err := p.prepare(ctx, conn)
+	tables, err := prepare(ctx, conn)
+	if fault := (*projections.FoldError)(nil); errors.As(err, &fault) {
+		return p.halt(ctx, conn, fault)
+	}
 	if err != nil {
 		return err
 	}
+	prepared()
 	from, err := readCheckpoint(ctx, conn, p.cfg.Name, "", p.cfg.Log.Start())
 	if err != nil {
 		return err
@@ -105,8 +110,12 @@ func (p *Projector) run(ctx context.Context, healthy func()) error {
 	return w.follow(ctx, from)
 }
 
+// preparation answers the live table of every view of the set.
+type preparation func(ctx context.Context, conn *pgx.Conn) ([]*hot.Table, error)
+
 // prepare sees to it that every view of the set has a live generation that holds
-// what this code folds, building those that are missing or of other code.
+// what this code folds, building those that are missing or of other code, and that
+// no other view claims to stand at the checkpoint.
 func (p *Projector) prepare(ctx context.Context, conn *pgx.Conn) ([]*hot.Table, error) {
 	if err := openCheckpoint(ctx, conn, p.cfg.Name, p.cfg.Log.Start()); err != nil {
 		return nil, err
@@ -119,11 +128,41 @@ func (p *Projector) prepare(ctx context.Context, conn *pgx.Conn) ([]*hot.Table, 
 		}
 		tables[i] = hot.NewTable(l, table)
 	}
+	return tables, retireOthers(ctx, conn, p.cfg.Name, p.cfg.Set)
+}
+
+// find is prepare for a projector that was prepared before: it builds nothing. Where
+// a view is not live as this code defines it, a projector of other code was started
+// since. Two that built their views in turn would never get on.
+func (p *Projector) find(ctx context.Context, conn *pgx.Conn) ([]*hot.Table, error) {
+	tables := make([]*hot.Table, len(p.layouts))
+	for i, l := range p.layouts {
+		g, ok, err := liveGeneration(ctx, conn, p.cfg.Name, l.Model)
+		if err != nil {
+			return nil, err
+		}
+		if !ok || g.fingerprint != l.Model.Fingerprint() {
+			return nil, p.takenOver()
+		}
+		tables[i] = hot.NewTable(l, g.table)
+	}
+	var live int
+	if err := conn.QueryRow(ctx, `select count(*) from readside.views where projector = $1 and state = 'live'`, p.cfg.Name).Scan(&live); err != nil {
+		return nil, fmt.Errorf("count the live views of projector %s: %w", p.cfg.Name, err)
+	}
+	if live != len(tables) {
+		return nil, p.takenOver()
+	}
 	return tables, nil
 }
 
+func (p *Projector) takenOver() error {
+	return fmt.Errorf("%w %s: a projector of this name with other definitions of its views took over: stop one of the two, and start this one again if it is to fold",
+		errDefinition, p.cfg.Name)
+}
+
 func (p *Projector) prepareView(ctx context.Context, conn *pgx.Conn, l *hot.Layout) (table string, err error) {
-	g, ok, err := liveGeneration(ctx, conn, l.Model)
+	g, ok, err := liveGeneration(ctx, conn, p.cfg.Name, l.Model)
 	if err != nil {
 		return "", err
 	}
@@ -171,28 +210,42 @@ func (w *worker) fold(ctx context.Context, b *batch) error {
 	err := w.apply(ctx, b)
 	var fault *projections.FoldError
 	if err == nil && b.fault != nil {
-		return w.halt(ctx, b.fault)
+		return w.halt(ctx, w.conn, b.fault)
 	}
 	if !errors.As(err, &fault) {
 		return err
 	}
 	if !fault.Position.IsZero() && fault.Position.Place() > b.from.Place()+1 {
-		if err := w.apply(ctx, b.until(fault.Position)); err != nil && !errors.As(err, new(*projections.FoldError)) {
+		if err := w.applyBefore(ctx, b.from, fault.Position); err != nil && !errors.As(err, new(*projections.FoldError)) {
 			return err
 		}
 	}
-	return w.halt(ctx, fault)
+	return w.halt(ctx, w.conn, fault)
 }
 
-func (w *worker) halt(ctx context.Context, fault *projections.FoldError) error {
-	if err := recordHalt(ctx, w.conn, w.cfg.Name, fault); err != nil {
+// applyBefore folds what stands before position p. It is read and decoded anew: what
+// handlers keep of an event they may have changed already.
+func (w *worker) applyBefore(ctx context.Context, from, p eventlog.Position) error {
+	page, err := w.cfg.Log.Read(ctx, from, eventlog.Query{Types: w.cfg.Set.ViewTypes(), Limit: w.cfg.BatchEvents, Until: p.At(p.Place() - 1)})
+	if err != nil {
 		return err
 	}
-	w.cfg.Logger.ErrorContext(ctx, "projector HALTED", "projector", w.cfg.Name, "view", fault.View, "key", fault.Key,
+	b, err := decode(w.cfg.Set, from, page)
+	if err != nil {
+		return err
+	}
+	return w.apply(ctx, b)
+}
+
+func (p *Projector) halt(ctx context.Context, conn *pgx.Conn, fault *projections.FoldError) error {
+	if err := recordHalt(ctx, conn, p.cfg.Name, fault); err != nil {
+		return err
+	}
+	p.cfg.Logger.ErrorContext(ctx, "projector HALTED", "projector", p.cfg.Name, "view", fault.View, "key", fault.Key,
 		"position", fault.Position.String(), "place", fault.Position.Place(), "type", fault.Type, "stream", fault.Stream,
 		"error", fault.Err.Error(), "hint", fault.Hint)
-	if w.cfg.Observer.Halted != nil {
-		w.cfg.Observer.Halted(fault)
+	if p.cfg.Observer.Halted != nil {
+		p.cfg.Observer.Halted(fault)
 	}
 	return fault
 }
@@ -237,6 +290,9 @@ func (w *worker) transact(ctx context.Context, b *batch) error {
 	w.session.Add(hot.Op{SQL: moveCheckpointSQL, Rows: 1, Params: [][]byte{
 		[]byte(w.cfg.Name), hot.Int64(b.next.Place()), hot.Int64(int64(events)), []byte(state), hot.TimeOrNull(last), hot.Int64(place), hot.Int64(epoch),
 	}})
+	if err := w.session.Flush(ctx); err != nil {
+		return err // a write that did not find its row must not be committed with the rest
+	}
 	w.session.Queue("commit")
 	return w.session.Flush(ctx)
 }
@@ -256,7 +312,7 @@ func (w *worker) queueGenerations() (current func() bool) {
 				return false
 			}
 		}
-		return true
+		return len(live) == len(w.tables) // another would stay behind the checkpoint
 	}
 }
 

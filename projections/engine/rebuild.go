@@ -43,6 +43,12 @@ func (p *Projector) Rebuild(ctx context.Context, view string) (Rebuilt, error) {
 	if _, err := readCheckpoint(ctx, conn, p.cfg.Name, "", p.cfg.Log.Start()); err != nil {
 		return Rebuilt{}, err
 	}
+	// A generation that the running projector does not move would stop it.
+	if g, ok, err := liveGeneration(ctx, conn, p.cfg.Name, m); err != nil {
+		return Rebuilt{}, err
+	} else if !ok || g.fingerprint != m.Fingerprint() {
+		return Rebuilt{}, fmt.Errorf("rebuild view %s: version %d is not live as this program defines it: run `readside project`, which builds it", view, m.Version)
+	}
 	r, err := p.build(ctx, conn, m)
 	if err != nil {
 		return r, fmt.Errorf("rebuild view %s: %w", view, err)
@@ -70,6 +76,9 @@ func (p *Projector) build(ctx context.Context, conn *pgx.Conn, m *projections.Mo
 		if err := b.fold.advance(ctx, at, nil); err != nil {
 			return Rebuilt{}, err
 		}
+	}
+	if err := dropRetired(ctx, conn, m); err != nil {
+		return Rebuilt{}, fmt.Errorf("drop retired generations: %w", err)
 	}
 	r, err := b.takeOver(ctx, conn)
 	r.Took = time.Since(started)
@@ -102,11 +111,8 @@ func (b *building) takeOver(ctx context.Context, conn *pgx.Conn) (r Rebuilt, err
 	if err != nil {
 		return r, err
 	}
-	old, hadOld, err := liveGeneration(ctx, tx, b.model)
+	old, hadOld, err := liveGeneration(ctx, tx, b.cfg.Name, b.model)
 	if err != nil {
-		return r, err
-	}
-	if err := dropRetired(ctx, tx, b.model); err != nil {
 		return r, err
 	}
 	g, err := addGeneration(ctx, tx, b.cfg.Name, l, b.model.Fingerprint(), "building")

@@ -69,11 +69,11 @@ func Verify(ctx context.Context, cfg VerifyConfig) ([]Verified, error) {
 	}); err != nil {
 		return nil, fmt.Errorf("verify: %w", err)
 	}
-	return verifyTables(ctx, tx, cfg.Set, models, fold)
+	return verifyTables(ctx, tx, cfg, models, fold)
 }
 
-func verifyTables(ctx context.Context, tx pgx.Tx, set *projections.Set, models map[*projections.Model]bool, fold *refold) ([]Verified, error) {
-	layouts, err := layoutsOf(set)
+func verifyTables(ctx context.Context, tx pgx.Tx, cfg VerifyConfig, models map[*projections.Model]bool, fold *refold) ([]Verified, error) {
+	layouts, err := layoutsOf(cfg.Set)
 	if err != nil {
 		return nil, err
 	}
@@ -82,11 +82,11 @@ func verifyTables(ctx context.Context, tx pgx.Tx, set *projections.Set, models m
 		return nil, err
 	}
 	var out []Verified
-	for i, m := range set.Views() {
+	for i, m := range cfg.Set.Views() {
 		if !models[m] {
 			continue
 		}
-		g, ok, err := liveGeneration(ctx, tx, m)
+		g, ok, err := liveGeneration(ctx, tx, cfg.Projector, m)
 		if err != nil {
 			return nil, err
 		}

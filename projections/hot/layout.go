@@ -24,7 +24,13 @@ type tableColumn struct {
 	sqlType
 	// model is the column of the view, nil for the hidden ones.
 	model *projections.Column
+	// indexed says that the column stands in an index, which holds short values only.
+	indexed bool
 }
+
+// maxIndexedBytes leaves room for the key beside the value: Postgres refuses entries
+// of over 2,704 bytes, and would again and again.
+const maxIndexedBytes = 2000
 
 // The names of the hidden columns.
 const (
@@ -37,7 +43,7 @@ func NewLayout(m *projections.Model) (*Layout, error) {
 	l := &Layout{Model: m}
 	for i := range m.Columns {
 		c := &m.Columns[i]
-		l.columns = append(l.columns, tableColumn{name: c.Name, sqlType: sqlTypes[c.Kind], model: c})
+		l.columns = append(l.columns, tableColumn{name: c.Name, sqlType: sqlTypes[c.Kind], model: c, indexed: c.Index || c.Order})
 	}
 	l.state = len(l.columns)
 	l.columns = append(l.columns, tableColumn{name: StateColumn, sqlType: sqlType{"smallint", pgtype.Int2OID, pgtype.Int2ArrayOID}})
@@ -48,6 +54,8 @@ func NewLayout(m *projections.Model) (*Layout, error) {
 				name:    fmt.Sprint(linkColumn, j.Link),
 				sqlType: sqlType{"text[]", pgtype.TextArrayOID, 0},
 			})
+		} else {
+			l.columns[j.On].indexed = true
 		}
 	}
 	if len(l.columns) > maxColumns {
@@ -82,8 +90,12 @@ func (l *Layout) Encode(r *projections.Row) (Image, error) {
 	var err error
 	for i := range l.Model.Columns {
 		c := &l.Model.Columns[i]
+		start := len(img.cells)
 		if img.cells, err = appendCell(img.cells, c, base); err != nil {
 			return Image{}, fmt.Errorf("column %s: %w", c.Name, err)
+		}
+		if n := len(img.cells) - start - 4; n > maxIndexedBytes && l.columns[i].indexed {
+			return Image{}, fmt.Errorf("column %s: %d bytes are too many for a column with an index: at most %d", c.Name, n, maxIndexedBytes)
 		}
 		img.ends = append(img.ends, int32(len(img.cells)))
 	}
@@ -92,7 +104,9 @@ func (l *Layout) Encode(r *projections.Row) (Image, error) {
 	for _, j := range l.links {
 		var keys []string
 		if r.State == projections.Live {
-			keys = j.SourceKeys(nil, l.Model, r)
+			if keys, err = j.SourceKeys(nil, l.Model, r); err != nil {
+				return Image{}, err
+			}
 		}
 		if img.cells, err = appendTexts(img.cells, keys); err != nil {
 			return Image{}, fmt.Errorf("keys of the join with %s: %w", j.Source.Name, err)
