@@ -62,12 +62,15 @@ func (t *Table) fanCopySQL(j *projections.JoinModel, returning bool) string {
 		places = append(places, fmt.Sprintf("$%d::%s[]", i+2, col.sqlType.name))
 		names = append(names, fmt.Sprintf("c%d", i))
 		assign = append(assign, fmt.Sprintf("%s = u.c%d", quote(col.name), i))
-		cast := ""
-		if col.sqlType == sqlTypes[projections.JSON] {
-			cast = "::text" // json has no equality
+		exact := "%s"
+		switch col.sqlType {
+		case sqlTypes[projections.JSON]:
+			exact = "%s::text" // json has no equality
+		case sqlTypes[projections.Float64]:
+			exact = "float8send(%s)" // 0 equals -0
 		}
-		old = append(old, "t."+quote(col.name)+cast)
-		now = append(now, fmt.Sprintf("u.c%d%s", i, cast))
+		old = append(old, fmt.Sprintf(exact, "t."+quote(col.name)))
+		now = append(now, fmt.Sprintf(exact, fmt.Sprintf("u.c%d", i)))
 	}
 	sql := fmt.Sprintf("update %s t set %s from unnest(%s) u(%s) where t.%s = u.k and t.%s = %d and (%s) is distinct from (%s)",
 		qualified(t.Name), strings.Join(assign, ", "), strings.Join(places, ", "), strings.Join(names, ", "),
