@@ -25,7 +25,7 @@ var items = []item{
 	{"2.7", "a damaged row: verify names it, rebuild mends it, readers notice nothing", []step{
 		tests(testRun{pkg: "./projections/engine", tests: []string{"TestVerifyNamesADamagedRowAndRebuildMendsIt", "TestReadersSeeNothingOfARebuild"}}),
 		tests(testRun{pkg: "./queryapi", tests: []string{"TestASwitchShowsNoReaderAnErrorOrAnEmptyView"}}),
-		tests(testRun{pkg: "./cmd/readside", tests: []string{"TestDamageVerifyRebuild"}}),
+		tests(testRun{pkg: "./cmd/readside", tests: []string{"TestAnOperatorsDay"}}),
 	}},
 	{"2.8", "bench catchup: at least 30 times the naive handler", []step{catchup}},
 	{"2.9", "another domain in one file of at most 60 lines, through the same engine", []step{
