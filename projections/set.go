@@ -222,6 +222,9 @@ func (j *JoinModel) resolve(m *Model, written map[int]bool) error {
 	if j.On < 0 || m.Columns[j.On].Join || m.Columns[j.On].Kind != Text || m.Columns[j.On].Nullable {
 		return fmt.Errorf("%q is not an own, plain string column", j.on)
 	}
+	if len(j.cols) == 0 {
+		return errors.New("it names no columns: say which, as in \"buyer_name=name\"")
+	}
 	for _, col := range j.cols {
 		to, from := splitPair(col)
 		p := Pair{To: m.Column(to), From: j.Source.Column(from)}

@@ -74,6 +74,7 @@ func TestNewSetNamesEveryFault(t *testing.T) {
 			projections.Copy[joins](inside, "nowhere", "name=text"),
 			projections.Copy[joins](inside, "on", "name=missing"),
 			projections.Copy[joins](outside, "on", "name=text"),
+			projections.Copy[joins](inside, "on"),
 		}},
 		inside, &projections.View[plain]{Name: "inside", Version: 1, Handlers: creates[plain]()},
 		&projections.View[plain]{Name: "other_type", Version: 1, Handlers: []projections.Handler[plain]{
@@ -89,7 +90,7 @@ func TestNewSetNamesEveryFault(t *testing.T) {
 		"chan int cannot be a column", "a pointer to []int cannot be a column", "would not come back from json",
 		"an order must not be nullable", "a json column can be neither index nor order",
 		`view "No Name"`, "view no_version: Version is 0", "view no_handlers has no handlers", "view no_handlers: no handler creates",
-		`"nowhere" is not an own, plain string column`, `inside has no column "missing"`, "joins a view that is not in the set",
+		`"nowhere" is not an own, plain string column`, `inside has no column "missing"`, "joins a view that is not in the set", "it names no columns",
 		"column lost is marked join and no join writes it", "view inside: the set has two definitions of this name",
 		"view other_type handles event type test.Made as projections_test.otherMade",
 	} {

@@ -20,8 +20,11 @@ func (w *worker) token(b *block) string {
 	return fmt.Sprintf("%s/%d/%d", w.table(b), b.batch, b.attempt)
 }
 
-// queryID names one sending of a block, so that it can be killed.
-func queryID(token string, epoch int64) string { return fmt.Sprintf("%s@%d", token, epoch) }
+// queryID names one sending of a block, so that it can be killed. Ids are the whole
+// server's, so the database is part of it.
+func (w *worker) queryID(token string, epoch int64) string {
+	return fmt.Sprintf("%s.%s@%d", w.database, token, epoch)
+}
 
 // insert sends a block: one statement, one block of data, one partition. An error
 // says nothing of whether it arrived.
@@ -38,7 +41,7 @@ func (w *worker) insert(ctx context.Context, b *block) error {
 
 func (w *worker) insertContext(ctx context.Context, b *block, token string) context.Context {
 	return clickhouse.Context(ctx,
-		clickhouse.WithQueryID(queryID(token, w.state.epoch)),
+		clickhouse.WithQueryID(w.queryID(token, w.state.epoch)),
 		clickhouse.WithColumnNamesAndTypes(blockColumns(b)),
 		clickhouse.WithSettings(clickhouse.Settings{
 			"insert_deduplicate":         1,

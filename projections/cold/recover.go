@@ -33,7 +33,7 @@ func (w *worker) recover(ctx context.Context) error {
 		return err
 	}
 	for i := range left {
-		if err := w.kill(ctx, queryID(left[i].token(), left[i].Epoch)); err != nil {
+		if err := w.kill(ctx, w.queryID(left[i].token(), left[i].Epoch)); err != nil {
 			return err
 		}
 	}

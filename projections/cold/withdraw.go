@@ -61,7 +61,7 @@ func (w *worker) spend(ctx context.Context, p *planned) error {
 	ctx, cancel := context.WithTimeout(ctx, insertWait)
 	defer cancel()
 	ctx = clickhouse.Context(ctx,
-		clickhouse.WithQueryID(queryID(p.token(), w.state.epoch)+"/spend"),
+		clickhouse.WithQueryID(w.queryID(p.token(), w.state.epoch)+"/spend"),
 		clickhouse.WithSettings(clickhouse.Settings{"insert_deduplicate": 1, "insert_deduplication_token": p.token(), "async_insert": 0}))
 	into, err := w.cfg.ClickHouse.PrepareBatch(ctx, fmt.Sprintf("INSERT INTO %s (%s, %s, %s)", qualified(w.database, p.TableName), ident(at), batchColumn, expiresColumn))
 	if err != nil {

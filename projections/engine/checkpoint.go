@@ -57,13 +57,13 @@ func readCheckpoint(ctx context.Context, q rower, name, suffix string, start eve
 const (
 	lockCheckpointSQL = `select place, epoch from readside.projectors where name = $1::text for update`
 	// The compare-and-set: only from the place that the batch was read from.
-	moveCheckpointSQL = `update readside.projectors set place = $2::bigint, folded = folded + $3::bigint, state = $4::text,
+	moveCheckpointSQL = `update readside.projectors set place = $2::bigint, folded = folded + $3::bigint, state = $4::text, fault = null,
   event_time = coalesce($5::timestamptz, event_time), updated_at = clock_timestamp()
 where name = $1::text and place = $6::bigint and epoch = $7::bigint`
 )
 
 // recordHalt writes down why the projector stands still. The fault is of the code,
-// so nothing else of the row changes.
+// so nothing else of the row changes; the next batch that is folded clears it.
 func recordHalt(ctx context.Context, conn *pgx.Conn, name string, fault *projections.FoldError) error {
 	doc, err := json.Marshal(Fault{
 		View: fault.View, Key: fault.Key, Position: fault.Position, Type: fault.Type, Stream: fault.Stream,

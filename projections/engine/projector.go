@@ -63,7 +63,7 @@ func (p *Projector) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.As(err, &fault), errors.Is(err, eventlog.ErrForeignPosition), errors.Is(err, errDefinition):
+		case errors.As(err, &fault), errors.Is(err, eventlog.ErrForeignPosition), errors.Is(err, eventlog.ErrTruncated), errors.Is(err, errDefinition):
 			return err
 		case errors.Is(err, errMoved), errors.Is(err, errSwitched):
 			continue // nothing is wrong: read the state anew
