@@ -24,7 +24,9 @@
 // A row is its own columns plus its joined columns. Handlers see and write own
 // columns only; joined columns are computed anew from zero whenever the row or one
 // of its sources changes, so the result never depends on which stream's event came
-// first. Handlers are pure: no I/O, no clock, no randomness.
+// first. Handlers are pure: no I/O, no clock, no randomness. What a handler keeps of an
+// event is shared with other rows and views, so it is not changed in place: clone a
+// slice or a map before changing it.
 //
 // # The life of a row
 //
