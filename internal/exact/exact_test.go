@@ -33,7 +33,7 @@ var (
 )
 
 const (
-	patience   = 40 * time.Second
+	patience   = 3 * time.Minute
 	flushEvery = 20 * time.Millisecond
 	hotWorkers = 2
 	kills      = 8

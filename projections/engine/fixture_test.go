@@ -21,7 +21,7 @@ import (
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
 // patience bounds every wait of the tests.
-const patience = 60 * time.Second
+const patience = 3 * time.Minute
 
 // fixture is a migrated database with a log.
 type fixture struct {
