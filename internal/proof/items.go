@@ -2,6 +2,9 @@ package main
 
 import "regexp"
 
+// atOnce is the bound of item 2.10.
+var atOnce = []string{"-refusal-max", "50ms"}
+
 // items are those of issue 2, "It must show".
 var items = []item{
 	{"2.1", "empty caches: make demo and make test set up and work; the second run needs no network", []step{freshMachine}},
@@ -32,7 +35,7 @@ var items = []item{
 		tests(testRun{pkg: "./examples/conference", tests: []string{"TestOneSmallFile", "TestWithoutADatabase", "TestThroughTheEngine"}}),
 	}},
 	{"2.10", "attacks on the query API end in 50 ms with an error, and the process lives", []step{
-		tests(testRun{pkg: "./queryapi/guard", tests: []string{"TestAttacksAreRefusedAtOnce"}}),
-		tests(testRun{pkg: "./queryapi", tests: []string{"TestAttacksOverHTTP"}}),
+		tests(testRun{pkg: "./queryapi/guard", tests: []string{"TestAttacksAreRefusedAtOnce"}, args: atOnce, figure: regexp.MustCompile(`refused after`)}),
+		tests(testRun{pkg: "./queryapi", tests: []string{"TestAttacksOverHTTP"}, args: atOnce, figure: regexp.MustCompile(`refused after`)}),
 	}},
 }
