@@ -29,7 +29,7 @@ type Config struct {
 var Names = []string{"catchup", "rebuild", "latency"}
 
 // ErrWeakRival says that a rival is slower than it can be, which would flatter us.
-var ErrWeakRival = errors.New("the SQL worker is slower than 0.15 of a COPY of the ready rows: it is a weakened rival")
+var ErrWeakRival = errors.New("the SQL worker is slower than 0.15 of a COPY of the rows that the batches write: it is a weakened rival")
 
 // Ratios are medians of the rounds' ratios, by the names of the documentation.
 type Ratios map[string]float64
@@ -76,7 +76,7 @@ func (a *arena) benchmark(ctx context.Context, cfg Config, name string) (Ratios,
 			"catchup/watermill": ratio(rates["engine"], rates["watermill"]),
 			"catchup/sqlworker": ratio(rates["engine"], rates["sqlworker"]),
 			"catchup/bulkwrite": ratio(rates["engine"], rates["bulkwrite"]),
-			weakRival:           ratio(rates["sqlworker"], rates["copy"]),
+			weakRival:           ratio(rates["sqlworker"], rates["copy_batches"]),
 		}, nil
 	case "rebuild":
 		rates, err := a.race(ctx, cfg, rebuild())

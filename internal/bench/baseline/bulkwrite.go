@@ -121,12 +121,45 @@ func (w *BulkWrite) Run(ctx context.Context, conn *pgconn.PgConn) error {
 				}
 			}
 		}
-		s.Add(hot.Op{SQL: `update views.checkpoint set place = $1::bigint where place = $2::bigint`, Params: [][]byte{hot.Int64(b.next), hot.Int64(place)}, Rows: 1})
-		s.Queue("commit")
-		if err := s.Flush(ctx); err != nil {
+		if err := w.finish(ctx, s, b, place); err != nil {
 			return err
 		}
 		place = b.next
 	}
 	return nil
+}
+
+// Copy copies the rows of all batches, every version of them, into tables without keys.
+func (w *BulkWrite) Copy(ctx context.Context, conn *pgconn.PgConn) error {
+	s, err := hot.NewSession(ctx, conn)
+	if err != nil {
+		return err
+	}
+	place := int64(0)
+	for _, b := range w.batches {
+		if err := s.Exec(ctx, "begin"); err != nil {
+			return err
+		}
+		for view, t := range w.tables {
+			rows := make([]hot.Image, len(b.changes[view]))
+			for i, c := range b.changes[view] {
+				rows[i] = c.New
+			}
+			if err := t.CopyAll(ctx, conn, rows); err != nil {
+				return err
+			}
+		}
+		if err := w.finish(ctx, s, b, place); err != nil {
+			return err
+		}
+		place = b.next
+	}
+	return nil
+}
+
+// finish moves the checkpoint of a batch and commits.
+func (w *BulkWrite) finish(ctx context.Context, s *hot.Session, b readyBatch, place int64) error {
+	s.Add(hot.Op{SQL: `update views.checkpoint set place = $1::bigint where place = $2::bigint`, Params: [][]byte{hot.Int64(b.next), hot.Int64(place)}, Rows: 1})
+	s.Queue("commit")
+	return s.Flush(ctx)
 }
