@@ -56,11 +56,23 @@ func TestOtherDefinitionsTakeOver(t *testing.T) {
 		}
 	}
 	next := withoutBadges(t)
-	f.catchUp(next, 10, f.append(randomEvents(r, 50)...))
+	foldedByNew := make(chan eventlog.Position, 1000)
+	newer := make(chan error, 1)
+	takingOver, stop := context.WithCancel(ctx)
+	go func() { newer <- f.projector(next, 10, foldedByNew).Run(takingOver) }()
+	// The old one may fold what comes until the new one has taken over.
+	f.until("the new worker folds", func() bool {
+		f.append(randomEvents(r, 5)...)
+		return len(foldedByNew) > 0
+	})
 	f.append(randomEvents(r, 50)...)
 	err := <-old
 	if err == nil || !strings.Contains(err.Error(), "other definitions") {
 		t.Errorf("the worker of the former definitions answered %v", err)
+	}
+	stop()
+	if err := <-newer; err != nil {
+		t.Errorf("the worker that took over answered %v", err)
 	}
 	f.catchUp(next, 10, f.append(randomEvents(r, 10)...))
 	f.mustVerify(next)
