@@ -3,6 +3,7 @@ package cold
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -176,8 +177,17 @@ func TestRebuildUnderReaders(t *testing.T) {
 	ctx, cancel := context.WithCancel(bounded(t))
 	defer cancel()
 	running := b.open(func(c *Config) { c.BatchRows = 10 })
+	ready := make(chan struct{})
+	once := sync.OnceFunc(func() { close(ready) })
+	running.at = func(s step) error {
+		if s == stepReady {
+			once()
+		}
+		return nil
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- running.Run(ctx) }()
+	<-ready // it has folded all there is: nothing but the order will wake it
 	if err := p.Rebuild(ctx); err != nil {
 		t.Fatal(err)
 	}

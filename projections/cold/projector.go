@@ -148,16 +148,32 @@ func (w *worker) follow(ctx context.Context, healthy func()) error {
 		if err != nil {
 			return err
 		}
-		if b.to != b.from {
-			if err := w.write(ctx, b); err != nil {
-				return err
-			}
+		step := w.write
+		if b.to == b.from {
+			step = w.rest
+		}
+		if err := step(ctx, b); err != nil {
+			return err
 		}
 		if b.fault != nil {
 			return b.fault
 		}
 		healthy()
 	}
+}
+
+// rest is the step of a worker that has nothing to write: without it, one whose log is
+// quiet would never see that a rebuild was ordered.
+func (w *worker) rest(ctx context.Context, _ *batch) error {
+	var epoch int64
+	err := w.conn.QueryRow(ctx, `select epoch from readside.cold_checkpoint where name = $1`, w.cfg.Name).Scan(&epoch)
+	if err != nil {
+		return fmt.Errorf("cold projector %s: look whether a rebuild was ordered: %w", w.cfg.Name, explain(err))
+	}
+	if epoch != w.state.epoch {
+		return errFenced
+	}
+	return nil
 }
 
 // write brings a batch into ClickHouse by the ledger.

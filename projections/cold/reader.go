@@ -58,7 +58,8 @@ func (r *reader) close() {
 }
 
 // batch answers the next batch: full, or as old as FlushEvery, or up to a fault. It
-// may move the position and hold no rows.
+// may move the position and hold no rows; where nothing came for FlushEvery it does
+// not even move.
 func (r *reader) batch(ctx context.Context) (*batch, error) {
 	b := newBatch(r.cfg.Set, r.from)
 	timer := time.NewTimer(r.cfg.FlushEvery)
@@ -72,10 +73,7 @@ func (r *reader) batch(ctx context.Context) (*batch, error) {
 		case page := <-r.pages:
 			r.page, r.event = &page, 0
 		case <-timer.C:
-			if b.to != b.from {
-				return b, nil
-			}
-			timer.Reset(r.cfg.FlushEvery)
+			return b, nil
 		case err := <-r.failed:
 			r.failed <- err // for whoever asks again
 			return nil, err
