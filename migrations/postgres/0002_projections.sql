@@ -23,24 +23,48 @@ create schema readside;
 create schema views;
 
 -- One row per projector: its checkpoint, which moves in the transaction that moves
--- its views and in no other, and why it stands still if it does.
+-- its views and in no other, and why it stands still if it does. A projector is a
+-- name and a set of definitions; workers of other definitions are another projector
+-- beside it, with tables of its own.
 create table readside.projectors (
   name         text primary key,
+  base         text not null,
+  rebuilds     text references readside.projectors (name) on delete cascade,
   log          uuid not null,
   incarnation  int not null,
   place        bigint not null check (place >= 0),
   epoch        bigint not null default 0,
-  state        text not null default 'catching_up' check (state in ('catching_up', 'live', 'halted')),
+  state        text not null default 'building' check (state in ('building', 'catching_up', 'live', 'halted')),
   fault        json,
   folded       bigint not null default 0,
   event_time   timestamptz,
   updated_at   timestamptz not null default clock_timestamp()
 ) with (fillfactor = 50);
 
+comment on column readside.projectors.name is 'base@definitions: main@3f2a91bc; a rebuild has its view behind that: main@3f2a91bc+order';
+comment on column readside.projectors.rebuilds is 'the projector whose view this one builds anew; null for all others';
 comment on column readside.projectors.place is 'the checkpoint: everything up to this place of the log is folded';
+comment on column readside.projectors.epoch is 'raised by every worker that takes over and by whoever else changes rows; a batch of a lower epoch is refused';
+comment on column readside.projectors.state is 'building until it has caught up for the first time: readers do not see its views before';
 comment on column readside.projectors.folded is 'events folded so far, those that no view handles not counted';
 comment on column readside.projectors.event_time is 'when the last event folded happened';
 comment on column readside.projectors.fault is 'why a halted projector halted: view, key, position, event type, error, hint';
+
+-- Who works for a projector, until when, and over which connection, so that whoever
+-- takes over can end exactly that one with the locks that it holds.
+create table readside.leases (
+  projector      text primary key references readside.projectors (name) on delete cascade,
+  owner          uuid not null,
+  host           text not null,
+  process        int not null,
+  backend_pid    int not null,
+  backend_start  timestamptz not null,
+  acquired_at    timestamptz not null default clock_timestamp(),
+  expires_at     timestamptz not null
+) with (fillfactor = 50);
+
+comment on column readside.leases.owner is 'the worker; a process that is started again is another one';
+comment on column readside.leases.backend_pid is 'with backend_start: the server process that writes for the owner';
 
 -- Every generation of every view. Readers find the live one here, in the snapshot
 -- that they read it in; tables are never renamed.
@@ -48,7 +72,7 @@ create table readside.views (
   view         text not null,
   version      int not null,
   generation   int not null,
-  projector    text not null references readside.projectors (name),
+  projector    text not null references readside.projectors (name) on delete cascade,
   table_name   text not null unique,
   fingerprint  text not null,
   state        text not null check (state in ('building', 'live', 'retired')),
@@ -57,11 +81,66 @@ create table readside.views (
   retired_at   timestamptz,
   primary key (view, version, generation)
 );
-create unique index views_one_live on readside.views (view, version) where state = 'live';
+create unique index views_one_written on readside.views (projector, view) where state <> 'retired';
+
+-- How far a first build has come: its slices are folded up to the place until, and
+-- those that stand in readside.slices are whole.
+create table readside.builds (
+  projector   text primary key references readside.projectors (name) on delete cascade,
+  until       bigint not null,
+  slices      int not null check (slices > 0),
+  read        bigint not null default 0,
+  started_at  timestamptz not null default clock_timestamp(),
+  updated_at  timestamptz not null default clock_timestamp()
+);
+create table readside.slices (
+  projector  text not null references readside.builds (projector) on delete cascade,
+  view       text not null,
+  slice      int not null check (slice >= 0),
+  rows       bigint not null,
+  primary key (projector, view, slice)
+);
+
+comment on column readside.builds.until is 'the place up to which the slices are folded; the rest is caught up with from there';
+comment on column readside.builds.read is 'events read by the running attempt, for its progress';
+
+-- Events that could not be folded into a row, and those of the same row that wait
+-- behind them. Discarded ones stay, so that no rebuild folds them again.
+create table readside.parked (
+  projector   text not null references readside.projectors (name) on delete cascade,
+  view        text not null,
+  place       bigint not null,
+  key         text not null,
+  stream      text not null,
+  event_type  text not null,
+  state       text not null check (state in ('parked', 'queued', 'discarded')),
+  reason      text not null default '',
+  error       text not null default '',
+  hint        text not null default '',
+  attempts    int not null default 0,
+  parked_at   timestamptz not null default clock_timestamp(),
+  primary key (projector, view, place, key)
+);
+create index parked_by_key on readside.parked (projector, view, key, place);
+
+comment on column readside.parked.key is 'the row; empty where the event''s key could not be read: then its whole stream waits';
+comment on column readside.parked.state is 'parked: its fold failed; queued: it waits behind one that did; discarded: an operator gave it up';
+comment on column readside.parked.reason is 'undecodable, key, handler, panic, unstorable or join; empty for queued ones';
+
+-- The rows that readers are told of as degraded: derived from readside.parked, and
+-- changed with it.
+create table readside.degraded (
+  projector  text not null references readside.projectors (name) on delete cascade,
+  view       text not null,
+  key        text not null,
+  primary key (projector, view, key)
+);
 
 grant usage on schema readside to readside_projector, readside_query;
 grant select, insert, update, delete on all tables in schema readside to readside_projector;
-grant select on all tables in schema readside to readside_query;
+grant select on readside.projectors, readside.leases, readside.views, readside.builds, readside.slices, readside.degraded to readside_query;
+-- Not what the errors say: it may hold what an event holds.
+grant select (projector, view, place, key, state) on readside.parked to readside_query;
 
 grant usage, create on schema views to readside_projector;
 grant usage on schema views to readside_query;
