@@ -34,7 +34,8 @@ func freshMachine(ctx context.Context, o options) (figures []string, err error) 
 	}{
 		{"make demo, first", []string{"make", "demo", "DEMO_FLAGS=--for 5s --summary json"}},
 		{"make test, first", []string{"make", "test"}},
-		{"make test, without a network", offline("make", "test")},
+		// Without -count=1 it would only repeat what the first run printed.
+		{"make test, without a network", offline("make", "test", "TEST_FLAGS=-count=1")},
 		{"make demo, without a network", offline("make", "demo", "DEMO_FLAGS=--for 5s --summary json")},
 	}
 	for _, r := range runs {
@@ -47,9 +48,14 @@ func freshMachine(ctx context.Context, o options) (figures []string, err error) 
 	return figures, nil
 }
 
-// offline runs a command where only the loopback is reached.
+// offline runs a command where only the loopback is reached. Who is not root becomes no
+// root by it: a mapped root cannot give the stores' folders to their user.
 func offline(args ...string) []string {
-	return append([]string{"unshare", "--map-root-user", "--net", "sh", "-c", `ip link set lo up && exec "$@"`, "offline"}, args...)
+	unshare := []string{"unshare", "--net"}
+	if os.Getuid() != 0 {
+		unshare = append(unshare, "--map-current-user", "--keep-caps")
+	}
+	return append(append(unshare, "sh", "-c", `ip link set lo up && exec "$@"`, "offline"), args...)
 }
 
 // emptyEnvironment is one in which nothing was downloaded or built yet. How the world
