@@ -67,3 +67,13 @@ func (s *Set) With(m *Model) *Set {
 	}
 	return part
 }
+
+// Fingerprint is a hash of the fingerprints of the set's views: two sets that differ in
+// it are folded by two projectors, each into tables of its own.
+func (s *Set) Fingerprint() string {
+	h := sha256.New()
+	for _, m := range s.views {
+		fmt.Fprintf(h, "%s %s\n", m.Table(), m.Fingerprint())
+	}
+	return hex.EncodeToString(h.Sum(nil)[:4])
+}

@@ -45,12 +45,12 @@ func (p *program) rebuild(c *cobra.Command, view string) error {
 	if err != nil {
 		return err
 	}
-	r, err := projector.Rebuild(c.Context(), view)
+	r, err := projector.Rebuild(c.Context(), view, engine.RebuildOptions{})
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "view %s version %d: generation %d (%s) is live at place %d: %d rows of %d events in %s\n",
-		r.View, r.Version, r.Generation, r.Table, r.Position.Place(), r.Rows, r.Events, r.Took.Round(time.Millisecond))
+	fmt.Fprintf(p.out, "view %s version %d: generation %d (%s) is live at place %d: %d rows in %s\n",
+		r.View, r.Version, r.Generation, r.Table, r.Position.Place(), r.Rows, r.Took.Round(time.Millisecond))
 	if r.Repaired.Count > 0 {
 		fmt.Fprintf(p.out, "it mends %d rows of the generation before:\n", r.Repaired.Count)
 		service.PrintDifferences(p.out, r.Repaired)

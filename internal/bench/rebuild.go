@@ -27,7 +27,7 @@ func runRebuild(ctx context.Context, a *arena) (int, time.Duration, error) {
 		return 0, 0, err
 	}
 	start := time.Now()
-	_, err = p.Rebuild(ctx, "order")
+	_, err = p.Rebuild(ctx, "order", engine.RebuildOptions{MaxRate: -1})
 	return len(a.events), time.Since(start), err
 }
 

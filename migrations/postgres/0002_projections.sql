@@ -66,6 +66,38 @@ create table readside.leases (
 comment on column readside.leases.owner is 'the worker; a process that is started again is another one';
 comment on column readside.leases.backend_pid is 'with backend_start: the server process that writes for the owner';
 
+-- A worker learns when its own server process began, asks whether a lease's still
+-- lives, and ends it: of nobody else's does it learn anything. They run with the
+-- rights of whoever migrates, who needs pg_signal_backend and pg_read_all_stats.
+-- +goose StatementBegin
+create function readside.own_backend_start() returns timestamptz
+language sql volatile security definer set search_path = pg_catalog as $$
+  select backend_start from pg_stat_activity where pid = pg_backend_pid();
+$$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+create function readside.owner_lives(projector text) returns boolean
+language sql volatile security definer set search_path = pg_catalog as $$
+  select exists (select from readside.leases l join pg_stat_activity a on a.pid = l.backend_pid and a.backend_start = l.backend_start
+                  where l.projector = owner_lives.projector);
+$$;
+-- +goose StatementEnd
+
+-- Ends the server process of a lease, and waits until it is gone, five seconds at most.
+-- +goose StatementBegin
+create function readside.end_owner(projector text) returns boolean
+language sql volatile security definer set search_path = pg_catalog as $$
+  select coalesce(bool_and(pg_terminate_backend(a.pid, 5000)), true)
+    from readside.leases l join pg_stat_activity a on a.pid = l.backend_pid and a.backend_start = l.backend_start
+   where l.projector = end_owner.projector and a.pid <> pg_backend_pid();
+$$;
+-- +goose StatementEnd
+
+revoke all on function readside.own_backend_start(), readside.owner_lives(text), readside.end_owner(text) from public;
+grant execute on function readside.own_backend_start(), readside.owner_lives(text), readside.end_owner(text) to readside_projector;
+grant execute on function readside.owner_lives(text) to readside_query;
+
 -- Every generation of every view. Readers find the live one here, in the snapshot
 -- that they read it in; tables are never renamed.
 create table readside.views (

@@ -13,7 +13,7 @@ import (
 	"github.com/readside/readside/projections"
 )
 
-// errMoved says that another worker moved the checkpoint first.
+// errMoved says that the checkpoint is not where the batch was read from.
 var errMoved = errors.New("the checkpoint was moved by another worker")
 
 // rower is what a connection and a transaction have in common.
@@ -21,50 +21,67 @@ type rower interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// openCheckpoint makes the projector's row where there is none, and clears what a
-// former halt left, since the mended code is about to try again.
-func openCheckpoint(ctx context.Context, conn *pgx.Conn, name string, start eventlog.Position) error {
-	log, incarnation, _ := start.Parts()
-	_, err := conn.Exec(ctx, `insert into readside.projectors (name, log, incarnation, place) values ($1, $2, $3, 0)
-on conflict (name) do update set state = 'catching_up', fault = null where readside.projectors.state = 'halted'`,
-		name, log.String(), incarnation)
+// openCheckpoint makes the projector's row where there is none.
+func (p *Projector) openCheckpoint(ctx context.Context, conn *pgx.Conn) error {
+	log, incarnation, _ := p.cfg.Log.Start().Parts()
+	_, err := conn.Exec(ctx, `insert into readside.projectors (name, base, rebuilds, log, incarnation, place) values ($1, $2, nullif($3, ''), $4, $5, 0)
+on conflict (name) do nothing`, p.name, p.cfg.Name, p.rebuilds, log.String(), incarnation)
 	if err != nil {
-		return fmt.Errorf("open the checkpoint of projector %s: %w", name, explain(err))
+		return fmt.Errorf("open the checkpoint of projector %s: %w", p.name, explain(err))
 	}
 	return nil
 }
 
-// readCheckpoint reads where a projector stands; suffix is "for update" or empty.
+// clearHalt forgets a former halt: the mended code is about to try again.
+func (p *Projector) clearHalt(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, `update readside.projectors p set fault = null,
+  state = case when exists (select from readside.views v where v.projector = p.name and v.state = 'live') then 'catching_up' else 'building' end
+where name = $1 and state = 'halted'`, p.name)
+	if err != nil {
+		return fmt.Errorf("clear the halt of projector %s: %w", p.name, err)
+	}
+	return nil
+}
+
+// readCheckpoint reads where a projector stands; suffix is forChange or empty.
 func readCheckpoint(ctx context.Context, q rower, name, suffix string, start eventlog.Position) (eventlog.Position, error) {
 	var log uuid.UUID
 	var incarnation int32
 	var place int64
-	err := q.QueryRow(ctx, `select log::text, incarnation, place from readside.projectors where name = $1 `+suffix, name).Scan(&log, &incarnation, &place)
+	err := q.QueryRow(ctx, `select log::text, incarnation, place from readside.projectors where name = $1`+suffix, name).Scan(&log, &incarnation, &place)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return eventlog.Position{}, fmt.Errorf("there is no projector %q yet: run `readside project` first", name)
+		return eventlog.Position{}, fmt.Errorf("there is no projector %s yet: run `readside project` with these definitions first", name)
 	}
 	if err != nil {
 		return eventlog.Position{}, fmt.Errorf("read the checkpoint of projector %s: %w", name, explain(err))
 	}
 	p := eventlog.NewPosition(log, incarnation, place)
 	if !p.SameLog(start) {
-		return p, fmt.Errorf("%w: projector %s stands in another incarnation of the log: the log was restored or failed over; drop the projector's rows in readside.views and readside.projectors and project again",
+		return p, fmt.Errorf("%w: projector %s stands in another incarnation of the log: the log was restored or failed over; drop the projector's row in readside.projectors and project again",
 			eventlog.ErrForeignPosition, name)
 	}
 	return p, nil
 }
 
+// forChange locks a projector's row against everyone who moves it or changes its
+// rows, and against nobody who only refers to it.
+const forChange = ` for no key update`
+
 const (
-	lockCheckpointSQL = `select place, epoch from readside.projectors where name = $1::text for update`
-	// The compare-and-set: only from the place that the batch was read from.
+	lockCheckpointSQL = `select place, epoch from readside.projectors where name = $1::text` + forChange
+	// The compare-and-set: only from the place that the batch was read from, and only
+	// for the owner.
 	moveCheckpointSQL = `update readside.projectors set place = $2::bigint, folded = folded + $3::bigint, state = $4::text, fault = null,
   event_time = coalesce($5::timestamptz, event_time), updated_at = clock_timestamp()
 where name = $1::text and place = $6::bigint and epoch = $7::bigint`
+	// Whoever changes rows and is not their owner raises the epoch in the same
+	// transaction, so that the owner forgets what it knows of them.
+	raiseEpochSQL = `update readside.projectors set epoch = epoch + 1 where name = $1`
 )
 
 // recordHalt writes down why the projector stands still. The fault is of the code,
 // so nothing else of the row changes; the next batch that is folded clears it.
-func recordHalt(ctx context.Context, conn *pgx.Conn, name string, fault *projections.FoldError) error {
+func (p *Projector) recordHalt(ctx context.Context, conn *pgx.Conn, epoch int64, fault *projections.FoldError) error {
 	doc, err := json.Marshal(Fault{
 		View: fault.View, Key: fault.Key, Position: fault.Position, Type: fault.Type, Stream: fault.Stream,
 		Error: firstLine(fault.Err.Error()), Hint: fault.Hint,
@@ -72,9 +89,12 @@ func recordHalt(ctx context.Context, conn *pgx.Conn, name string, fault *project
 	if err != nil {
 		return err
 	}
-	_, err = conn.Exec(ctx, `update readside.projectors set state = 'halted', fault = $2, updated_at = clock_timestamp() where name = $1`, name, string(doc))
+	tag, err := conn.Exec(ctx, `update readside.projectors set state = 'halted', fault = $2, updated_at = clock_timestamp() where name = $1 and epoch = $3`, p.name, string(doc), epoch)
 	if err != nil {
-		return fmt.Errorf("record that projector %s halted: %w", name, err)
+		return fmt.Errorf("record that projector %s halted: %w", p.name, err)
+	}
+	if tag.RowsAffected() == 0 {
+		return errFenced
 	}
 	return nil
 }

@@ -2,7 +2,9 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -13,7 +15,8 @@ import (
 
 // Config says what a projector folds and where.
 type Config struct {
-	// Name is the projector's name: its checkpoint's key. Default "main".
+	// Name is the first half of the projector's name; ProjectorName makes the whole of it.
+	// Default "main".
 	Name string
 	// Log is what it reads.
 	Log *eventlog.Log
@@ -23,6 +26,12 @@ type Config struct {
 	Set *projections.Set
 	// BatchEvents bounds the events of one transaction. Default 10,000.
 	BatchEvents int
+	// LeaseTTL is how long the owner may be silent before another worker takes over.
+	// Default 5 s.
+	LeaseTTL time.Duration
+	// KeepFormer is how long the views of former definitions stay after their last worker
+	// has ended, for a rollback. Default 24 h; negative drops them at once.
+	KeepFormer time.Duration
 	// Logger gets what an operator wants to know. Default slog.Default().
 	Logger *slog.Logger
 	// Observer is told of every batch.
@@ -50,6 +59,11 @@ type Folded struct {
 const (
 	defaultBatchEvents = 10_000
 	maxBatchEvents     = 50_000 // what a page of the log holds at most
+
+	defaultLeaseTTL   = 5 * time.Second
+	minLeaseTTL       = 100 * time.Millisecond
+	maxLeaseTTL       = 10 * time.Minute
+	defaultKeepFormer = 24 * time.Hour
 )
 
 func (c *Config) validate() error {
@@ -66,8 +80,25 @@ func (c *Config) validate() error {
 	if c.BatchEvents < 0 || c.BatchEvents > maxBatchEvents {
 		errs = append(errs, errors.New("BatchEvents is out of range: give 1 to 50,000, or 0 for the default"))
 	}
+	if c.LeaseTTL != 0 && (c.LeaseTTL < minLeaseTTL || c.LeaseTTL > maxLeaseTTL) {
+		errs = append(errs, errors.New("LeaseTTL is out of range: give 100 ms to 10 minutes, or 0 for the default"))
+	}
+	if strings.ContainsAny(c.Name, "@+") {
+		errs = append(errs, fmt.Errorf("the projector's Name %q has an @ or a +, which projectors' names are put together with: leave them out", c.Name))
+	}
 	if err := errors.Join(errs...); err != nil {
 		return err
+	}
+	c.setDefaults()
+	return nil
+}
+
+func (c *Config) setDefaults() {
+	if c.LeaseTTL == 0 {
+		c.LeaseTTL = defaultLeaseTTL
+	}
+	if c.KeepFormer == 0 {
+		c.KeepFormer = defaultKeepFormer
 	}
 	if c.Name == "" {
 		c.Name = "main"
@@ -78,5 +109,4 @@ func (c *Config) validate() error {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	return nil
 }

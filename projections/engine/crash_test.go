@@ -20,6 +20,11 @@ func ratings(f *fixture, n int) eventlog.Position {
 	return f.append(events...)
 }
 
+// ratings2 is one more rating of the same talk.
+func ratings2(f *fixture) eventlog.Position {
+	return f.append(streamed{"ratings", talksRated{[]string{"t1"}, 1}})
+}
+
 // until asks again until the condition holds, bounded by the tests' patience.
 func (f *fixture) until(what string, condition func() bool) {
 	f.t.Helper()
@@ -47,61 +52,6 @@ func (f *fixture) exec(sql string, args ...any) {
 	f.t.Helper()
 	if _, err := f.db.Pool.Exec(f.t.Context(), sql, args...); err != nil {
 		f.t.Fatal(err)
-	}
-}
-
-// Two workers read the same batch; whoever comes second must not fold it again.
-func TestOfTwoWorkersOneFolds(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	set := mustSet(t, "")
-	f.catchUp(set, 10, ratings(f, 3))
-
-	lock, err := f.db.Pool.Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := lock.Exec(t.Context(), `select from readside.projectors for update`); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	folded := make(chan eventlog.Position, 100)
-	done := make(chan error, 2)
-	var last eventlog.Position
-	for range 20 {
-		last = f.append(streamed{"ratings", talksRated{[]string{"t1"}, 1}})
-	}
-	for range 2 {
-		go func() { done <- f.projector(set, 100, folded).Run(ctx) }()
-	}
-	f.until("both workers wait for the checkpoint", func() bool {
-		return f.int(`select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%readside.projectors%'`) == 2
-	})
-	if err := lock.Commit(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	for at := range folded {
-		if at.Place() >= last.Place() {
-			break
-		}
-	}
-	// One more, so that the second worker has had its turn too.
-	last = f.append(streamed{"ratings", talksRated{[]string{"t1"}, 1}})
-	for at := range folded {
-		if at.Place() >= last.Place() {
-			break
-		}
-	}
-	cancel()
-	for range 2 {
-		if err := <-done; err != nil {
-			t.Fatal(err)
-		}
-	}
-	f.mustVerify(set)
-	if got := f.int(`select stars from views.talk_v1_g1 where id = 't1'`); got != 24 {
-		t.Errorf("24 ratings of one star were folded into %d stars", got)
 	}
 }
 

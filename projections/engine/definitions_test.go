@@ -3,7 +3,6 @@ package engine_test
 import (
 	"context"
 	"math/rand/v2"
-	"strings"
 	"testing"
 	"time"
 
@@ -24,82 +23,117 @@ func withoutBadges(t *testing.T) *projections.Set {
 	return set
 }
 
-// While a view is not in the set its table stands still; once it is again, that table
-// must not be taken for one at the checkpoint.
-func TestViewThatWasAwayIsBuiltAnew(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	r := rand.New(rand.NewPCG(8, 8))
-	f.catchUp(mustSet(t, ""), 100, f.append(randomEvents(r, 200)...))
-	f.catchUp(withoutBadges(t), 100, f.append(randomEvents(r, 200)...))
-	f.catchUp(mustSet(t, ""), 100, f.append(randomEvents(r, 50)...))
-	f.mustVerify(mustSet(t, ""))
-}
-
-// Of two workers with other definitions each would leave the other's tables behind
-// the checkpoint that they share: the one started last takes over, the other stops.
-func TestOtherDefinitionsTakeOver(t *testing.T) {
+// A worker of other definitions is another projector: it builds its views beside those
+// of the first, both are kept up to date, and whoever goes back finds the first ones
+// where they were left.
+func TestOtherDefinitionsStandBesideTheFirst(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	r := rand.New(rand.NewPCG(9, 9))
-	f.catchUp(mustSet(t, ""), 100, f.append(randomEvents(r, 100)...))
+	first, second := mustSet(t, ""), withoutBadges(t)
+	f.catchUp(first, 100, f.append(randomEvents(r, 100)...))
 
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	foldedByOld := make(chan eventlog.Position, 1000)
-	old := make(chan error, 1)
-	go func() { old <- f.projector(mustSet(t, ""), 10, foldedByOld).Run(ctx) }()
-	last := f.append(randomEvents(r, 50)...)
-	for at := range foldedByOld {
-		if at.Place() >= last.Place() {
+	foldedByFirst, foldedBySecond := make(chan eventlog.Position, 1000), make(chan eventlog.Position, 1000)
+	ended := make(chan error, 2)
+	go func() { ended <- f.projector(first, 10, foldedByFirst).Run(ctx) }()
+	go func() { ended <- f.projector(second, 10, foldedBySecond).Run(ctx) }()
+	last := f.append(randomEvents(r, 200)...)
+	for _, folded := range []chan eventlog.Position{foldedByFirst, foldedBySecond} {
+		for at := range folded {
+			if at.Place() >= last.Place() {
+				break
+			}
+		}
+	}
+	cancel()
+	for range 2 {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+	f.mustVerify(first)
+	f.mustVerify(second)
+	if got := f.int(`select count(*) from readside.views where view = 'talk' and state = 'live'`); got != 2 {
+		t.Errorf("%d generations of the view are live, one for each set of definitions", got)
+	}
+
+	last = f.append(randomEvents(r, 50)...)
+	f.catchUp(second, 10, last)
+	if behind := f.int(`select place from readside.projectors where name = $1`, engine.ProjectorName("main", first)); behind >= int(last.Place()) {
+		t.Errorf("nobody works for the first definitions, and they stand at %d", behind)
+	}
+	f.catchUp(first, 10, last)
+	f.mustVerify(first)
+}
+
+// Readers see the views of new definitions when they have caught up, not before.
+func TestNewDefinitionsAreShownOnceTheyHaveCaughtUp(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	r := rand.New(rand.NewPCG(10, 10))
+	last := f.append(randomEvents(r, 200)...)
+	set := mustSet(t, "")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	folded := make(chan eventlog.Position) // every batch waits for the test
+	ended := make(chan error, 1)
+	go func() { ended <- f.projector(set, 10, folded).Run(ctx) }()
+	for at := range folded {
+		want := 0
+		if at == last {
+			want = 4
+		}
+		if got := f.int(`select count(*) from readside.views where state = 'live'`); got != want {
+			t.Errorf("at place %d of %d %d views are live", at.Place(), last.Place(), got)
+		}
+		if at == last {
 			break
 		}
 	}
-	next := withoutBadges(t)
-	foldedByNew := make(chan eventlog.Position, 1000)
-	newer := make(chan error, 1)
-	takingOver, stop := context.WithCancel(ctx)
-	go func() { newer <- f.projector(next, 10, foldedByNew).Run(takingOver) }()
-	// The old one may fold what comes until the new one has taken over.
-	f.until("the new worker folds", func() bool {
-		f.append(randomEvents(r, 5)...)
-		return len(foldedByNew) > 0
-	})
-	f.append(randomEvents(r, 50)...)
-	err := <-old
-	if err == nil || !strings.Contains(err.Error(), "other definitions") {
-		t.Errorf("the worker of the former definitions answered %v", err)
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
-	stop()
-	if err := <-newer; err != nil {
-		t.Errorf("the worker that took over answered %v", err)
-	}
-	f.catchUp(next, 10, f.append(randomEvents(r, 10)...))
-	f.mustVerify(next)
 }
 
-func TestViewBelongsToOneProjector(t *testing.T) {
+// A log without an event has views too: empty ones.
+func TestViewsOfAnEmptyLogAreShown(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	set := mustSet(t, "")
-	f.catchUp(set, 100, ratings(f, 3))
-	other, err := engine.New(engine.Config{Name: "other", Log: f.log, Postgres: f.config, Set: set})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	if err := other.Run(ctx); err == nil || !strings.Contains(err.Error(), "projector main") {
-		t.Errorf("a second projector of the same views answered %v", err)
+	ended := make(chan error, 1)
+	go func() { ended <- f.projector(mustSet(t, ""), 10, nil).Run(ctx) }()
+	f.until("the views are shown", func() bool { return f.int(`select count(*) from readside.views where state = 'live'`) == 4 })
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
-	if _, err := other.Rebuild(t.Context(), "talk"); err == nil || !strings.Contains(err.Error(), "projector main") {
-		t.Errorf("rebuilding another projector's view: %v", err)
+}
+
+// Former definitions whose time for a rollback is over are dropped, tables and all.
+func TestFormerDefinitionsAreDropped(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	first, second := mustSet(t, ""), withoutBadges(t)
+	last := ratings(f, 3)
+	f.catchUp(first, 100, last)
+	f.catchUp(second, 100, last)
+	f.catchUp(second, 100, ratings2(f))
+	if got := f.int(`select count(*) from pg_tables where schemaname = 'views'`); got != 7 {
+		t.Fatalf("%d tables; those of the former definitions belong to a possible rollback", got)
 	}
-	_, err = engine.Verify(t.Context(), engine.VerifyConfig{Projector: "other", Log: f.log, Postgres: f.config, Set: set})
-	if err == nil || !strings.Contains(err.Error(), "projector main") {
-		t.Errorf("verifying another projector's views: %v", err)
+	f.exec(`update readside.projectors set updated_at = now() - interval '2 days' where name = $1`, engine.ProjectorName("main", first))
+	f.catchUp(second, 100, ratings2(f))
+	if got := f.int(`select count(*) from pg_tables where schemaname = 'views'`); got != 3 {
+		t.Errorf("%d tables are left, not those of the three views in use", got)
 	}
-	f.mustVerify(set)
+	if got := f.int(`select count(*) from readside.projectors`); got != 1 {
+		t.Errorf("%d projectors are left", got)
+	}
+	f.mustVerify(second)
 }
 
 // What the message of a foreign checkpoint tells an operator to do must work, though
@@ -116,21 +150,6 @@ func TestProjectorStartsAgainWithoutItsRows(t *testing.T) {
 	f.mustVerify(set)
 }
 
-// A fault met while a view is built at the start halts like any other.
-func TestFaultWhileBuildingHalts(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	last := f.append(streamed{"t1", talkProposed{ID: "t1", Speaker: "p1", Title: "bad"}})
-	f.catchUp(mustSet(t, ""), 100, last)
-	f.exec(`update readside.views set fingerprint = 'of former code' where view = 'talk'`)
-	if err := f.projector(mustSet(t, "bad"), 100, nil).Run(t.Context()); err == nil {
-		t.Error("the projector went on")
-	}
-	if got := f.int(`select count(*) from readside.projectors where state = 'halted' and fault->>'key' = 't1'`); got != 1 {
-		t.Error("the projector's row does not say that it halted")
-	}
-}
-
 // A reader that still holds a retired generation must not hold up the projector.
 func TestRebuildDoesNotWaitForReadersOfRetiredTables(t *testing.T) {
 	t.Parallel()
@@ -138,7 +157,7 @@ func TestRebuildDoesNotWaitForReadersOfRetiredTables(t *testing.T) {
 	set := mustSet(t, "")
 	f.catchUp(set, 100, ratings(f, 3))
 	p := f.projector(set, 100, nil)
-	if _, err := p.Rebuild(t.Context(), "talk"); err != nil {
+	if _, err := p.Rebuild(t.Context(), "talk", engine.RebuildOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	f.exec(`update readside.views set retired_at = now() - interval '1 hour' where state = 'retired'`)
@@ -151,13 +170,13 @@ func TestRebuildDoesNotWaitForReadersOfRetiredTables(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	if _, err := p.Rebuild(ctx, "talk"); err != nil {
+	if _, err := p.Rebuild(ctx, "talk", engine.RebuildOptions{}); err != nil {
 		t.Errorf("while somebody reads a retired table: %v", err)
 	}
 	if err := reader.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Rebuild(t.Context(), "talk"); err != nil {
+	if _, err := p.Rebuild(t.Context(), "talk", engine.RebuildOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := f.int(`select count(*) from pg_class where relname = 'talk_v1_g1'`); got != 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -17,49 +18,43 @@ type generation struct {
 	number      int
 	table       string
 	fingerprint string
+	state       string
 }
 
-// liveGeneration finds the table that readers read; ok is false where a view's
-// version has none yet. One that stands at another projector's checkpoint is an error.
+// The states of a generation.
+const (
+	genBuilding = "building"
+	genLive     = "live"
+)
+
+// liveGeneration finds the table of a projector's view that readers read; ok is false
+// where there is none yet.
 func liveGeneration(ctx context.Context, q rower, projector string, m *projections.Model) (g generation, ok bool, err error) {
-	var owner string
-	err = q.QueryRow(ctx, `select generation, table_name, fingerprint, projector from readside.views where view = $1 and version = $2 and state = 'live'`,
-		m.Name, m.Version).Scan(&g.number, &g.table, &g.fingerprint, &owner)
+	g, ok, err = writtenGeneration(ctx, q, projector, m)
+	return g, ok && g.state == genLive, err
+}
+
+// writtenGeneration finds the table that a projector writes a view to.
+func writtenGeneration(ctx context.Context, q rower, projector string, m *projections.Model) (g generation, ok bool, err error) {
+	err = q.QueryRow(ctx, `select generation, table_name, fingerprint, state from readside.views where projector = $1 and view = $2 and state <> 'retired'`,
+		projector, m.Name).Scan(&g.number, &g.table, &g.fingerprint, &g.state)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return g, false, nil
 	}
 	if err != nil {
-		return g, false, fmt.Errorf("find the live generation of view %s: %w", m.Name, explain(err))
-	}
-	if owner != projector {
-		return g, false, fmt.Errorf("%w %s: view %s version %d belongs to projector %s: leave it out of one of the sets",
-			errDefinition, projector, m.Name, m.Version, owner)
+		return g, false, fmt.Errorf("find the generation of view %s: %w", m.Name, explain(err))
 	}
 	return g, true, nil
 }
 
-// retireOthers takes the projector's views that the set does not fold away from
-// readers: nobody moves them with the checkpoint any more.
-func retireOthers(ctx context.Context, conn *pgx.Conn, projector string, set *projections.Set) error {
-	var names []string
-	var versions []int
-	for _, m := range set.Views() {
-		names, versions = append(names, m.Name), append(versions, m.Version)
-	}
-	_, err := conn.Exec(ctx, `update readside.views v set state = 'retired', retired_at = clock_timestamp()
-where projector = $1 and state = 'live'
-  and not exists (select from unnest($2::text[], $3::int[]) folded (view, version) where folded.view = v.view and folded.version = v.version)`,
-		projector, names, versions)
-	if err != nil {
-		return fmt.Errorf("retire the views that projector %s folds no more: %w", projector, err)
-	}
-	return nil
-}
-
 // addGeneration makes the table of a new generation, empty and without indexes.
-func addGeneration(ctx context.Context, tx pgx.Tx, projector string, l *hot.Layout, fingerprint, state string) (generation, error) {
+func (p *Projector) addGeneration(ctx context.Context, tx pgx.Tx, l *hot.Layout) (generation, error) {
 	m := l.Model
-	g := generation{fingerprint: fingerprint}
+	g := generation{fingerprint: m.Fingerprint(), state: genBuilding}
+	// One at a time for each view: two projectors would take the same number.
+	if _, err := tx.Exec(ctx, `select pg_advisory_xact_lock(hashtextextended('readside.generation:' || $1, 0))`, m.Table()); err != nil {
+		return g, err
+	}
 	// Tables count too: their rows in readside.views may have been dropped.
 	err := tx.QueryRow(ctx, `select coalesce(max(generation), 0) + 1 from (
   select generation from readside.views where view = $1 and version = $2
@@ -70,15 +65,15 @@ func addGeneration(ctx context.Context, tx pgx.Tx, projector string, l *hot.Layo
 		return g, err
 	}
 	g.table = hot.TableName(m, g.number)
-	if _, err := tx.Exec(ctx, `insert into readside.views (view, version, generation, projector, table_name, fingerprint, state, live_at)
-values ($1, $2, $3, $4, $5, $6, $7, case when $7 = 'live' then clock_timestamp() end)`,
-		m.Name, m.Version, g.number, projector, g.table, fingerprint, state); err != nil {
+	if _, err := tx.Exec(ctx, `insert into readside.views (view, version, generation, projector, table_name, fingerprint, state)
+values ($1, $2, $3, $4, $5, $6, $7)`, m.Name, m.Version, g.number, p.name, g.table, g.fingerprint, g.state); err != nil {
 		return g, err
 	}
 	_, err = tx.Exec(ctx, l.CreateTable(g.table))
 	return g, err
 }
 
+// createIndexes makes a table's indexes, those that it has not yet.
 func createIndexes(ctx context.Context, tx pgx.Tx, l *hot.Layout, table string) error {
 	for _, sql := range l.CreateIndexes(table) {
 		if _, err := tx.Exec(ctx, sql); err != nil {
@@ -88,23 +83,21 @@ func createIndexes(ctx context.Context, tx pgx.Tx, l *hot.Layout, table string) 
 	return nil
 }
 
-// switchGeneration makes g the one that readers find. Tables are never renamed:
-// a reader in an older snapshot goes on in the old one.
-func switchGeneration(ctx context.Context, tx pgx.Tx, m *projections.Model, g generation) error {
-	if _, err := tx.Exec(ctx, `update readside.views set state = 'retired', retired_at = clock_timestamp() where view = $1 and version = $2 and state = 'live'`,
-		m.Name, m.Version); err != nil {
-		return err
-	}
-	_, err := tx.Exec(ctx, `update readside.views set state = 'live', live_at = clock_timestamp() where view = $1 and version = $2 and generation = $3`,
-		m.Name, m.Version, g.number)
-	return err
-}
+// activateSQL makes what was built visible to readers, all at once.
+const activateSQL = `update readside.views set state = 'live', live_at = clock_timestamp() where projector = $1::text and state = 'building'`
+
+// How long a retired generation stays: longer than any snapshot that may read it.
+const retiredStays = 10 * time.Minute
 
 // dropRetired drops generations that no snapshot can need any more. One that somebody
 // still reads is left for the next time: a projector does not wait for strangers.
-func dropRetired(ctx context.Context, conn *pgx.Conn, m *projections.Model) error {
-	rows, err := conn.Query(ctx, `select table_name from readside.views where view = $1 and version = $2
-and state = 'retired' and retired_at < clock_timestamp() - interval '10 minutes'`, m.Name, m.Version)
+func (p *Projector) dropRetired(ctx context.Context, conn *pgx.Conn) error {
+	return p.dropTables(ctx, conn, `select table_name from readside.views where projector = $1 and state = 'retired' and retired_at < clock_timestamp() - make_interval(secs => $2)`,
+		p.name, retiredStays.Seconds())
+}
+
+func (p *Projector) dropTables(ctx context.Context, conn *pgx.Conn, which string, args ...any) error {
+	rows, err := conn.Query(ctx, which, args...)
 	if err != nil {
 		return err
 	}
@@ -115,7 +108,7 @@ and state = 'retired' and retired_at < clock_timestamp() - interval '10 minutes'
 	for _, t := range tables {
 		var pg *pgconn.PgError
 		if err := dropTable(ctx, conn, t); err != nil && (!errors.As(err, &pg) || pg.Code != lockNotAvailable) {
-			return err
+			return fmt.Errorf("drop the table %s, which nobody needs: %w", t, err)
 		}
 	}
 	return nil
@@ -136,4 +129,35 @@ func dropTable(ctx context.Context, conn *pgx.Conn, table string) error {
 		_, err := tx.Exec(ctx, `delete from readside.views where table_name = $1`, table)
 		return err
 	})
+}
+
+// dropProjector drops a projector's tables and its row.
+func (p *Projector) dropProjector(ctx context.Context, conn *pgx.Conn, name string) error {
+	if err := p.dropTables(ctx, conn, `select v.table_name from readside.views v join readside.projectors p on p.name = v.projector where p.name = $1 or p.rebuilds = $1`, name); err != nil {
+		return err
+	}
+	_, err := conn.Exec(ctx, `delete from readside.projectors p where name = $1 and not exists (select from readside.views v where v.projector = p.name)`, name)
+	return err
+}
+
+// dropFormer drops the projectors of this base with other definitions that nobody has
+// worked for since longer than a rollback may take.
+func (p *Projector) dropFormer(ctx context.Context, conn *pgx.Conn) error {
+	rows, err := conn.Query(ctx, `select p.name from readside.projectors p left join readside.leases l on l.projector = p.name
+where p.base = $1 and p.name <> $2 and p.rebuilds is null
+  and greatest(p.updated_at, l.expires_at) < clock_timestamp() - make_interval(secs => $3)`, p.cfg.Name, p.name, p.cfg.KeepFormer.Seconds())
+	if err != nil {
+		return err
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		p.cfg.Logger.InfoContext(ctx, "dropping the views of former definitions, which nobody rolled back to", "projector", name)
+		if err := p.dropProjector(ctx, conn, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -122,6 +122,7 @@ func TestWhatStandsBeforeAFaultIsFoldedOnce(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	set := boxes(t, func(*box) []string { return nil }, func(*box, func(string) *room) {})
+	f.catchUp(set, 100, f.append(streamed{"r1", roomOpened{"r1", "one"}}))
 	f.append(
 		streamed{"b1", boxPacked{"b1", []boxItem{{N: 0}}}},
 		streamed{"b1", boxCounted{"b1"}},

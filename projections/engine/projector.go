@@ -15,10 +15,16 @@ import (
 )
 
 // Projector folds a set of views in a single pass over the log: all its views stand
-// at the same position, always.
+// at the same position, always. Of several workers of one projector one folds, and the
+// others wait to take over.
 type Projector struct {
 	cfg     Config
+	name    string
 	layouts []*hot.Layout
+	// rebuilds is the name of the projector whose view this one builds anew, or empty.
+	rebuilds string
+	// waitedFor is the owner that this worker last told to be waiting for.
+	waitedFor string
 }
 
 // New checks a configuration. Nothing runs before Run.
@@ -30,8 +36,11 @@ func New(cfg Config) (*Projector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("projector: %w", err)
 	}
-	return &Projector{cfg: cfg, layouts: layouts}, nil
+	return &Projector{cfg: cfg, name: ProjectorName(cfg.Name, cfg.Set), layouts: layouts}, nil
 }
+
+// Name is the projector's whole name: main@3f2a91bc.
+func (p *Projector) Name() string { return p.name }
 
 func layoutsOf(set *projections.Set) ([]*hot.Layout, error) {
 	var errs []error
@@ -56,20 +65,19 @@ const (
 func (p *Projector) Run(ctx context.Context) error {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = retryFirst, retryMost
-	prepare := p.prepare
 	for {
-		err := p.run(ctx, prepare, func() { prepare = p.find }, wait.Reset)
+		err := p.run(ctx, wait.Reset)
 		var fault *projections.FoldError
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case errors.As(err, &fault), errors.Is(err, eventlog.ErrForeignPosition), errors.Is(err, eventlog.ErrTruncated), errors.Is(err, errDefinition):
 			return err
-		case errors.Is(err, errMoved), errors.Is(err, errSwitched):
+		case errors.Is(err, errMoved), errors.Is(err, errFenced):
 			continue // nothing is wrong: read the state anew
 		}
 		pause := wait.NextBackOff()
-		p.cfg.Logger.WarnContext(ctx, "projector interrupted; it goes on from its checkpoint", "projector", p.cfg.Name, "error", err, "retry_in", pause)
+		p.cfg.Logger.WarnContext(ctx, "projector interrupted; it goes on from its checkpoint", "projector", p.name, "error", err, "retry_in", pause)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -78,119 +86,135 @@ func (p *Projector) Run(ctx context.Context) error {
 	}
 }
 
-// errSwitched says that a rebuild made another generation live.
-var errSwitched = errors.New("another generation became live")
+// run is one turn as the projector's owner.
+func (p *Projector) run(ctx context.Context, healthy func()) error {
+	w, err := p.start(ctx, true)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	w.healthy = healthy
+	if err := w.dropUnneeded(w.ctx); err != nil {
+		return w.why(err)
+	}
+	return w.why(w.follow(w.ctx))
+}
 
-// run is one connection's life.
-func (p *Projector) run(ctx context.Context, prepare preparation, prepared, healthy func()) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+// start connects, takes the lease and finds or makes the projector's tables. With wait
+// false it answers ErrOwned where another worker has the lease.
+func (p *Projector) start(ctx context.Context, wait bool) (*worker, error) {
 	conn, err := pgx.ConnectConfig(ctx, p.cfg.Postgres)
 	if err != nil {
-		return fmt.Errorf("connect the projector: %w", err)
+		return nil, fmt.Errorf("connect the projector: %w", err)
 	}
-	defer closeConn(conn)
-	tables, err := prepare(ctx, conn)
-	if fault := (*projections.FoldError)(nil); errors.As(err, &fault) {
-		return p.halt(ctx, conn, fault)
-	}
-	if err != nil {
-		return err
-	}
-	prepared()
-	from, err := readCheckpoint(ctx, conn, p.cfg.Name, "", p.cfg.Log.Start())
-	if err != nil {
-		return err
-	}
-	session, err := hot.NewSession(ctx, conn.PgConn())
-	if err != nil {
-		return err
-	}
-	w := &worker{Projector: p, conn: conn, session: session, tables: tables, healthy: healthy}
-	return w.follow(ctx, from)
-}
-
-// preparation answers the live table of every view of the set.
-type preparation func(ctx context.Context, conn *pgx.Conn) ([]*hot.Table, error)
-
-// prepare sees to it that every view of the set has a live generation that holds
-// what this code folds, building those that are missing or of other code, and that
-// no other view claims to stand at the checkpoint.
-func (p *Projector) prepare(ctx context.Context, conn *pgx.Conn) ([]*hot.Table, error) {
-	if err := openCheckpoint(ctx, conn, p.cfg.Name, p.cfg.Log.Start()); err != nil {
+	w := &worker{Projector: p, conn: conn, ctx: ctx, healthy: func() {}}
+	if err := w.begin(ctx, wait); err != nil {
+		w.close()
 		return nil, err
 	}
-	tables := make([]*hot.Table, len(p.layouts))
-	for i, l := range p.layouts {
-		table, err := p.prepareView(ctx, conn, l)
-		if err != nil {
-			return nil, err
-		}
-		tables[i] = hot.NewTable(l, table)
-	}
-	return tables, retireOthers(ctx, conn, p.cfg.Name, p.cfg.Set)
+	return w, nil
 }
 
-// find is prepare for a projector that was prepared before: it builds nothing. Where
-// a view is not live as this code defines it, a projector of other code was started
-// since. Two that built their views in turn would never get on.
-func (p *Projector) find(ctx context.Context, conn *pgx.Conn) ([]*hot.Table, error) {
-	tables := make([]*hot.Table, len(p.layouts))
-	for i, l := range p.layouts {
-		g, ok, err := liveGeneration(ctx, conn, p.cfg.Name, l.Model)
-		if err != nil {
-			return nil, err
-		}
-		if !ok || g.fingerprint != l.Model.Fingerprint() {
-			return nil, p.takenOver()
-		}
-		tables[i] = hot.NewTable(l, g.table)
+func (w *worker) begin(ctx context.Context, wait bool) (err error) {
+	if err := w.openCheckpoint(ctx, w.conn); err != nil {
+		return err
 	}
-	var live int
-	if err := conn.QueryRow(ctx, `select count(*) from readside.views where projector = $1 and state = 'live'`, p.cfg.Name).Scan(&live); err != nil {
-		return nil, fmt.Errorf("count the live views of projector %s: %w", p.cfg.Name, err)
+	if w.lease, err = w.acquire(ctx, w.conn, wait); err != nil {
+		return err
 	}
-	if live != len(tables) {
-		return nil, p.takenOver()
-	}
-	return tables, nil
+	w.ctx = w.lease.keep(ctx)
+	return w.why(w.prepare(w.ctx))
 }
 
-func (p *Projector) takenOver() error {
-	return fmt.Errorf("%w %s: a projector of this name with other definitions of its views took over: stop one of the two, and start this one again if it is to fold",
-		errDefinition, p.cfg.Name)
-}
-
-func (p *Projector) prepareView(ctx context.Context, conn *pgx.Conn, l *hot.Layout) (table string, err error) {
-	g, ok, err := liveGeneration(ctx, conn, p.cfg.Name, l.Model)
-	if err != nil {
-		return "", err
-	}
-	if ok && g.fingerprint == l.Model.Fingerprint() {
-		return g.table, nil
-	}
-	if ok {
-		p.cfg.Logger.InfoContext(ctx, "the view's definition changed; building it anew", "view", l.Model.Name, "version", l.Model.Version)
-	}
-	result, err := p.build(ctx, conn, l.Model)
-	if err != nil {
-		return "", fmt.Errorf("build view %s: %w", l.Model.Name, err)
-	}
-	return result.Table, nil
-}
-
-// worker folds over one connection.
+// worker folds over one connection, as the owner of a projector.
 type worker struct {
 	*Projector
+	lease *lease
+	// ctx ends with the lease.
+	ctx     context.Context
 	conn    *pgx.Conn
 	session *hot.Session
 	tables  []*hot.Table
+	// building says that readers do not see the views yet.
+	building bool
+	// at is the checkpoint.
+	at      eventlog.Position
 	healthy func()
 }
 
+// close gives the lease back, after the connection: its locks go first.
+func (w *worker) close() {
+	closeConn(w.conn)
+	if w.lease != nil {
+		w.lease.release()
+	}
+}
+
+// why is the reason that the lease was lost, where that is what ended the work.
+func (w *worker) why(err error) error {
+	if cause := context.Cause(w.ctx); cause != nil && errors.Is(err, context.Canceled) {
+		return cause
+	}
+	return err
+}
+
+// prepare finds the tables that the projector writes to, and makes those that are
+// missing.
+func (w *worker) prepare(ctx context.Context) (err error) {
+	if err := w.clearHalt(ctx, w.conn); err != nil {
+		return err
+	}
+	if w.at, err = readCheckpoint(ctx, w.conn, w.name, "", w.cfg.Log.Start()); err != nil {
+		return err
+	}
+	w.tables = make([]*hot.Table, len(w.layouts))
+	for i, l := range w.layouts {
+		g, err := w.generationOf(ctx, l)
+		if err != nil {
+			return fmt.Errorf("prepare the table of view %s: %w", l.Model.Name, err)
+		}
+		w.tables[i] = hot.NewTable(l, g.table)
+		w.building = w.building || g.state == genBuilding
+	}
+	w.session, err = hot.NewSession(ctx, w.conn.PgConn())
+	return err
+}
+
+func (w *worker) generationOf(ctx context.Context, l *hot.Layout) (g generation, err error) {
+	err = pgx.BeginFunc(ctx, w.conn, func(tx pgx.Tx) error {
+		var ok bool
+		if g, ok, err = writtenGeneration(ctx, tx, w.name, l.Model); ok || err != nil {
+			return err
+		}
+		if w.at.Place() > 0 {
+			return fmt.Errorf("%w: %s stands at place %d and its view %s has no table: drop the projector's row in readside.projectors and project again",
+				errDefinition, w.name, w.at.Place(), l.Model.Name)
+		}
+		if g, err = w.addGeneration(ctx, tx, l); err != nil {
+			return err
+		}
+		return createIndexes(ctx, tx, l, g.table)
+	})
+	return g, err
+}
+
+// dropUnneeded drops what no reader needs any more.
+func (w *worker) dropUnneeded(ctx context.Context) error {
+	if err := w.dropRetired(ctx, w.conn); err != nil {
+		return err
+	}
+	if w.building {
+		return nil // until this one serves, a former one does
+	}
+	return w.dropFormer(ctx, w.conn)
+}
+
 // follow folds what the reader reads ahead.
-func (w *worker) follow(ctx context.Context, from eventlog.Position) error {
-	r := startReader(ctx, w.cfg, from)
+func (w *worker) follow(ctx context.Context) error {
+	if err := w.activateEmpty(ctx); err != nil {
+		return err
+	}
+	r := startReader(ctx, w.cfg, w.at)
 	defer r.close()
 	for {
 		select {
@@ -205,12 +229,25 @@ func (w *worker) follow(ctx context.Context, from eventlog.Position) error {
 	}
 }
 
+// activateEmpty shows the views of a log in which there is nothing to fold: no batch
+// comes that would.
+func (w *worker) activateEmpty(ctx context.Context) error {
+	if !w.building {
+		return nil
+	}
+	head, err := w.cfg.Log.Head(ctx)
+	if err != nil || head != w.at {
+		return err
+	}
+	return w.apply(ctx, &batch{from: w.at, next: w.at, caughtUp: true})
+}
+
 // fold folds a batch, and where it faults, what stands before the fault.
 func (w *worker) fold(ctx context.Context, b *batch) error {
 	err := w.apply(ctx, b)
 	var fault *projections.FoldError
 	if err == nil && b.fault != nil {
-		return w.halt(ctx, w.conn, b.fault)
+		return w.halt(ctx, b.fault)
 	}
 	if !errors.As(err, &fault) {
 		return err
@@ -220,7 +257,7 @@ func (w *worker) fold(ctx context.Context, b *batch) error {
 			return err
 		}
 	}
-	return w.halt(ctx, w.conn, fault)
+	return w.halt(ctx, fault)
 }
 
 // applyBefore folds what stands before position p. It is read and decoded anew: what
@@ -237,15 +274,15 @@ func (w *worker) applyBefore(ctx context.Context, from, p eventlog.Position) err
 	return w.apply(ctx, b)
 }
 
-func (p *Projector) halt(ctx context.Context, conn *pgx.Conn, fault *projections.FoldError) error {
-	if err := recordHalt(ctx, conn, p.cfg.Name, fault); err != nil {
+func (w *worker) halt(ctx context.Context, fault *projections.FoldError) error {
+	if err := w.recordHalt(ctx, w.conn, w.lease.epoch, fault); err != nil {
 		return err
 	}
-	p.cfg.Logger.ErrorContext(ctx, "projector HALTED", "projector", p.cfg.Name, "view", fault.View, "key", fault.Key,
+	w.cfg.Logger.ErrorContext(ctx, "projector HALTED", "projector", w.name, "view", fault.View, "key", fault.Key,
 		"position", fault.Position.String(), "place", fault.Position.Place(), "type", fault.Type, "stream", fault.Stream,
 		"error", fault.Err.Error(), "hint", fault.Hint)
-	if p.cfg.Observer.Halted != nil {
-		p.cfg.Observer.Halted(fault)
+	if w.cfg.Observer.Halted != nil {
+		w.cfg.Observer.Halted(fault)
 	}
 	return fault
 }
@@ -257,6 +294,8 @@ func (w *worker) apply(ctx context.Context, b *batch) error {
 		w.rollback(ctx)
 		return err
 	}
+	w.at = b.next
+	w.building = w.building && (!b.caughtUp || w.rebuilds != "")
 	if w.cfg.Observer.Folded != nil {
 		w.cfg.Observer.Folded(Folded{Position: b.next, Events: len(b.events), Took: time.Since(started)})
 	}
@@ -267,28 +306,27 @@ func (w *worker) transact(ctx context.Context, b *batch) error {
 	f := newFolding(w.cfg.Set, w.session, w.tables, b)
 	var place, epoch int64
 	w.session.Queue("begin")
-	w.session.Add(hot.Op{SQL: lockCheckpointSQL, Params: [][]byte{[]byte(w.cfg.Name)}, Rows: 1, Each: hot.Int64s(&place, &epoch)})
-	current := w.queueGenerations()
+	w.session.Add(hot.Op{SQL: lockCheckpointSQL, Params: [][]byte{[]byte(w.name)}, Rows: 1, Each: hot.Int64s(&place, &epoch)})
 	f.load()
 	if err := w.session.Flush(ctx); err != nil {
 		return err
 	}
+	if epoch != w.lease.epoch {
+		return errFenced
+	}
 	if place != b.from.Place() {
 		return errMoved
-	}
-	if !current() {
-		return errSwitched
 	}
 	if err := f.write(ctx); err != nil {
 		return err
 	}
 	events, last := b.folded()
-	state := "catching_up"
-	if b.caughtUp {
-		state = "live"
+	state := w.stateAfter(b)
+	if w.building && b.caughtUp && w.rebuilds == "" {
+		w.session.Add(hot.Op{SQL: activateSQL, Params: [][]byte{[]byte(w.name)}, Rows: len(w.tables)})
 	}
 	w.session.Add(hot.Op{SQL: moveCheckpointSQL, Rows: 1, Params: [][]byte{
-		[]byte(w.cfg.Name), hot.Int64(b.next.Place()), hot.Int64(int64(events)), []byte(state), hot.TimeOrNull(last), hot.Int64(place), hot.Int64(epoch),
+		[]byte(w.name), hot.Int64(b.next.Place()), hot.Int64(int64(events)), []byte(state), hot.TimeOrNull(last), hot.Int64(place), hot.Int64(epoch),
 	}})
 	if err := w.session.Flush(ctx); err != nil {
 		return err // a write that did not find its row must not be committed with the rest
@@ -297,23 +335,15 @@ func (w *worker) transact(ctx context.Context, b *batch) error {
 	return w.session.Flush(ctx)
 }
 
-// queueGenerations asks which generations are live; the answer says whether they are
-// the ones that the worker writes to.
-func (w *worker) queueGenerations() (current func() bool) {
-	live := map[string]bool{}
-	w.session.Add(hot.Op{
-		SQL:    `select table_name from readside.views where projector = $1::text and state = 'live'`,
-		Params: [][]byte{[]byte(w.cfg.Name)}, Rows: -1,
-		Each: func(values [][]byte) error { live[string(values[0])] = true; return nil },
-	})
-	return func() bool {
-		for _, t := range w.tables {
-			if !live[t.Name] {
-				return false
-			}
-		}
-		return len(live) == len(w.tables) // another would stay behind the checkpoint
+// stateAfter is what the projector is after a batch.
+func (w *worker) stateAfter(b *batch) string {
+	switch {
+	case b.caughtUp && w.rebuilds == "":
+		return "live"
+	case w.building:
+		return "building"
 	}
+	return "catching_up"
 }
 
 // rollback ends a failed transaction. Where the connection is gone, so is the transaction.

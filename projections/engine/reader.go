@@ -66,7 +66,7 @@ func (r *reader) read(ctx context.Context, cfg Config, from eventlog.Position) e
 
 // decode makes a batch of a page: up to the first event that has no value or no key.
 func decode(set *projections.Set, from eventlog.Position, page eventlog.Page) (*batch, error) {
-	b := &batch{from: from, next: page.Next, caughtUp: page.Next == page.Head && !page.Held}
+	b := &batch{from: from, next: page.Next, caughtUp: page.Next == page.Head}
 	var err error
 	b.events, err = set.DecodeAll(page.Events)
 	touches, keyErr := set.Touches(make([]projections.Touch, 0, len(b.events)*2), b.events)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -20,157 +21,234 @@ type Rebuilt struct {
 	Table      string            `json:"table"`
 	Position   eventlog.Position `json:"position"`
 	Rows       int               `json:"rows"`
-	Events     int               `json:"events"`
-	// Repaired are the rows in which the former generation differed; none where there was none.
+	// Repaired are the rows in which the former generation differed.
 	Repaired Differences   `json:"repaired"`
 	Took     time.Duration `json:"took_ns"`
 }
 
+// RebuildOptions say how a rebuild goes about it.
+type RebuildOptions struct {
+	// MaxRate is how many events a second are read at most, so that live traffic keeps
+	// its latency; 0 is the default of 20,000, negative no bound.
+	MaxRate int
+	// Progress, unless nil, is told how far it is. It must not block.
+	Progress func(RebuildProgress)
+}
+
+// RebuildProgress is how far a rebuild is.
+type RebuildProgress struct {
+	// Phase is what it does: "folding", "catching up", "comparing", "switching".
+	Phase     string
+	At, Until eventlog.Position
+}
+
 // Rebuild folds a view anew from the log into a generation of its own, beside the
-// live one, catches up, checks what was written against what was folded, and makes
-// it live, in one transaction. Readers see the old rows or the new ones, never none;
-// the projector waits while the last events are folded and the generations compared.
-func (p *Projector) Rebuild(ctx context.Context, view string) (Rebuilt, error) {
+// live one, and hands it over in one transaction.
+//
+//	fold ──▶ catch up ──▶ compare at an equal checkpoint ──▶ hand over
+//
+// The rebuild is a projector itself, of the view and of those that it joins, with a
+// checkpoint that survives a restart: ordered again, it goes on. Readers see the old
+// rows or the new ones, never none, and never a place that goes back. The view's
+// projector waits twice, for as long as it takes to fold what came in the last
+// moment: to bring both generations to an equal checkpoint, and to hand over. Where
+// the generations differ, the log decides: a new one that is not what the log says is
+// refused, an old one is what was to be repaired.
+func (p *Projector) Rebuild(ctx context.Context, view string, o RebuildOptions) (Rebuilt, error) {
 	m := p.cfg.Set.View(view)
 	if m == nil {
 		return Rebuilt{}, unknownView(p.cfg.Set, view)
 	}
-	conn, err := pgx.ConnectConfig(ctx, p.cfg.Postgres)
-	if err != nil {
-		return Rebuilt{}, fmt.Errorf("rebuild view %s: %w", view, err)
-	}
-	defer closeConn(conn)
-	if _, err := readCheckpoint(ctx, conn, p.cfg.Name, "", p.cfg.Log.Start()); err != nil {
-		return Rebuilt{}, err
-	}
-	// A generation that the running projector does not move would stop it.
-	if g, ok, err := liveGeneration(ctx, conn, p.cfg.Name, m); err != nil {
-		return Rebuilt{}, err
-	} else if !ok || g.fingerprint != m.Fingerprint() {
-		return Rebuilt{}, fmt.Errorf("rebuild view %s: version %d is not live as this program defines it: run `readside project`, which builds it", view, m.Version)
-	}
-	r, err := p.build(ctx, conn, m)
-	if err != nil {
-		return r, fmt.Errorf("rebuild view %s: %w", view, err)
-	}
-	return r, nil
-}
-
-// nearEnough is how many places behind the checkpoint a rebuild may be when it
-// stops the projector for the rest.
-const nearEnough = 2000
-
-// build makes a new generation of m live: whole, or not at all. It folds m and the
-// views that it joins privately, in memory.
-func (p *Projector) build(ctx context.Context, conn *pgx.Conn, m *projections.Model) (Rebuilt, error) {
 	started := time.Now()
-	b := &building{Projector: p, model: m, fold: newRefold(p.cfg.Log, p.cfg.Set.With(m))}
+	r := &rebuild{main: p, model: m, options: o}
+	out, err := r.run(ctx)
+	if err != nil {
+		return out, fmt.Errorf("rebuild view %s: %w", view, err)
+	}
+	out.Took = time.Since(started)
+	return out, nil
+}
+
+// rebuild is one on its way.
+type rebuild struct {
+	main    *Projector
+	model   *projections.Model
+	options RebuildOptions
+	// conn sees to the view's own projector; the shadow's worker has another.
+	conn *pgx.Conn
+	// shadow folds the view and what it joins, privately.
+	shadow *worker
+}
+
+func (r *rebuild) run(ctx context.Context) (out Rebuilt, err error) {
+	if r.conn, err = pgx.ConnectConfig(ctx, r.main.cfg.Postgres); err != nil {
+		return out, err
+	}
+	defer closeConn(r.conn)
+	if err := r.check(ctx); err != nil {
+		return out, err
+	}
+	if r.shadow, err = r.startShadow(ctx); err != nil {
+		return out, err
+	}
+	out, err = r.build(r.shadow.ctx)
+	err = r.shadow.why(err)
+	r.shadow.close()
+	if errors.Is(err, ErrRefused) {
+		err = errors.Join(err, r.shadow.dropProjector(ctx, r.conn, r.shadow.name))
+	}
+	return out, err
+}
+
+func (r *rebuild) build(ctx context.Context) (out Rebuilt, err error) {
+	if err := r.chase(ctx); err != nil {
+		return out, err
+	}
+	if out.Repaired, err = r.compare(ctx); err != nil {
+		return out, err
+	}
+	if err := r.chase(ctx); err != nil { // comparing takes its time
+		return out, err
+	}
+	r.report("switching", r.shadow.at, r.shadow.at)
+	g, err := r.handOver(ctx)
+	if err != nil {
+		return out, err
+	}
+	out.View, out.Version, out.Position = r.model.Name, r.model.Version, r.shadow.at
+	out.Generation, out.Table = g.number, g.table
+	if err := r.conn.QueryRow(ctx, `select count(*) from `+hot.NewTable(r.layout(), g.table).Qualified()).Scan(&out.Rows); err != nil {
+		return out, err
+	}
+	return out, r.main.dropRetired(ctx, r.conn)
+}
+
+// check sees to it that there is a live generation to relieve.
+func (r *rebuild) check(ctx context.Context) error {
+	if _, err := readCheckpoint(ctx, r.conn, r.main.name, "", r.main.cfg.Log.Start()); err != nil {
+		return err
+	}
+	if _, ok, err := liveGeneration(ctx, r.conn, r.main.name, r.model); err != nil || ok {
+		return err
+	}
+	return fmt.Errorf("version %d is not live as this program defines it: run `readside project`, which builds it", r.model.Version)
+}
+
+// shadowBatch is how many events a rebuild folds in one transaction when it catches up.
+const shadowBatch = 2_000
+
+// startShadow begins the rebuild, or goes on with one that was interrupted.
+func (r *rebuild) startShadow(ctx context.Context) (*worker, error) {
+	cfg := r.main.cfg
+	cfg.Set, cfg.BatchEvents, cfg.Observer = r.main.cfg.Set.With(r.model), shadowBatch, Observer{}
+	layouts, err := layoutsOf(cfg.Set)
+	if err != nil {
+		return nil, err
+	}
+	p := &Projector{cfg: cfg, name: rebuildName(r.main.name, r.model.Name), layouts: layouts, rebuilds: r.main.name}
+	w, err := p.start(ctx, false)
+	if errors.Is(err, eventlog.ErrForeignPosition) {
+		if err := p.dropProjector(ctx, r.conn, p.name); err != nil {
+			return nil, err
+		}
+		return p.start(ctx, false)
+	}
+	return w, err
+}
+
+// nearEnough is how many places behind its projector a rebuild may be when it makes
+// the projector wait for the rest.
+const nearEnough = 256
+
+// chase folds until the rebuild is near its projector's checkpoint.
+func (r *rebuild) chase(ctx context.Context) error {
 	for {
-		at, err := readCheckpoint(ctx, conn, p.cfg.Name, "", p.cfg.Log.Start())
+		at, err := readCheckpoint(ctx, r.conn, r.main.name, "", r.main.cfg.Log.Start())
 		if err != nil {
-			return Rebuilt{}, err
+			return err
 		}
-		if at.Place()-b.fold.at.Place() <= nearEnough {
-			break
+		if at.Place()-r.shadow.at.Place() <= nearEnough {
+			return nil
 		}
-		if err := b.fold.advance(ctx, at, nil); err != nil {
-			return Rebuilt{}, err
-		}
-	}
-	if err := dropRetired(ctx, conn, m); err != nil {
-		return Rebuilt{}, fmt.Errorf("drop retired generations: %w", err)
-	}
-	r, err := b.takeOver(ctx, conn)
-	r.Took = time.Since(started)
-	return r, err
-}
-
-// building is a generation on its way.
-type building struct {
-	*Projector
-	model *projections.Model
-	fold  *refold
-}
-
-// takeOver stops the projector at its checkpoint, brings the fold there, writes the
-// new generation, checks it, and switches.
-func (b *building) takeOver(ctx context.Context, conn *pgx.Conn) (r Rebuilt, err error) {
-	tx, err := conn.Begin(ctx)
-	if err != nil {
-		return r, err
-	}
-	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
-	at, err := readCheckpoint(ctx, tx, b.cfg.Name, "for update", b.cfg.Log.Start())
-	if err != nil {
-		return r, err
-	}
-	if err := b.fold.advance(ctx, at, nil); err != nil {
-		return r, err
-	}
-	l, want, err := b.rows()
-	if err != nil {
-		return r, err
-	}
-	old, hadOld, err := liveGeneration(ctx, tx, b.cfg.Name, b.model)
-	if err != nil {
-		return r, err
-	}
-	g, err := addGeneration(ctx, tx, b.cfg.Name, l, b.model.Fingerprint(), "building")
-	if err != nil {
-		return r, err
-	}
-	if err := b.write(ctx, tx, conn, hot.NewTable(l, g.table), want); err != nil {
-		return r, err
-	}
-	r = Rebuilt{
-		View: b.model.Name, Version: b.model.Version, Generation: g.number, Table: g.table,
-		Position: at, Rows: len(want), Events: b.fold.events,
-	}
-	if hadOld && old.fingerprint == g.fingerprint {
-		if _, r.Repaired, err = compareTable(ctx, tx, hot.NewTable(l, old.table), want); err != nil {
-			return r, fmt.Errorf("compare with the former generation: %w", err)
+		if err := r.foldTo(ctx, at); err != nil {
+			return err
 		}
 	}
-	if err := switchGeneration(ctx, tx, b.model, g); err != nil {
-		return r, err
-	}
-	return r, tx.Commit(ctx)
 }
 
-func (b *building) rows() (*hot.Layout, []image, error) {
-	layouts, err := layoutsOf(b.fold.set)
-	if err != nil {
-		return nil, nil, err
+// foldTo brings the rebuild to exactly a place that its projector has reached.
+func (r *rebuild) foldTo(ctx context.Context, until eventlog.Position) error {
+	w := r.shadow
+	if w.at.Place() >= until.Place() {
+		return nil
 	}
-	images, err := b.fold.images(layouts)
-	if err != nil {
-		return nil, nil, err
-	}
-	last := len(layouts) - 1 // sources stand before those that join them
-	return layouts[last], images[last], nil
+	q := eventlog.Query{Types: w.cfg.Set.ViewTypes(), Limit: w.cfg.BatchEvents, Until: until}
+	return w.cfg.Log.Follow(ctx, w.at, q, func(ctx context.Context, page eventlog.Page) error {
+		b, err := decode(w.cfg.Set, w.at, page)
+		if err != nil {
+			return err
+		}
+		if err := w.fold(ctx, b); err != nil {
+			return err
+		}
+		r.report("catching up", w.at, until)
+		return nil
+	})
 }
 
-// write fills the table, and refuses it where it does not hold what was folded.
-func (b *building) write(ctx context.Context, tx pgx.Tx, conn *pgx.Conn, t *hot.Table, want []image) error {
-	images := make([]hot.Image, len(want))
-	for i, w := range want {
-		images[i] = w.image
-	}
-	if err := t.CopyAll(ctx, conn.PgConn(), images); err != nil {
+// meet locks the projector's row, which makes it wait, brings the rebuild to the same
+// place, and runs work before it lets go.
+func (r *rebuild) meet(ctx context.Context, work func(tx pgx.Tx) error) error {
+	return pgx.BeginFunc(ctx, r.conn, func(tx pgx.Tx) error {
+		at, err := readCheckpoint(ctx, tx, r.main.name, forChange, r.main.cfg.Log.Start())
+		if err != nil {
+			return err
+		}
+		if err := r.foldTo(ctx, at); err != nil {
+			return err
+		}
+		return work(tx)
+	})
+}
+
+// handOver gives the new generation to the projector, in one transaction. The epoch
+// tells its worker to look for its tables again.
+func (r *rebuild) handOver(ctx context.Context) (g generation, err error) {
+	err = r.meet(ctx, func(tx pgx.Tx) error {
+		if g, _, err = writtenGeneration(ctx, tx, r.shadow.name, r.model); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `update readside.views set state = 'retired', retired_at = clock_timestamp() where projector = $1 and view = $2 and state = 'live'`,
+			r.main.name, r.model.Name); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `update readside.views set projector = $1, state = 'live', live_at = clock_timestamp() where table_name = $2`,
+			r.main.name, g.table); err != nil {
+			return err
+		}
+		for _, t := range r.shadow.tables {
+			if t.Model.Name == r.model.Name {
+				continue // the sources were folded for this rebuild only
+			}
+			if _, err := tx.Exec(ctx, `drop table `+t.Qualified()); err != nil {
+				return err
+			}
+		}
+		if _, err := tx.Exec(ctx, `delete from readside.projectors where name = $1`, r.shadow.name); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, raiseEpochSQL, r.main.name)
 		return err
+	})
+	return g, err
+}
+
+func (r *rebuild) layout() *hot.Layout {
+	return r.shadow.layouts[len(r.shadow.layouts)-1] // sources stand before those that join them
+}
+
+func (r *rebuild) report(phase string, at, until eventlog.Position) {
+	if r.options.Progress != nil {
+		r.options.Progress(RebuildProgress{Phase: phase, At: at, Until: until})
 	}
-	if err := createIndexes(ctx, tx, t.Layout, t.Name); err != nil {
-		return err
-	}
-	if _, err := tx.Exec(ctx, "analyze "+t.Qualified()); err != nil {
-		return err
-	}
-	rows, d, err := compareTable(ctx, tx, t, want)
-	if err != nil {
-		return err
-	}
-	if d.Count > 0 {
-		return fmt.Errorf("the new generation is refused: of %d rows %d are not what was folded, the first with key %q", rows, d.Count, d.First[0].Key)
-	}
-	return nil
 }

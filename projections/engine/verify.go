@@ -29,6 +29,7 @@ func (v Verified) OK() bool { return v.Differences.Count == 0 }
 
 // VerifyConfig says what to verify.
 type VerifyConfig struct {
+	// Projector is the first half of the projector's name, as in Config.
 	Projector string
 	Log       *eventlog.Log
 	Postgres  *pgx.ConnConfig
@@ -57,7 +58,7 @@ func Verify(ctx context.Context, cfg VerifyConfig) ([]Verified, error) {
 		return nil, fmt.Errorf("verify: %w", err)
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
-	at, err := readCheckpoint(ctx, tx, cfg.Projector, "", cfg.Log.Start())
+	at, err := readCheckpoint(ctx, tx, ProjectorName(cfg.Projector, cfg.Set), "", cfg.Log.Start())
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +87,7 @@ func verifyTables(ctx context.Context, tx pgx.Tx, cfg VerifyConfig, models map[*
 		if !models[m] {
 			continue
 		}
-		g, ok, err := liveGeneration(ctx, tx, cfg.Projector, m)
+		g, ok, err := liveGeneration(ctx, tx, ProjectorName(cfg.Projector, cfg.Set), m)
 		if err != nil {
 			return nil, err
 		}

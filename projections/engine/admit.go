@@ -1,0 +1,140 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/projections/hot"
+)
+
+// maxDecided bounds the differing rows that the log is asked about, one by one.
+const maxDecided = 10_000
+
+// ErrRefused says that a new generation is not what the log says.
+var ErrRefused = errors.New("the new generation is refused")
+
+// compare brings both generations to an equal checkpoint, compares them in one
+// snapshot while both go on, and lets the log decide over the rows in which they
+// differ. It answers what the new generation repairs.
+func (r *rebuild) compare(ctx context.Context) (d Differences, err error) {
+	r.report("comparing", r.shadow.at, r.shadow.at)
+	conn, err := pgx.ConnectConfig(ctx, r.main.cfg.Postgres)
+	if err != nil {
+		return d, err
+	}
+	defer closeConn(conn)
+	tx, err := r.snapshot(ctx, conn)
+	if err != nil {
+		return d, err
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	return r.admit(ctx, tx)
+}
+
+// snapshot answers one in which both stand at the same place.
+func (r *rebuild) snapshot(ctx context.Context, conn *pgx.Conn) (snapshot pgx.Tx, err error) {
+	err = r.meet(ctx, func(pgx.Tx) error {
+		snapshot, err = conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+		if err != nil {
+			return err
+		}
+		var equal bool
+		err = snapshot.QueryRow(ctx, `select count(distinct place) = 1 and count(*) = 2 from readside.projectors where name in ($1, $2)`, r.main.name, r.shadow.name).Scan(&equal)
+		if err == nil && !equal {
+			err = errMoved
+		}
+		return err
+	})
+	return snapshot, err
+}
+
+// admit compares the generations in the snapshot.
+func (r *rebuild) admit(ctx context.Context, tx pgx.Tx) (d Differences, err error) {
+	old, _, err := liveGeneration(ctx, tx, r.main.name, r.model)
+	if err != nil {
+		return d, err
+	}
+	g, _, err := writtenGeneration(ctx, tx, r.shadow.name, r.model)
+	if err != nil {
+		return d, err
+	}
+	was, is := hot.NewTable(r.layout(), old.table), hot.NewTable(r.layout(), g.table)
+	keys, all, err := is.DifferingKeys(ctx, tx, old.table, maxDecided)
+	if err != nil || all == 0 {
+		return d, err
+	}
+	before, err := was.Images(ctx, tx, keys)
+	if err != nil {
+		return d, err
+	}
+	now, err := is.Images(ctx, tx, keys)
+	if err != nil {
+		return d, err
+	}
+	at, err := readCheckpoint(ctx, tx, r.shadow.name, "", r.main.cfg.Log.Start())
+	if err != nil {
+		return d, err
+	}
+	folded, err := r.folded(ctx, keys, at)
+	if err != nil {
+		return d, err
+	}
+	for _, key := range keys {
+		if wrong := rowDifference(is, key, now[key], folded[key]); wrong != nil {
+			return d, fmt.Errorf("%w: it differs from the live one in %d rows, and row %q is not what the log says: %s; nothing was switched, and the next `readside rebuild %s` begins anew",
+				ErrRefused, all, key, wrong, r.model.Name)
+		}
+		d.add(*rowDifference(was, key, before[key], now[key]))
+	}
+	d.Count = all
+	return d, nil
+}
+
+// folded are the rows of keys as the log says at the place.
+func (r *rebuild) folded(ctx context.Context, keys []string, at eventlog.Position) (map[string]hot.Image, error) {
+	fold := newRefold(r.main.cfg.Log, r.shadow.cfg.Set)
+	if err := fold.advance(ctx, at, nil); err != nil {
+		return nil, err
+	}
+	images, err := fold.images(r.shadow.layouts)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]hot.Image{}
+	for _, i := range images[len(images)-1] {
+		out[i.key] = i.image
+	}
+	return out, nil
+}
+
+// rowDifference says how a stored row differs from what it should be; nil where it does not.
+func rowDifference(t *hot.Table, key string, stored, folded hot.Image) *Difference {
+	switch {
+	case stored.IsZero() && folded.IsZero():
+		return nil
+	case stored.IsZero():
+		return &Difference{View: t.Model.Name, Key: key, Kind: "missing"}
+	case folded.IsZero():
+		return &Difference{View: t.Model.Name, Key: key, Kind: "surplus"}
+	}
+	columns := t.Differing(folded, stored)
+	if len(columns) == 0 {
+		return nil
+	}
+	return &Difference{
+		View: t.Model.Name, Key: key, Kind: "differs", Columns: columns,
+		Stored: t.Text(stored, columns[0]), Folded: t.Text(folded, columns[0]),
+	}
+}
+
+// String says it in one line.
+func (d *Difference) String() string {
+	if d.Kind != "differs" {
+		return d.Kind
+	}
+	return fmt.Sprintf("%s is %s, folded anew it is %s", d.Columns[0], d.Stored, d.Folded)
+}

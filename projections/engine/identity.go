@@ -1,0 +1,13 @@
+package engine
+
+import "github.com/readside/readside/projections"
+
+// ProjectorName names the projector of a set of views: "main@3f2a91bc". Workers of one
+// name and of the same definitions relieve each other; those of other definitions are
+// another projector, with a checkpoint and tables of its own, beside the first.
+func ProjectorName(base string, set *projections.Set) string {
+	return base + "@" + set.Fingerprint()
+}
+
+// rebuildName names the projector that builds one view of another anew.
+func rebuildName(projector, view string) string { return projector + "+" + view }

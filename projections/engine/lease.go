@@ -1,0 +1,228 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// errFenced says that the rows are not this worker's to write any more: another took
+// over, or somebody mended rows and raised the epoch.
+var errFenced = errors.New("another worker took over, or rows were mended by hand")
+
+// ErrOwned says that somebody else works at this, who does not wait.
+var ErrOwned = errors.New("another process works at it")
+
+const (
+	// leaseChannel announces leases that were given back.
+	leaseChannel = "readside_leases"
+	// leasePoll is how often a worker in waiting looks whether the owner's server process
+	// is gone: a killed owner announces nothing.
+	leasePoll = 250 * time.Millisecond
+)
+
+// lease is the right to write a projector's rows, renewed in the background over a
+// connection of its own. It is over when it was not renewed for its time to live, by
+// the database's clock, or when the server process that writes for its owner is gone.
+//
+// Whoever takes over raises the projector's epoch, which every batch compares under
+// the lock of the projector's row, and ends the former owner's server process: one
+// that is stopped inside a COPY would keep its locks for as long as it likes.
+type lease struct {
+	projector string
+	owner     uuid.UUID
+	ttl       time.Duration
+	conn      *pgx.Conn
+	// epoch is what the projector's row must still say.
+	epoch int64
+
+	stop context.CancelFunc
+	done sync.WaitGroup
+}
+
+// acquire waits until the lease is free and takes it for the server process behind
+// writer. With wait false it answers ErrOwned where it is not free.
+func (p *Projector) acquire(ctx context.Context, writer *pgx.Conn, wait bool) (*lease, error) {
+	conn, err := pgx.ConnectConfig(ctx, p.cfg.Postgres)
+	if err != nil {
+		return nil, fmt.Errorf("connect the lease of projector %s: %w", p.name, err)
+	}
+	l := &lease{projector: p.name, owner: uuid.New(), ttl: p.cfg.LeaseTTL, conn: conn}
+	if err := l.take(ctx, writer, wait, p.standBy); err != nil {
+		closeConn(conn)
+		return nil, fmt.Errorf("take the lease of projector %s: %w", p.name, explain(err))
+	}
+	return l, nil
+}
+
+// standBy tells an operator, once for each owner, for whom this worker waits.
+func (p *Projector) standBy(owner string) {
+	if p.waitedFor == owner {
+		return
+	}
+	p.waitedFor = owner
+	p.cfg.Logger.Info("another worker owns the projector; this one takes over when that one ends", "projector", p.name, "owner", owner)
+}
+
+func (l *lease) take(ctx context.Context, writer *pgx.Conn, wait bool, standBy func(owner string)) error {
+	if _, err := l.conn.Exec(ctx, "listen "+leaseChannel+"; set application_name = 'readside lease'"); err != nil {
+		return err
+	}
+	var pid int32
+	var start time.Time
+	if err := writer.QueryRow(ctx, `select pg_backend_pid(), readside.own_backend_start()`).Scan(&pid, &start); err != nil {
+		return err
+	}
+	for {
+		holder, err := l.try(ctx, pid, start)
+		switch {
+		case err != nil:
+			return err
+		case holder == nil:
+			return nil
+		case !wait:
+			return fmt.Errorf("%w: %s", ErrOwned, holder.name)
+		}
+		standBy(holder.name)
+		if err := l.waitFor(ctx, min(leasePoll, holder.left)); err != nil {
+			return err
+		}
+	}
+}
+
+// holder is who has the lease now.
+type holder struct {
+	name string
+	left time.Duration
+}
+
+// try takes the lease if it is free, and else answers who has it.
+func (l *lease) try(ctx context.Context, pid int32, start time.Time) (h *holder, err error) {
+	err = pgx.BeginFunc(ctx, l.conn, func(tx pgx.Tx) error {
+		if h, err = l.look(ctx, tx); h != nil || err != nil {
+			return err
+		}
+		return l.takeOver(ctx, tx, pid, start)
+	})
+	return h, err
+}
+
+// look locks the lease; it answers nil where nobody has it, or nobody any more.
+func (l *lease) look(ctx context.Context, tx pgx.Tx) (*holder, error) {
+	var left float64
+	var process int
+	var host string
+	err := tx.QueryRow(ctx, `select host, process, extract(epoch from greatest(expires_at, clock_timestamp() - interval '1 hour') - clock_timestamp())::float8
+from readside.leases where projector = $1 for update`, l.projector).Scan(&host, &process, &left)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil || left <= 0 {
+		return nil, err
+	}
+	var lives bool
+	if err := tx.QueryRow(ctx, `select readside.owner_lives($1)`, l.projector).Scan(&lives); err != nil || !lives {
+		return nil, err
+	}
+	return &holder{fmt.Sprintf("%s:%d", host, process), time.Duration(left * float64(time.Second))}, nil
+}
+
+// takeOver ends the former owner's server process, and with it the locks that it
+// holds, and only then raises the epoch.
+func (l *lease) takeOver(ctx context.Context, tx pgx.Tx, pid int32, start time.Time) error {
+	var ended bool
+	if err := tx.QueryRow(ctx, `select readside.end_owner($1)`, l.projector).Scan(&ended); err != nil {
+		return fmt.Errorf("end the server process of the former owner: %w (whoever migrates needs the roles pg_signal_backend and pg_read_all_stats)", err)
+	}
+	if !ended {
+		return errors.New("the server process of the former owner does not end; it is asked again")
+	}
+	err := tx.QueryRow(ctx, `update readside.projectors set epoch = epoch + 1 where name = $1 returning epoch`, l.projector).Scan(&l.epoch)
+	if err != nil {
+		return err
+	}
+	host, _ := os.Hostname() // for people to read: empty is no harm
+	_, err = tx.Exec(ctx, `insert into readside.leases as l (projector, owner, host, process, backend_pid, backend_start, expires_at)
+values ($1, $2, $3, $4, $5, $6, clock_timestamp() + make_interval(secs => $7))
+on conflict (projector) do update set owner = excluded.owner, host = excluded.host, process = excluded.process,
+  backend_pid = excluded.backend_pid, backend_start = excluded.backend_start, acquired_at = clock_timestamp(), expires_at = excluded.expires_at`,
+		l.projector, l.owner.String(), host, os.Getpid(), pid, start, l.ttl.Seconds())
+	return err
+}
+
+// waitFor returns when a lease is given back, or after the time.
+func (l *lease) waitFor(ctx context.Context, most time.Duration) error {
+	timed, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	_, err := l.conn.WaitForNotification(timed)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if timed.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// keep renews the lease until release; the context that it answers ends when that
+// fails, with the reason as its cause.
+func (l *lease) keep(ctx context.Context) context.Context {
+	ctx, lost := context.WithCancelCause(ctx)
+	renewing, stop := context.WithCancel(ctx)
+	l.stop = stop
+	l.done.Go(func() { lost(l.renew(renewing)) })
+	return ctx
+}
+
+// renewals is how many times a lease is renewed in its time to live.
+const renewals = 3
+
+func (l *lease) renew(ctx context.Context) error {
+	tick := time.NewTicker(l.ttl / renewals)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if err := l.renewOnce(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+}
+
+func (l *lease) renewOnce(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, l.ttl)
+	defer cancel()
+	tag, err := l.conn.Exec(ctx, `update readside.leases set expires_at = clock_timestamp() + make_interval(secs => $3) where projector = $1 and owner = $2`,
+		l.projector, l.owner.String(), l.ttl.Seconds())
+	if err != nil {
+		return fmt.Errorf("renew the lease of projector %s: %w", l.projector, err)
+	}
+	if tag.RowsAffected() == 0 {
+		return errFenced
+	}
+	return nil
+}
+
+// release gives the lease back, so that who waits takes over at once. The worker's
+// own transaction must have ended.
+func (l *lease) release() {
+	if l.stop != nil {
+		l.stop()
+		l.done.Wait()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	// Where this fails, the lease runs out.
+	_, _ = l.conn.Exec(ctx, `update readside.leases set expires_at = '-infinity' where projector = $1 and owner = $2`, l.projector, l.owner.String())
+	_, _ = l.conn.Exec(ctx, "notify "+leaseChannel)
+	closeConn(l.conn)
+}

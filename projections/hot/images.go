@@ -1,0 +1,46 @@
+package hot
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Images reads the rows of keys as they are stored; keys without a row are left out.
+func (t *Table) Images(ctx context.Context, tx pgx.Tx, keys []string) (map[string]Image, error) {
+	sql := fmt.Sprintf(`select %s from %s where %s = any($1::text[])`, t.names(), qualified(t.Name), quote(t.key()))
+	rows, err := tx.Query(ctx, sql, pgx.QueryResultFormats{pgx.BinaryFormatCode}, keys)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	out := make(map[string]Image, len(keys))
+	for rows.Next() {
+		img := t.image(rows.RawValues())
+		out[string(img.value(t.Model.Key))] = img
+	}
+	return out, rows.Err()
+}
+
+// DifferingKeys reads the keys of the rows in which two tables of one layout differ, in
+// the order of their bytes: most of them at most, and how many there are in all.
+func (t *Table) DifferingKeys(ctx context.Context, tx pgx.Tx, other string, most int) (keys []string, all int, err error) {
+	// As text: json has no equality, and floats print exactly.
+	sql := fmt.Sprintf(`with differing as materialized (
+  select coalesce(a.%[1]s, b.%[1]s) as key from %[2]s a full join %[3]s b on a.%[1]s = b.%[1]s where a::text is distinct from b::text)
+select key, (select count(*) from differing) from differing order by key collate "C" limit $1`, quote(t.key()), qualified(t.Name), qualified(other))
+	rows, err := tx.Query(ctx, sql, most)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var key string
+		if err := rows.Scan(&key, &all); err != nil {
+			return nil, 0, err
+		}
+		keys = append(keys, key)
+	}
+	return keys, all, rows.Err()
+}
