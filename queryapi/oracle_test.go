@@ -37,6 +37,7 @@ func TestAnswersEqualTheOracle(t *testing.T) {
 	}
 	s.addBookTo("book_v2_g1", aBook(77), 1)
 	a, oracle := s.api(queryapi.Options{}), naiveSchema(t, s)
+	compared := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		q := &generator{t: rt}
 		document := q.document()
@@ -45,6 +46,10 @@ func TestAnswersEqualTheOracle(t *testing.T) {
 			return map[string]any{"yes": true, "no": false, "after": after}
 		}
 		got := plain(t, a.Do(context.Background(), queryapi.Request{Query: document, OperationName: "asked", Variables: variables(cursor)}))
+		if overCost(got) {
+			return // a large document drawn by chance: there is nothing to compare
+		}
+		compared++
 		result := execute(rt, oracle, document, variables(offset))
 		if len(result.Errors) > 0 || got["errors"] != nil {
 			rt.Fatalf("%s\nthe API: %v\nthe oracle: %v", document, got["errors"], result.Errors)
@@ -53,6 +58,19 @@ func TestAnswersEqualTheOracle(t *testing.T) {
 			rt.Fatalf("%s\n%s", document, diff)
 		}
 	})
+	if compared < 50 {
+		t.Errorf("only %d documents were compared", compared)
+	}
+}
+
+// overCost says that an answer is the refusal of a document that costs too much.
+func overCost(answer map[string]any) bool {
+	errs, _ := answer["errors"].([]any)
+	if len(errs) != 1 {
+		return false
+	}
+	extensions, _ := errs[0].(map[string]any)["extensions"].(map[string]any)
+	return extensions["limit"] == "cost"
 }
 
 // execute is the library's executor alone: its validator refuses inline fragments
@@ -132,7 +150,7 @@ func (g *generator) directive() string {
 }
 
 func (g *generator) arguments() string {
-	args := fmt.Sprintf("first: %d", rapid.IntRange(1, 45).Draw(g.t, "first")) + g.maybe("ordered", g.orderBy())
+	args := fmt.Sprintf("first: %d", rapid.IntRange(1, 25).Draw(g.t, "first")) + g.maybe("ordered", g.orderBy())
 	if rapid.Bool().Draw(g.t, "filtered") {
 		args += ", filter: {" + strings.Join(g.filters(), ", ") + "}"
 	}
