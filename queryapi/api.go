@@ -62,7 +62,7 @@ func New(s *Schema, o Options) (*API, error) {
 	}
 	a := &API{
 		schema: s, reports: o.Reports, waiter: o.Waiter, logger: o.Logger, metrics: o.Metrics,
-		fetcher: &fetcher{pool: o.Pool, tables: &tables{live: map[*view]string{}}},
+		fetcher: &fetcher{pool: o.Pool, sources: &sources{views: s.views}},
 		limits:  guard.DefaultLimits(),
 	}
 	if o.Limits != nil {
@@ -232,6 +232,9 @@ func (a *API) shape(ctx context.Context, doc *ast.Document, req Request, r *resu
 	}
 	if freshness := r.extension(reached, p); freshness != nil {
 		answer.Extensions = map[string]any{"freshness": freshness}
+	}
+	if len(r.degraded) > 0 {
+		answer.Extensions["degraded"] = r.degraded
 	}
 	return answer
 }

@@ -18,51 +18,59 @@ import (
 
 // fetcher runs plans against Postgres.
 type fetcher struct {
-	pool   *pgxpool.Pool
-	tables *tables
+	pool    *pgxpool.Pool
+	sources *sources
 }
 
 const (
 	beginSnapshot = "begin isolation level repeatable read read only"
 	endSnapshot   = "commit"
 
-	// stateSQL reads, for the views given, the live generation, its projector's
-	// checkpoint, and how far the log is ahead of it: two probes of the log's primary
-	// key per view.
+	// stateSQL reads, for the views given and the projectors that they are read from,
+	// the live table, the checkpoint, how far the log is ahead of it (two probes of the
+	// log's primary key), how many events are parked, and which of the keys that the
+	// operation asks for are degraded.
 	stateSQL = `
-select v.view, v.version, v.table_name, p.name, p.log, p.incarnation, p.place, p.state,
+select v.view, v.table_name, p.name, p.log, p.incarnation, p.place, p.state,
        coalesce((select e.position from eventlog.events e order by e.position desc limit 1), 0),
        (select e.time from eventlog.events e where e.position > p.place order by e.position limit 1),
-       now()
-  from unnest($1::text[], $2::int[]) as wanted (view, version)
-  join readside.views v on v.view = wanted.view and v.version = wanted.version and v.state = 'live'
+       now(),
+       (select count(*) from readside.parked w where w.projector = p.name and w.view = v.view and w.state <> 'discarded'),
+       array(select d.key from unnest($5::text[], $6::text[]) as k (view, key)
+               join readside.degraded d on d.projector = p.name and d.view = k.view and d.key = k.key
+              where k.view = v.view)
+  from unnest($1::text[], $2::int[], $3::text[], $4::text[]) as wanted (view, version, fingerprint, projector)
+  join readside.views v on v.view = wanted.view and v.version = wanted.version
+       and v.fingerprint = wanted.fingerprint and v.projector = wanted.projector and v.state = 'live'
   join readside.projectors p on p.name = v.projector`
 )
 
-// rereadsMax bounds how often an operation is read again because the live generation
-// of a view changed under it. Switches are rare: a second one in a row is a surprise.
+// rereadsMax bounds how often an operation is read again because a view was not where
+// it was thought to be. Switches are rare: a second one in a row is a surprise.
 const rereadsMax = 5
 
-// errMoved says that a live generation is another than the plan's statements named.
+// errMoved says that a view is live elsewhere than the plan's statements named.
 var errMoved = errors.New("the live generation of a view changed")
 
 // fetch reads a plan in one batch and one snapshot.
 func (f *fetcher) fetch(ctx context.Context, p *plan) (*results, error) {
 	for range rereadsMax {
-		names, err := f.tables.of(ctx, f.pool, p.views)
-		if err != nil {
+		from, err := f.sources.of(ctx, f.pool, p.views)
+		if err == nil {
+			var r *results
+			if r, err = f.snapshot(ctx, p, from); err == nil {
+				return r, nil
+			}
+		}
+		if !errors.Is(err, errMoved) {
 			return nil, err
 		}
-		r, err := f.snapshot(ctx, p, names)
-		if !errors.Is(err, errMoved) {
-			return r, err
-		}
-		f.tables.forget(p.views)
+		f.sources.forget()
 	}
 	return nil, refusal.New(refusal.NotReady, "ask again in a moment", "the generations of the views changed %d times while they were read", rereadsMax)
 }
 
-func (f *fetcher) snapshot(ctx context.Context, p *plan, names map[*view]string) (*results, error) {
+func (f *fetcher) snapshot(ctx context.Context, p *plan, from choice) (*results, error) {
 	conn, err := f.pool.Acquire(ctx)
 	if err != nil {
 		return nil, err
@@ -70,17 +78,9 @@ func (f *fetcher) snapshot(ctx context.Context, p *plan, names map[*view]string)
 	// A connection in a failed transaction is closed by Release, not handed on.
 	defer conn.Release()
 
-	views, versions := keysOf(p.views)
-	batch := &pgx.Batch{}
-	batch.Queue(beginSnapshot)
-	batch.Queue(stateSQL, views, versions)
-	for _, r := range p.reads {
-		sql, args := r.sql(names[r.view])
-		batch.Queue(sql, args...)
-	}
-	batch.Queue(endSnapshot)
-	answers := conn.SendBatch(ctx, batch)
-	r, err := readAnswers(answers, p, names)
+	look := f.sources.due()
+	answers := conn.SendBatch(ctx, f.batch(p, from, look))
+	r, err := f.readAnswers(answers, p, from, look)
 	if closing := answers.Close(); err == nil {
 		err = closing
 	}
@@ -90,12 +90,28 @@ func (f *fetcher) snapshot(ctx context.Context, p *plan, names map[*view]string)
 	return r, err
 }
 
-func keysOf(views []*view) (names []string, versions []int32) {
-	for _, v := range views {
-		names = append(names, v.model.Name)
-		versions = append(versions, int32(v.model.Version))
+// batch is all that one snapshot is asked. To look is to see whether the views are
+// read from where they are best.
+func (f *fetcher) batch(p *plan, from choice, look bool) *pgx.Batch {
+	views, versions, fingerprints := keysOf(p.views)
+	projectors := make([]string, len(p.views))
+	for i, v := range p.views {
+		projectors[i] = from[v].projector
 	}
-	return names, versions
+	keyViews, keys := p.keys()
+	batch := &pgx.Batch{}
+	batch.Queue(beginSnapshot)
+	batch.Queue(stateSQL, views, versions, fingerprints, projectors, keyViews, keys)
+	for _, r := range p.reads {
+		sql, args := r.sql(from[r.view])
+		batch.Queue(sql, args...)
+	}
+	if look {
+		all, versions, fingerprints := keysOf(f.sources.views)
+		batch.Queue(candidatesSQL, all, versions, fingerprints)
+	}
+	batch.Queue(endSnapshot)
+	return batch
 }
 
 // isMoved recognises that a generation's table is gone: retired ones are dropped in
@@ -106,7 +122,7 @@ func isMoved(err error) bool {
 	return errors.Is(err, errMoved) || errors.As(err, &pg) && (pg.Code == undefinedTable || pg.Code == changedResult)
 }
 
-func readAnswers(answers pgx.BatchResults, p *plan, names map[*view]string) (*results, error) {
+func (f *fetcher) readAnswers(answers pgx.BatchResults, p *plan, from choice, look bool) (*results, error) {
 	if _, err := answers.Exec(); err != nil {
 		return nil, err
 	}
@@ -115,81 +131,107 @@ func readAnswers(answers pgx.BatchResults, p *plan, names map[*view]string) (*re
 	if err != nil {
 		return nil, err
 	}
-	fresh, err := r.loadState(state, p, names)
+	states, err := r.loadState(state, p, from)
 	if err != nil {
 		return nil, err
 	}
 	for _, read := range p.reads {
-		rows, err := answers.Query()
-		if err != nil {
+		if err := r.loadPage(answers, read, states[read.view]); err != nil {
 			return nil, err
 		}
-		page := newPage(read)
-		page.fresh = fresh[read.view]
-		if err := page.load(rows); err != nil {
-			return nil, fmt.Errorf("read %s: %w", strings.Join(read.path, "."), err)
+	}
+	if look {
+		if err := f.looked(answers); err != nil {
+			return nil, err
 		}
-		r.pages[joined(read.path)] = page
 	}
 	_, err = answers.Exec()
 	return r, err
 }
 
-// loadState reads stateSQL's answer, and compares the live generations with those
-// that the statements name.
-func (r *results) loadState(rows pgx.Rows, p *plan, names map[*view]string) (map[*view]*Freshness, error) {
+func (r *results) loadPage(answers pgx.BatchResults, read *read, state *viewState) error {
+	rows, err := answers.Query()
+	if err != nil {
+		return err
+	}
+	page := newPage(read)
+	page.fresh, page.degraded = state.fresh, state.degraded
+	if err := page.load(rows); err != nil {
+		return fmt.Errorf("read %s: %w", strings.Join(read.path, "."), err)
+	}
+	r.pages[joined(read.path)] = page
+	return nil
+}
+
+func (f *fetcher) looked(answers pgx.BatchResults) error {
+	rows, err := answers.Query()
+	if err != nil {
+		return err
+	}
+	found, err := f.sources.candidates(rows)
+	if err != nil {
+		return err
+	}
+	f.sources.choose(found)
+	return nil
+}
+
+// viewState is a row of stateSQL.
+type viewState struct {
+	fresh    *Freshness
+	table    string
+	degraded []string // of the keys that the operation asks for
+}
+
+// loadState reads stateSQL's answer, and compares the live tables with those that the
+// statements name.
+func (r *results) loadState(rows pgx.Rows, p *plan, from choice) (map[*view]*viewState, error) {
 	defer rows.Close()
-	found := map[string]*Freshness{}
-	tables := map[string]string{}
+	found := map[string]*viewState{}
 	for rows.Next() {
-		s, table, err := scanState(rows)
+		s, err := scanState(rows)
 		if err != nil {
 			return nil, err
 		}
-		found[s.View], tables[s.View] = s, table
-		if head := s.Position.At(s.Position.Place() + s.LagEvents); r.head.Place() < head.Place() {
+		found[s.fresh.View] = s
+		if head := s.fresh.Position.At(s.fresh.Position.Place() + s.fresh.LagEvents); r.head.Place() < head.Place() {
 			r.head = head
 		}
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
-	fresh := map[*view]*Freshness{}
+	states := make(map[*view]*viewState, len(p.views))
 	for _, v := range p.views {
-		f := found[v.model.Name]
-		if f == nil {
-			return nil, notReady(v)
-		}
-		if tables[v.model.Name] != names[v] {
+		s := found[v.model.Name]
+		if s == nil || s.table != from[v].table {
 			return nil, errMoved
 		}
-		fresh[v] = f
-		r.fresh = append(r.fresh, f)
+		s.fresh.Version = v.model.Version
+		states[v] = s
+		r.fresh = append(r.fresh, s.fresh)
+		r.noteDegraded(s)
 	}
-	return fresh, nil
+	return states, nil
 }
 
-func notReady(v *view) error {
-	return refusal.New(refusal.NotReady, "start the projector (readside project) and wait until the view is built",
-		"view %s has no live generation of version %d", v.model.Name, v.model.Version)
-}
-
-func scanState(rows pgx.Rows) (*Freshness, string, error) {
+func scanState(rows pgx.Rows) (*viewState, error) {
 	var (
 		f           Freshness
-		table       string
+		s           viewState
 		log         uuid.UUID
 		incarnation int32
 		place, head int64
 		behind      *time.Time
 		now         time.Time
 	)
-	err := rows.Scan(&f.View, &f.Version, &table, &f.projector, &log, &incarnation, &place, &f.State, &head, &behind, &now)
+	err := rows.Scan(&f.View, &s.table, &f.projector, &log, &incarnation, &place, &f.State, &head, &behind, &now, &f.Parked, &s.degraded)
 	f.Position = eventlog.NewPosition(log, incarnation, place)
 	f.State = strings.ToUpper(f.State)
 	f.LagEvents = max(0, head-place)
 	if behind != nil {
 		f.AgeMs = max(0, now.Sub(*behind).Milliseconds())
 	}
-	return &f, table, err
+	s.fresh = &f
+	return &s, err
 }

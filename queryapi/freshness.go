@@ -19,7 +19,10 @@ type Freshness struct {
 	AgeMs int64 `json:"ageMs"`
 	// LagEvents is how many events at most are not folded yet.
 	LagEvents int64 `json:"lagEvents"`
-	// State is CATCHING_UP, LIVE or HALTED.
+	// Parked is how many events of the view wait because they, or one before them of
+	// the same row, could not be folded.
+	Parked int64 `json:"parked"`
+	// State is BUILDING, CATCHING_UP, LIVE or HALTED.
 	State string `json:"state"`
 
 	projector string
@@ -38,6 +41,7 @@ func (b *builder) newFreshness() (hot, cold *graphql.Object) {
 	state := graphql.NewEnum(graphql.EnumConfig{
 		Name: "FreshnessState", Description: "What a projector does.",
 		Values: graphql.EnumValueConfigMap{
+			"BUILDING":    {Value: "BUILDING", Description: "It folds the log for the first time."},
 			"CATCHING_UP": {Value: "CATCHING_UP", Description: "It folds events of the past."},
 			"LIVE":        {Value: "LIVE", Description: "It follows the log."},
 			"HALTED":      {Value: "HALTED", Description: "It stopped at a fault; the data stays as it was."},
@@ -55,6 +59,7 @@ func (b *builder) newFreshness() (hot, cold *graphql.Object) {
 			"position":  {Type: str, Description: "The checkpoint, an opaque token.", Resolve: of(func(f *Freshness) any { return f.Position.String() })},
 			"ageMs":     {Type: long, Description: "How long ago the first event that is not folded yet was appended; 0 when there is none.", Resolve: of(func(f *Freshness) any { return f.AgeMs })},
 			"lagEvents": {Type: long, Description: "How many events at most are not folded yet.", Resolve: of(func(f *Freshness) any { return f.LagEvents })},
+			"parked":    {Type: long, Description: "How many of the view's events wait because they, or one before them of the same row, could not be folded.", Resolve: of(func(f *Freshness) any { return f.Parked })},
 			"state":     {Type: graphql.NewNonNull(state), Resolve: of(func(f *Freshness) any { return f.State })},
 		},
 	})

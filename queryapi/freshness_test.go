@@ -48,7 +48,7 @@ func TestEveryAnswerSaysHowFreshItIs(t *testing.T) {
 func TestATokenWaitsForTheSlowestView(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
-	s.exec(`insert into readside.projectors (name, log, incarnation, place) values ('slow', $1, 7, 3)`, s.log)
+	s.projector("slow", 3)
 	s.exec(`update readside.views set projector = 'slow' where view = 'author'`)
 	s.checkpoint(10)
 	// The waiter is the seam: it moves the slow projector the first time it is asked.

@@ -27,13 +27,16 @@ func TestASwitchShowsNoReaderAnErrorOrAnEmptyView(t *testing.T) {
 		go func() { failures <- readUntil(a, done) }()
 	}
 	books := s.set.View("book")
+	const shadow = testProjector + "+book"
+	s.projector(shadow, 0)
+	s.exec(`update readside.projectors set rebuilds = $1 where name = $2`, testProjector, shadow)
 	for g := 2; g < switches; g++ {
-		table := s.generation(books, g, "building")
+		table := s.owned(shadow, books, g, "building")
 		b := aBook(1)
 		b.Sold = int64(g)
 		s.addBookTo(table, b, 2)
 		s.exec(fmt.Sprintf(`begin; update readside.views set state = 'retired' where view = 'book' and state = 'live';
-			update readside.views set state = 'live' where table_name = '%s'; commit`, table))
+			update readside.views set state = 'live', projector = 'main' where table_name = '%s'; commit`, table))
 		// What is asked after the switch sees the new generation, never the retired one.
 		nodes := ask(t, a, `{ books { nodes { sold } } }`)["books"].(map[string]any)["nodes"].([]any)
 		if len(nodes) != 1 || nodes[0].(map[string]any)["sold"] != float64(g) {

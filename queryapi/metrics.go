@@ -15,6 +15,7 @@ type Metrics struct {
 	lag        *prometheus.GaugeVec
 	age        *prometheus.GaugeVec
 	halted     *prometheus.GaugeVec
+	parked     *prometheus.GaugeVec
 	inFlight   prometheus.Gauge
 }
 
@@ -34,9 +35,10 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 		lag:        prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("view_lag_events", "Events of the log that the view has not folded, at most.")), []string{"view"}),
 		age:        prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("view_age_seconds", "How long ago the first event not folded was appended.")), []string{"view"}),
 		halted:     prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("view_halted", "1 when the view's projector halted.")), []string{"view"}),
+		parked:     prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("view_parked_events", "Events of the view that wait because they, or one before them of the same row, could not be folded.")), []string{"view"}),
 		inFlight:   prometheus.NewGauge(prometheus.GaugeOpts(opts("requests_in_flight", "Requests being answered."))),
 	}
-	for _, c := range []prometheus.Collector{m.operations, m.seconds, m.waits, m.waitTime, m.lag, m.age, m.halted, m.inFlight} {
+	for _, c := range []prometheus.Collector{m.operations, m.seconds, m.waits, m.waitTime, m.lag, m.age, m.halted, m.parked, m.inFlight} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
@@ -83,6 +85,7 @@ func (m *Metrics) views(fresh []*Freshness) {
 			halted = 1
 		}
 		m.halted.WithLabelValues(f.View).Set(halted)
+		m.parked.WithLabelValues(f.View).Set(float64(f.Parked))
 	}
 }
 

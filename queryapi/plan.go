@@ -48,6 +48,17 @@ func (o *operation) plan() (*plan, *refusal.Refusal) {
 	return p.plan, nil
 }
 
+// keys are those that rows are asked for by, and their views.
+func (p *plan) keys() (views, keys []string) {
+	views, keys = []string{}, []string{}
+	for _, r := range p.reads {
+		if !r.list {
+			views, keys = append(views, r.view.model.Name), append(keys, r.key)
+		}
+	}
+	return views, keys
+}
+
 type planner struct {
 	*operation
 	*plan
@@ -74,6 +85,7 @@ func (p *planner) root(f *selected) *refusal.Refusal {
 // row plans a row by its key.
 func (p *planner) row(v *view, key any, sets []*ast.SelectionSet, path ...string) *refusal.Refusal {
 	r := &read{path: path, view: v, where: []condition{{column: v.model.Key, op: "=", value: key}}}
+	r.key, _ = key.(string)
 	p.node(r, sets)
 	return p.add(r, 1, sets)
 }
@@ -106,6 +118,7 @@ func (p *planner) node(r *read, sets []*ast.SelectionSet) {
 		if column, ok := r.view.columns[f.name]; ok {
 			r.need(column)
 		}
+		r.degraded = r.degraded || f.name == degradedField
 	}
 }
 

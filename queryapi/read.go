@@ -24,6 +24,9 @@ type read struct {
 	order   order
 	after   []any // the cursor's values
 	first   int
+	// key is set for a row by its key; degraded says that rows are asked whether they are.
+	key      string
+	degraded bool
 }
 
 // condition compares a column; op is one of =, >=, < and =any.
@@ -50,7 +53,7 @@ func (r *read) needCursor() {
 
 // sql is the statement against a generation's table. Every value is a parameter, so
 // one statement serves all pages of a list.
-func (r *read) sql(table string) (string, []any) {
+func (r *read) sql(from *candidate) (string, []any) {
 	var b strings.Builder
 	b.WriteString("select ")
 	for i, c := range r.columns {
@@ -59,8 +62,13 @@ func (r *read) sql(table string) (string, []any) {
 		}
 		b.WriteString(r.column(c))
 	}
-	fmt.Fprintf(&b, " from %s where _state = %d", pgx.Identifier{"views", table}.Sanitize(), stateLive)
-	args := r.writeWhere(&b)
+	var args []any
+	if r.degraded && r.list {
+		args = append(args, from.projector, r.view.model.Name)
+		fmt.Fprintf(&b, ", exists (select from readside.degraded d where d.projector = $1 and d.view = $2 and d.key = r.%s)", r.column(r.view.model.Key))
+	}
+	fmt.Fprintf(&b, " from %s r where _state = %d", pgx.Identifier{"views", from.table}.Sanitize(), stateLive)
+	args = r.writeWhere(&b, args)
 	if r.list {
 		direction := ""
 		if r.order.desc {
@@ -77,8 +85,7 @@ func (r *read) sql(table string) (string, []any) {
 	return b.String(), args
 }
 
-func (r *read) writeWhere(b *strings.Builder) []any {
-	var args []any
+func (r *read) writeWhere(b *strings.Builder, args []any) []any {
 	for _, c := range r.where {
 		args = append(args, c.value)
 		if c.op == "=any" {

@@ -18,6 +18,8 @@ type results struct {
 	reports map[string]*ReportRows
 	fresh   []*Freshness
 	head    eventlog.Position // the end of the log
+	// degraded are rows asked for by their key, found or not, that are degraded.
+	degraded []degradedRow
 }
 
 // page is what one read fetched: the rows asked for, and whether more follow.
@@ -27,12 +29,15 @@ type page struct {
 	more  bool
 	fresh *Freshness
 	at    map[int]int // the model's columns in the rows' values
+	// degraded are the degraded ones of the keys that the operation asks for.
+	degraded []string
 }
 
 // row is one row of a page, with the columns that its read selected.
 type row struct {
-	page   *page
-	values []any
+	page     *page
+	values   []any
+	degraded bool
 }
 
 func newPage(r *read) *page {
@@ -79,6 +84,10 @@ func (p *page) load(rows pgx.Rows) error {
 		cells[i] = newCell(p.read.view.model.Columns[c].Kind)
 		targets[i] = cells[i].target()
 	}
+	var degraded bool
+	if p.read.degraded && p.read.list {
+		targets = append(targets, &degraded)
+	}
 	for rows.Next() {
 		if p.read.list && len(p.rows) == p.read.first {
 			p.more = true
@@ -91,7 +100,7 @@ func (p *page) load(rows pgx.Rows) error {
 		for i, c := range cells {
 			values[i] = c.value()
 		}
-		p.rows = append(p.rows, &row{page: p, values: values})
+		p.rows = append(p.rows, &row{page: p, values: values, degraded: degraded || p.isDegraded()})
 	}
 	return rows.Err()
 }

@@ -169,13 +169,14 @@ func TestProbesAndMetrics(t *testing.T) {
 		t.Errorf("readyz: %d %s", got.status, got.body)
 	}
 	s.appendEvents(3)
+	s.degrade(testProjector, "book", "b000", 2)
 	s.exec(`update readside.projectors set state = 'halted'`)
 	if got := send(t, http.MethodGet, base+"/readyz", ""); got.status != 503 || !strings.Contains(got.body, "halted") {
 		t.Errorf("readyz with a halted projector: %d %s", got.status, got.body)
 	}
 	send(t, http.MethodPost, base+"/graphql", query(`{ nothing }`), "Content-Type", "application/json")
 	metrics := send(t, http.MethodGet, base+"/metrics", "").body
-	for _, line := range []string{`readside_query_view_lag_events{view="book"} 3`, `readside_query_view_halted{view="author"} 1`, `readside_query_operations_total{code="INVALID"} 1`} {
+	for _, line := range []string{`readside_query_view_lag_events{view="book"} 3`, `readside_query_view_halted{view="author"} 1`, `readside_query_view_parked_events{view="book"} 1`, `readside_query_operations_total{code="INVALID"} 1`} {
 		if !strings.Contains(metrics, line) {
 			t.Errorf("the metrics lack %s", line)
 		}

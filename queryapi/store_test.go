@@ -32,7 +32,7 @@ func newStore(t testing.TB) *store {
 	t.Helper()
 	db := dbtest.Postgres(t)
 	s := &store{t: t, db: db, query: db.Role(t, "readside_query"), log: uuid.New(), set: views(t)}
-	s.exec(`insert into readside.projectors (name, log, incarnation, place, state) values ($1, $2, 7, 0, 'live')`, testProjector, s.log)
+	s.projector(testProjector, 0)
 	s.exec(`update eventlog.log set identity = $1, incarnation = 7`, s.log)
 	for _, m := range s.set.Views() {
 		s.generation(m, 1, "live")
@@ -55,6 +55,12 @@ var sqlTypes = map[projections.Kind]string{
 // generation makes a generation's table and its row in readside.views.
 func (s *store) generation(m *projections.Model, number int, state string) string {
 	s.t.Helper()
+	return s.owned(testProjector, m, number, state)
+}
+
+// owned is a generation of the projector named.
+func (s *store) owned(projector string, m *projections.Model, number int, state string) string {
+	s.t.Helper()
 	table := fmt.Sprintf("%s_g%d", m.Table(), number)
 	var b strings.Builder
 	fmt.Fprintf(&b, "set role readside_projector; create table views.%s (", table)
@@ -64,8 +70,16 @@ func (s *store) generation(m *projections.Model, number int, state string) strin
 	fmt.Fprintf(&b, "_state smallint not null default 2, primary key (%s)); reset role", m.Columns[m.Key].Name)
 	s.exec(b.String())
 	s.exec(`insert into readside.views (view, version, generation, projector, table_name, fingerprint, state)
-		values ($1, $2, $3, $4, $5, '', $6)`, m.Name, m.Version, number, testProjector, table, state)
+		values ($1, $2, $3, $4, $5, $6, $7)`, m.Name, m.Version, number, projector, table, m.Fingerprint(), state)
 	return table
+}
+
+// projector adds a live projector with somebody who works for it.
+func (s *store) projector(name string, place int64) {
+	s.t.Helper()
+	s.exec(`insert into readside.projectors (name, base, log, incarnation, place, state) values ($1, 'main', $2, 7, $3, 'live')`, name, s.log, place)
+	s.exec(`insert into readside.leases (projector, owner, host, process, backend_pid, backend_start, expires_at)
+		values ($1, gen_random_uuid(), 'here', 1, 1, now(), now() + interval '1 hour')`, name)
 }
 
 func (s *store) addBook(b book) {

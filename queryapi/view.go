@@ -17,6 +17,8 @@ type view struct {
 	filters map[string]filterField // by GraphQL field
 	orders  map[string]order       // by enum value
 	keyName string                 // the default order
+	// fingerprint is that of the definition which this program was compiled with.
+	fingerprint string
 }
 
 // order is a declared order: a column and the key, both ways.
@@ -33,7 +35,7 @@ type filterField struct {
 }
 
 func (b *builder) addView(m *projections.Model) {
-	v := &view{model: m, columns: map[string]int{}, filters: map[string]filterField{}, orders: map[string]order{}}
+	v := &view{model: m, fingerprint: m.Fingerprint(), columns: map[string]int{}, filters: map[string]filterField{}, orders: map[string]order{}}
 	fields := b.viewFields(v)
 	name := pascal(m.Name)
 	v.object = graphql.NewObject(graphql.ObjectConfig{Name: name, Description: m.Doc, Fields: fields})
@@ -63,12 +65,18 @@ func words(name string) string { return strings.ReplaceAll(name, "_", " ") }
 
 func sentence(first, doc string) string { return strings.TrimSpace(first + " " + doc) }
 
-// viewFields are the columns' fields, and freshness.
+// viewFields are the columns' fields, freshness, and whether the row is degraded.
 func (b *builder) viewFields(v *view) graphql.Fields {
-	fields := graphql.Fields{"freshness": {
-		Type: graphql.NewNonNull(b.freshness), Description: "How fresh the row is.",
-		Resolve: func(p graphql.ResolveParams) (any, error) { return p.Source.(*row).page.fresh, nil },
-	}}
+	fields := graphql.Fields{
+		"freshness": {
+			Type: graphql.NewNonNull(b.freshness), Description: "How fresh the row is.",
+			Resolve: func(p graphql.ResolveParams) (any, error) { return p.Source.(*row).page.fresh, nil },
+		},
+		degradedField: {
+			Type: graphql.NewNonNull(graphql.Boolean), Description: "Whether events of this row wait because one of them could not be folded: the row is as it was before that one.",
+			Resolve: func(p graphql.ResolveParams) (any, error) { return p.Source.(*row).degraded, nil },
+		},
+	}
 	for i := range v.model.Columns {
 		c := &v.model.Columns[i]
 		if c.Hidden && !c.Key {
