@@ -18,7 +18,12 @@ import (
 	"github.com/readside/readside/projections/engine"
 )
 
-func TestMain(m *testing.M) { dbtest.Main(m) }
+func TestMain(m *testing.M) {
+	if asWorker() {
+		return
+	}
+	dbtest.Main(m)
+}
 
 // patience bounds every wait of the tests.
 const patience = 3 * time.Minute
