@@ -165,8 +165,11 @@ create table readside.degraded (
   projector  text not null references readside.projectors (name) on delete cascade,
   view       text not null,
   key        text not null,
-  primary key (projector, view, key)
+  stream     text not null default '',
+  primary key (projector, view, key, stream)
 );
+
+comment on column readside.degraded.stream is 'where a stream waits whose key could not be read: that stream, whose former events touched the row';
 
 grant usage on schema readside to readside_projector, readside_query;
 grant select, insert, update, delete on all tables in schema readside to readside_projector;
