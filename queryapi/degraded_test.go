@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/readside/readside/projections"
 	"github.com/readside/readside/queryapi"
 )
 
@@ -52,5 +53,39 @@ func TestDegradedRowsSaySo(t *testing.T) {
 	}
 	if ext := plain(t, a.Do(context.Background(), queryapi.Request{Query: `{ book(id: "b000") { id } }`}))["extensions"].(m); ext["degraded"] != nil {
 		t.Errorf("a sound row: %v", ext)
+	}
+}
+
+// note's columns have the names that the list of degraded rows has.
+type note struct {
+	Key       string `view:"key,key"`
+	View      string `view:"view"`
+	Projector string `view:"projector"`
+}
+
+func TestColumnsMayBeNamedAsTheDegradedRowsAre(t *testing.T) {
+	t.Parallel()
+	notes := projections.View[note]{Name: "note", Version: 1, Handlers: []projections.Handler[note]{projections.Create(
+		func(e printed) string { return e.Book }, func(*note, printed, projections.Meta) error { return nil })}}
+	set, err := projections.NewSet(&notes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStore(t)
+	table := s.owned(testProjector, set.View("note"), 1, "live")
+	s.exec(`insert into views.` + table + ` (key, view, projector) values ('n1', 'x', 'y'), ('n2', 'x', 'y')`)
+	s.degrade(testProjector, "note", "n2", 1)
+	schema, err := queryapi.NewSchema(queryapi.Definition{Set: set})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := queryapi.New(schema, queryapi.Options{Pool: s.query})
+	if err != nil {
+		t.Fatal(err)
+	}
+	type m = map[string]any
+	want := m{"notes": m{"nodes": []any{m{"key": "n1", "degraded": false}, m{"key": "n2", "degraded": true}}}}
+	if diff := cmp.Diff(want, ask(t, a, `{ notes { nodes { key degraded } } }`)); diff != "" {
+		t.Error(diff)
 	}
 }
