@@ -1,0 +1,83 @@
+package projections
+
+import (
+	"slices"
+
+	"github.com/readside/readside/eventlog"
+)
+
+// Broken is an event of which it cannot be said whose rows it touches: it does not
+// decode, or a view's key function fails. Nothing of it is folded into Views.
+type Broken struct {
+	Event *eventlog.Event
+	// Views are the indices of the views that handle it, each once.
+	Views []int
+	// Fault is a *FoldError without a key.
+	Fault *FoldError
+}
+
+// Prepare decodes those of the stored events that views handle, and reads which rows
+// they touch, both in the order of the log. What cannot be decoded, or whose keys
+// cannot be read, is answered as broken, and everything else goes on.
+func (s *Set) Prepare(stored []eventlog.Event) (events []Event, touches []Touch, broken []Broken) {
+	events = make([]Event, 0, len(stored))
+	touches = make([]Touch, 0, len(stored)*2)
+	var keys []string
+	for i := range stored {
+		e := &stored[i]
+		d, ok, err := s.Decode(e)
+		if err != nil {
+			broken = append(broken, s.undecodable(e, err))
+		}
+		if !ok || err != nil {
+			continue
+		}
+		n := len(events)
+		events = append(events, d)
+		for v := range d.Route.Views {
+			at := &d.Route.Views[v]
+			before := len(touches)
+			var fault *FoldError
+			if keys, fault = s.keysOf(keys[:0], at, &d); fault != nil {
+				broken = append(broken, Broken{Event: e, Views: []int{at.View}, Fault: fault})
+				touches = touches[:before]
+				continue
+			}
+			for _, key := range keys {
+				touches = append(touches, Touch{View: at.View, Handling: at.Handling, Key: key, Event: n})
+			}
+		}
+	}
+	return events, touches, broken
+}
+
+func (s *Set) undecodable(e *eventlog.Event, err error) Broken {
+	b := Broken{Event: e}
+	for _, v := range s.routes[e.Type].Views {
+		if !slices.Contains(b.Views, v.View) {
+			b.Views = append(b.Views, v.View)
+		}
+	}
+	b.Fault, _ = err.(*FoldError) // Decode answers no other
+	b.Fault.Reason = ReasonUndecodable
+	return b
+}
+
+// keysOf reads the keys of the rows that an event touches in one view.
+func (s *Set) keysOf(dst []string, at *ViewRoute, e *Event) (keys []string, fault *FoldError) {
+	defer func() {
+		if p := recover(); p != nil {
+			fault = s.fault(at.View, "", e, panicked(p), hintKey)
+			fault.Reason = ReasonKey
+		}
+	}()
+	keys = at.Handling.Keys(dst, e.Value)
+	for _, key := range keys {
+		if err := checkKey(key); err != nil {
+			fault = s.fault(at.View, "", e, err, hintKey)
+			fault.Reason = ReasonKey
+			return keys, fault
+		}
+	}
+	return keys, nil
+}
