@@ -1,0 +1,173 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/bits"
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
+	"golang.org/x/time/rate"
+
+	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/projections"
+)
+
+// Config says what to fold, how far, and with how much memory.
+type Config struct {
+	Log *eventlog.Log
+	Set *projections.Set
+	// Until is the place to fold up to; it must be settled, as a checkpoint is.
+	Until eventlog.Position
+	// Views are the views to hand out; none means all. Their sources are folded too.
+	Views []string
+
+	// Budget is how many bytes of rows, sources and buffers are held in memory, by
+	// estimate; 0 means 256 MiB.
+	Budget int64
+	// Slices is how many parts each view is folded in, a power of two: what Slices
+	// answered. 0 means as many as suit the budget if the log holds a GiB.
+	Slices int
+	// PageEvents is how many events are read at a time; 0 lets their size decide.
+	PageEvents int
+	// Dir is where slices that do not fit go; empty means the system's folder for
+	// temporary files.
+	Dir string
+
+	// Skip says which touches are not folded: those that are parked or discarded. The
+	// key is empty where the event has none that can be read. nil skips none.
+	Skip func(view *projections.Model, key, stream string, place int64) bool
+	// Keep says which rows are handed out; nil means all. Sources are folded whole.
+	Keep func(view *projections.Model, key string) bool
+	// Done says which slices are not wanted any more; their rows are found through
+	// Sources. nil means none.
+	Done func(view *projections.Model, slice int) bool
+	// Sources answers for rows of sources that are not held in memory; nil holds all.
+	Sources Sources
+	// Faults takes what cannot be folded, and what waits behind it; nil ends the
+	// replay with the first *projections.FoldError.
+	Faults func(Waiting) error
+	// Rate bounds the events read per second; nil does not.
+	Rate *rate.Limiter
+	// Progress, unless nil, is told how far the replay is: after every page read and
+	// every slice handed out, by one goroutine at a time.
+	Progress func(Progress)
+}
+
+// Sources finds finished rows of a view by key: those that live, whole, as its row
+// type. The sink got all of them before. It is called beside the sink, so that it
+// needs a connection of its own.
+type Sources interface {
+	Load(ctx context.Context, source *projections.Model, keys []string) (map[string]any, error)
+}
+
+// Waiting is a touch that was not folded.
+type Waiting struct {
+	View *projections.Model
+	// Key is the row; empty where it could not be read: then Stream waits in that view.
+	Key, Stream, EventType string
+	Position               eventlog.Position
+	// Fault is why; nil where it only waits behind one that failed.
+	Fault *projections.FoldError
+}
+
+// Phases of a replay.
+const (
+	Reading = "reading"
+	Rows    = "rows"
+)
+
+// Progress is how far a replay is.
+type Progress struct {
+	// Phase is Reading or Rows.
+	Phase string
+	// Place of Until have been read; Events counts those that a view handles.
+	Place, Until, Events int64
+	// View and Slice of Slices were handed out last; HandedOut counts them over all
+	// Views, Parts is how many there are to hand out.
+	View          string
+	Slice, Slices int
+	HandedOut     int
+	Parts         int
+	// Rows counts the rows handed out, Spilled the bytes that did not fit.
+	Rows, Spilled int64
+}
+
+const (
+	budgetDefault = 256 << 20
+	budgetMin     = 1 << 20
+	logDefault    = 1 << 30
+	slicesMin     = 8
+	slicesMax     = 4096
+)
+
+// Slices is how many slices suit a log of so many bytes: each should take a small part
+// of the budget, since two are in memory at a time when all are on disk.
+func Slices(logBytes, budget int64) int {
+	if budget <= 0 {
+		budget = budgetDefault
+	}
+	want := 2 * logBytes / max(1, budget/8)
+	return min(slicesMax, max(slicesMin, 1<<bits.Len64(uint64(max(0, want-1)))))
+}
+
+// Hash is the hash of a key that slices are made by. It is the same in every process.
+func Hash(key string) uint64 { return xxhash.Sum64String(key) }
+
+// InShare says whether a key belongs to a share of all keys, 0 to 1. Its slice says
+// nothing about that.
+func InShare(key string, share float64) bool {
+	const scale = 1 << 53
+	return float64(Hash(key)>>11) < share*scale
+}
+
+func (c *Config) complete() error {
+	if c.Budget == 0 {
+		c.Budget = budgetDefault
+	}
+	if c.Slices == 0 {
+		c.Slices = Slices(logDefault, c.Budget)
+	}
+	var errs []error
+	if c.Log == nil || c.Set == nil {
+		errs = append(errs, errors.New("Log and Set must be set"))
+	}
+	if c.Budget < budgetMin {
+		errs = append(errs, fmt.Errorf("a Budget of %d bytes is below the least, %d", c.Budget, budgetMin))
+	}
+	if c.Slices < 1 || c.Slices > slicesMax || bits.OnesCount(uint(c.Slices)) != 1 {
+		errs = append(errs, fmt.Errorf("%d Slices: it is a power of two, at most %d", c.Slices, slicesMax))
+	}
+	if c.Done != nil && c.Sources == nil {
+		errs = append(errs, errors.New("Done needs Sources, which know the rows of the slices that are done"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("replay: %w", err)
+	}
+	for _, name := range c.Views {
+		if c.Set.View(name) == nil {
+			return fmt.Errorf("replay: there is no view %q", name)
+		}
+	}
+	// One view is folded from fewer types of events than all.
+	if len(c.Views) == 1 {
+		c.Set = c.Set.With(c.Set.View(c.Views[0]))
+	}
+	return nil
+}
+
+// wanted says of each view whether its rows are handed out.
+func (c *Config) wanted(m *projections.Model) bool {
+	return len(c.Views) == 0 || slices.Contains(c.Views, m.Name)
+}
+
+// The budget's parts. Rows and the sources kept for joins share the largest; the rest
+// goes to the pages on their way, the slice that is folded and the one that the sink
+// has, and what waits to be written to disk.
+func (c *Config) rowBytes() int64 { return c.Budget / 2 }
+
+func (c *Config) arenaBytes() int { return int(c.Budget / 16) }
+
+// pageBytes is what one page may take; about four are on their way at a time.
+func (c *Config) pageBytes() int64 { return c.Budget / 32 }

@@ -1,0 +1,285 @@
+package replay
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/readside/readside/projections"
+)
+
+// joinRows is how many rows are joined at a time, and sourceKeys how many sources
+// are asked for at a time.
+const (
+	joinRows   = 2000
+	sourceKeys = 2000
+)
+
+// handed is a slice on its way to the sink, or, with reached, a question whether the
+// sink has all slices before.
+type handed struct {
+	Slice
+	reached chan<- struct{}
+}
+
+// handOut finishes the slices and hands them to the sink; the next slice is finished
+// while the sink works on one.
+func (r *replay) handOut(ctx context.Context, sink Sink) error {
+	group, ctx := errgroup.WithContext(ctx)
+	finished := make(chan handed)
+	group.Go(func() error {
+		defer close(finished)
+		return r.finishAll(ctx, finished)
+	})
+	group.Go(func() error {
+		for s := range finished {
+			if s.reached != nil {
+				close(s.reached)
+				continue
+			}
+			if err := sink(ctx, s.Slice); err != nil {
+				return err
+			}
+			r.handedOut += int64(len(s.Rows))
+			if r.views[r.index[s.View]].wanted {
+				r.partsOut++
+			}
+			r.tell(Progress{
+				Phase: Rows, Place: r.cfg.Until.Place(), View: s.View.Name, Slice: s.Number, HandedOut: r.partsOut, Rows: r.handedOut,
+			})
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+func (r *replay) finishAll(ctx context.Context, out chan<- handed) error {
+	for i := range r.views {
+		v := &r.views[i]
+		if !v.folded {
+			continue
+		}
+		r.release(i)
+		if r.asksFor(v) {
+			if err := send(ctx, out, handed{}, true); err != nil {
+				return err
+			}
+		}
+		for s := range r.cfg.Slices {
+			if v.done != nil && v.done[s] {
+				continue
+			}
+			slice, err := r.finish(ctx, i, s)
+			if err != nil {
+				return err
+			}
+			if !v.wanted && len(slice.Sources) == 0 {
+				continue
+			}
+			if err := send(ctx, out, handed{Slice: slice}, false); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// send hands something on; with wait, it waits until all before was worked on.
+func send(ctx context.Context, out chan<- handed, h handed, wait bool) error {
+	var reached chan struct{}
+	if wait {
+		reached = make(chan struct{})
+		h.reached = reached
+	}
+	select {
+	case out <- h:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if !wait {
+		return nil
+	}
+	select {
+	case <-reached:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// asksFor says whether joins of v need rows that the sink must have stored.
+func (r *replay) asksFor(v *view) bool {
+	for _, j := range v.model.Joins {
+		if r.views[r.index[j.Source]].asked {
+			return true
+		}
+	}
+	return false
+}
+
+// release frees the sources that no view from i on joins.
+func (r *replay) release(i int) {
+	for s := range r.views[:i] {
+		if r.views[s].usedUntil >= i {
+			continue
+		}
+		for k := range r.cfg.Slices {
+			r.free(r.part(s, k))
+		}
+	}
+}
+
+func (r *replay) free(at int) {
+	p := &r.all[at]
+	r.held -= p.bytes
+	p.bytes, p.rows = 0, nil
+}
+
+// finish folds, joins and encodes one slice.
+func (r *replay) finish(ctx context.Context, i, slice int) (Slice, error) {
+	at := r.part(i, slice)
+	p, v := &r.all[at], &r.views[i]
+	if p.spilled {
+		rows, bytes, err := r.takeTurn(at)
+		if err != nil {
+			return Slice{}, err
+		}
+		r.held += bytes - p.bytes
+		p.rows, p.bytes, p.spilled = rows, bytes, false
+	}
+	out := Slice{View: v.model, Number: slice, Of: r.cfg.Slices}
+	rows := make([]*projections.Row, 0, len(p.rows))
+	for _, row := range p.rows {
+		rows = append(rows, row)
+	}
+	// Sources are held as long as they fit.
+	keep := v.usedUntil > i && (r.cfg.Sources == nil || r.held <= r.cfg.rowBytes())
+	letGo := v.usedUntil > i && !keep
+	for len(rows) > 0 {
+		n := min(joinRows, len(rows))
+		if err := r.finishRows(ctx, i, rows[:n], &out, letGo); err != nil {
+			return Slice{}, err
+		}
+		rows = rows[n:]
+	}
+	if letGo {
+		p.gone, v.asked = true, true
+	}
+	if !keep {
+		r.free(at)
+	}
+	return out, nil
+}
+
+func (r *replay) finishRows(ctx context.Context, i int, rows []*projections.Row, out *Slice, letGo bool) error {
+	v := &r.views[i]
+	loaded, err := r.load(ctx, v, rows)
+	if err != nil {
+		return err
+	}
+	lookup := func(j *projections.JoinModel, key string) any { return r.source(loaded, j, key) }
+	for _, row := range rows {
+		if row.State == projections.Absent {
+			continue
+		}
+		if row.State == projections.Live {
+			if err := v.model.Join(row, lookup); err != nil {
+				return err
+			}
+		}
+		handed := v.wanted && (r.cfg.Keep == nil || r.cfg.Keep(v.model, row.Key))
+		stored := letGo && row.State == projections.Live
+		if !handed && !stored {
+			continue
+		}
+		img, err := v.layout.Encode(row)
+		if err != nil {
+			return projections.Unstorable(v.model.Name, row.Key, projections.Meta{Position: r.cfg.Until}, "", err)
+		}
+		finished := Row{Key: row.Key, State: row.State, Image: img}
+		if handed {
+			out.Rows = append(out.Rows, finished)
+		}
+		if stored {
+			out.Sources = append(out.Sources, finished)
+		}
+	}
+	return nil
+}
+
+// source answers a join: from memory, or from what was loaded.
+func (r *replay) source(loaded []map[string]any, j *projections.JoinModel, key string) any {
+	i := r.index[j.Source]
+	slice := r.slice(key)
+	p := &r.all[r.part(i, slice)]
+	if r.elsewhere(i, slice) {
+		return loaded[i][key]
+	}
+	if row := p.rows[key]; row != nil && row.State == projections.Live {
+		return row.Value
+	}
+	return nil
+}
+
+// elsewhere says that a slice's rows are not in memory any more.
+func (r *replay) elsewhere(i, slice int) bool {
+	done := r.views[i].done
+	return r.all[r.part(i, slice)].gone || done != nil && done[slice]
+}
+
+// load asks Sources for what the joins of rows need and memory does not hold.
+func (r *replay) load(ctx context.Context, v *view, rows []*projections.Row) ([]map[string]any, error) {
+	var loaded []map[string]any
+	for _, j := range v.model.Joins {
+		i := r.index[j.Source]
+		keys, err := r.missing(v, j, rows)
+		if err != nil {
+			return nil, err
+		}
+		for len(keys) > 0 {
+			if loaded == nil {
+				loaded = make([]map[string]any, len(r.views))
+			}
+			if loaded[i] == nil {
+				loaded[i] = map[string]any{}
+			}
+			n := min(sourceKeys, len(keys))
+			found, err := r.cfg.Sources.Load(ctx, j.Source, keys[:n])
+			if err != nil {
+				return nil, err
+			}
+			for key, value := range found {
+				loaded[i][key] = value
+			}
+			keys = keys[n:]
+		}
+	}
+	if loaded == nil {
+		loaded = r.nothing
+	}
+	return loaded, nil
+}
+
+func (r *replay) missing(v *view, j *projections.JoinModel, rows []*projections.Row) (missing []string, err error) {
+	i := r.index[j.Source]
+	if s := &r.views[i]; !s.asked && s.done == nil {
+		return nil, nil
+	}
+	seen := map[string]bool{}
+	var keys []string
+	for _, row := range rows {
+		if row.State != projections.Live {
+			continue
+		}
+		if keys, err = j.SourceKeys(keys[:0], v.model, row); err != nil {
+			return nil, err
+		}
+		for _, key := range keys {
+			if !seen[key] && r.elsewhere(i, r.slice(key)) {
+				seen[key] = true
+				missing = append(missing, key)
+			}
+		}
+	}
+	return missing, nil
+}
