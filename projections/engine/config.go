@@ -32,6 +32,9 @@ type Config struct {
 	// KeepFormer is how long the views of former definitions stay after their last worker
 	// has ended, for a rollback. Default 24 h; negative drops them at once.
 	KeepFormer time.Duration
+	// ParkedMax is how many events may be parked before the projector halts, those that
+	// wait behind them not counted. Default 1,000; negative halts at the first.
+	ParkedMax int
 	// Logger gets what an operator wants to know. Default slog.Default().
 	Logger *slog.Logger
 	// Observer is told of every batch.
@@ -64,6 +67,7 @@ const (
 	minLeaseTTL       = 100 * time.Millisecond
 	maxLeaseTTL       = 10 * time.Minute
 	defaultKeepFormer = 24 * time.Hour
+	defaultParkedMax  = 1_000
 )
 
 func (c *Config) validate() error {
@@ -96,6 +100,9 @@ func (c *Config) validate() error {
 func (c *Config) setDefaults() {
 	if c.LeaseTTL == 0 {
 		c.LeaseTTL = defaultLeaseTTL
+	}
+	if c.ParkedMax == 0 {
+		c.ParkedMax = defaultParkedMax
 	}
 	if c.KeepFormer == 0 {
 		c.KeepFormer = defaultKeepFormer

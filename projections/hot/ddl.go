@@ -17,19 +17,28 @@ func TableName(m *projections.Model, generation int) string {
 
 // CreateTable is the statement that makes a view's table, with its primary key.
 func (l *Layout) CreateTable(table string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "create table %s (\n", qualified(table))
-	for _, c := range l.columns {
-		fmt.Fprintf(&b, "  %s %s", quote(c.name), c.sqlType.name)
+	return l.createTable(table, fmt.Sprintf(",\n  primary key (%s)", quote(l.key())))
+}
+
+// CreateHeap makes it without any index, for a build that adds them last.
+func (l *Layout) CreateHeap(table string) string { return l.createTable(table, "") }
+
+// AddKey gives a heap its primary key.
+func (l *Layout) AddKey(table string) string {
+	return fmt.Sprintf("alter table %s add primary key (%s)", qualified(table), quote(l.key()))
+}
+
+func (l *Layout) createTable(table, key string) string {
+	lines := make([]string, len(l.columns))
+	for i, c := range l.columns {
+		lines[i] = fmt.Sprintf("  %s %s", quote(c.name), c.sqlType.name)
 		if c.model == nil || !c.model.Nullable {
-			b.WriteString(" not null")
+			lines[i] += " not null"
 		}
-		b.WriteString(",\n")
 	}
 	// fillfactor: a row that changes finds room on its own page, and where no indexed
 	// column changed, no index is touched.
-	fmt.Fprintf(&b, "  primary key (%s)\n) with (fillfactor = 70)", quote(l.key()))
-	return b.String()
+	return fmt.Sprintf("create table %s (\n%s%s\n) with (fillfactor = 70)", qualified(table), strings.Join(lines, ",\n"), key)
 }
 
 // CreateIndexes are the statements that make the indexes: of filters, of orders, and

@@ -7,8 +7,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+// querier is what a connection and a transaction have in common.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
 // Images reads the rows of keys as they are stored; keys without a row are left out.
-func (t *Table) Images(ctx context.Context, tx pgx.Tx, keys []string) (map[string]Image, error) {
+func (t *Table) Images(ctx context.Context, tx querier, keys []string) (map[string]Image, error) {
 	sql := fmt.Sprintf(`select %s from %s where %s = any($1::text[])`, t.names(), qualified(t.Name), quote(t.key()))
 	rows, err := tx.Query(ctx, sql, pgx.QueryResultFormats{pgx.BinaryFormatCode}, keys)
 	if err != nil {
