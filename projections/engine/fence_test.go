@@ -1,0 +1,36 @@
+package engine_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/readside/readside/eventlog"
+)
+
+// A batch is written only from the place that it was read from, whoever moved the
+// checkpoint and whether or not he raised the epoch.
+func TestABatchFromAnotherPlaceIsRefused(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	set := mustSet(t, "")
+	folded := make(chan eventlog.Position, 1000)
+	defer f.runs(f.leased(set, time.Minute, folded))()
+	f.reach(folded, ratings(f, 3))
+	epoch := f.int(`select epoch from readside.projectors`)
+
+	// Whoever appends this event has folded it already: the worker must not.
+	f.exec(`create function fold() returns trigger language plpgsql as $$ begin
+  update views.talk_v1_g1 set stars = stars + 1 where id = 't1';
+  update readside.projectors set place = new.position;
+  return null; end $$`)
+	f.exec(`create trigger fold after insert on eventlog.events for each row execute function fold()`)
+	ratings2(f)
+	f.exec(`drop trigger fold on eventlog.events`)
+	f.reach(folded, ratings2(f))
+	if got := f.int(`select stars from views.talk_v1_g1 where id = 't1'`); got != 5 {
+		t.Errorf("5 ratings of one star are %d", got)
+	}
+	if got := f.int(`select epoch from readside.projectors`); got != epoch+1 {
+		t.Errorf("the epoch was raised %d times, want once: by the worker that began anew", got-epoch)
+	}
+}
