@@ -2,7 +2,7 @@ package replay
 
 import (
 	"context"
-	"errors"
+	"fmt"
 
 	"github.com/readside/readside/projections"
 )
@@ -15,15 +15,25 @@ import (
 // once more, for all such rows together.
 type faults struct {
 	// streams wait from an event on whose rows are not known; the decoding goroutine's.
-	streams map[rowID]bool
+	streams map[rowID]int64
 	// blocked is from which place on the touches of a row wait.
 	blocked map[rowID]int64
+	// told is the last place of a row that was reported: one event may touch it twice.
+	told map[rowID]int64
 	// broken are rows in memory that are half folded: they are mended when the log is read.
-	broken map[rowID]bool
+	broken rowsUntil
+}
+
+// rowsUntil are rows, each with the place before which its events count.
+type rowsUntil map[rowID]int64
+
+func (r rowsUntil) has(view int, key string, place int64) bool {
+	until, ok := r[rowID{view, key}]
+	return ok && place < until
 }
 
 func newFaults() faults {
-	return faults{streams: map[rowID]bool{}, blocked: map[rowID]int64{}, broken: map[rowID]bool{}}
+	return faults{streams: map[rowID]int64{}, blocked: map[rowID]int64{}, told: map[rowID]int64{}, broken: rowsUntil{}}
 }
 
 func (f *faults) isBlocked(view int, key string, place int64) bool {
@@ -34,24 +44,25 @@ func (f *faults) isBlocked(view int, key string, place int64) bool {
 	return ok && place >= from
 }
 
-func (f *faults) block(view int, key string, place int64) {
-	id := rowID{view, key}
-	if from, ok := f.blocked[id]; !ok || place < from {
-		f.blocked[id] = place
-	}
-}
-
 func (r *replay) waiting(t *projections.Touch, e *projections.Event) Waiting {
 	return Waiting{
 		View: r.views[t.View].model, Key: t.Key, Stream: e.Meta.Stream, EventType: e.Route.EventType, Position: e.Meta.Position,
 	}
 }
 
-// report hands on what waits; the rows of it wait from there on.
-func (r *replay) report(waiting []Waiting) error {
+// report hands on what waits, in the order of each row's events; the row waits from
+// the first one on.
+func (r *replay) report(waiting ...Waiting) error {
 	for _, w := range waiting {
 		if w.Key != "" {
-			r.block(r.index[w.View], w.Key, w.Position.Place())
+			id, place := rowID{r.index[w.View], w.Key}, w.Position.Place()
+			if r.told[id] == place {
+				continue
+			}
+			r.told[id] = place
+			if from, ok := r.blocked[id]; !ok || place < from {
+				r.blocked[id] = place
+			}
 		}
 		if err := r.cfg.Faults(w); err != nil {
 			return err
@@ -60,60 +71,132 @@ func (r *replay) report(waiting []Waiting) error {
 	return nil
 }
 
-// faulty takes a fault of touch t, or answers it where nobody takes faults.
-func (r *replay) faulty(t *projections.Touch, e *projections.Event, err error) error {
-	var fault *projections.FoldError
-	if r.cfg.Faults == nil || !errors.As(err, &fault) {
+// faulty takes the faults of a fold, and what its touches had behind them.
+func (r *replay) faulty(faults []*projections.FoldError, touches []projections.Touch, events []projections.Event) error {
+	if r.cfg.Faults == nil {
+		return faults[0]
+	}
+	for _, fault := range faults {
+		w := Waiting{
+			View: r.cfg.Set.View(fault.View), Key: fault.Key, Stream: fault.Stream, EventType: fault.Type, Position: fault.Position, Fault: fault,
+		}
+		if err := r.report(w); err != nil {
+			return err
+		}
+	}
+	for i := range touches {
+		t := &touches[i]
+		if e := &events[t.Event]; r.isBlocked(t.View, t.Key, e.Meta.Position.Place()) {
+			if err := r.report(r.waiting(t, e)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// foldAll folds the touches of rows in memory. Those that fail are taken out.
+func (f *resident) foldAll() error {
+	faults := f.cfg.Set.FoldAll(f, f.touches, f.page.events)
+	if len(faults) == 0 {
+		return nil
+	}
+	if err := f.faulty(faults, f.touches, f.page.events); err != nil {
 		return err
 	}
-	w := r.waiting(t, e)
-	w.Fault = fault
-	return r.report([]Waiting{w})
-}
-
-// foldAll folds the touches of rows in memory.
-func (f *resident) foldAll() error {
-	for f.next < len(f.touches) {
-		err := f.cfg.Set.Fold(f, f.touches[f.next:], f.page.events)
-		if err == nil {
-			return nil
-		}
-		at := f.next - 1 // the fold asked for its row
-		t := f.touches[at]
-		if err := f.faulty(&t, &f.page.events[t.Event], err); err != nil {
-			return err
-		}
-		f.broken[rowID{t.View, t.Key}] = true
-		if err := f.setAside(t); err != nil {
-			return err
-		}
+	for _, fault := range faults {
+		id := rowID{f.index[f.cfg.Set.View(fault.View)], fault.Key}
+		f.broken[id] = fault.Position.Place()
+		delete(f.all[f.part(id.view, f.slice(id.name))].rows, id.name)
 	}
-	return nil
-}
-
-// setAside takes the rest of the page's touches of a row that has just failed.
-func (f *resident) setAside(failed projections.Touch) error {
-	touches, parts := f.touches[:f.next], f.parts[:f.next]
-	for i := f.next; i < len(f.touches); i++ {
-		t := f.touches[i]
-		if t.View != failed.View || t.Key != failed.Key {
-			touches, parts = append(touches, t), append(parts, f.parts[i])
-			continue
-		}
-		if err := f.report([]Waiting{f.waiting(&t, &f.page.events[t.Event])}); err != nil {
-			return err
-		}
-	}
-	f.touches, f.parts = touches, parts
-	return nil
-}
-
-// mend folds the rows in memory anew that failed half way.
-func (r *replay) mend(ctx context.Context) error {
 	return nil
 }
 
 // foldTurn folds the events at hand of a slice that was on disk.
 func (t *turn) foldTurn() error {
-	return t.cfg.Set.Fold(t, t.touches, t.events)
+	if len(t.blocked) > 0 {
+		open := t.touches[:0]
+		for _, touch := range t.touches {
+			e := &t.events[touch.Event]
+			if !t.isBlocked(touch.View, touch.Key, e.Meta.Position.Place()) {
+				open = append(open, touch)
+			} else if !t.silent {
+				if err := t.report(t.waiting(&touch, e)); err != nil {
+					return err
+				}
+			}
+		}
+		t.touches = open
+	}
+	faults := t.cfg.Set.FoldAll(t, t.touches, t.events)
+	if len(faults) == 0 {
+		return nil
+	}
+	t.failed = true
+	return t.faulty(faults, t.touches, t.events)
 }
+
+// mend folds the rows anew that failed half way.
+func (r *replay) mend(ctx context.Context) error {
+	if len(r.broken) == 0 {
+		return nil
+	}
+	rows, err := r.refold(ctx, r.broken, nil)
+	if err != nil {
+		return fmt.Errorf("fold %d rows anew up to their faults: %w", len(r.broken), err)
+	}
+	for id, row := range rows {
+		p := &r.all[r.part(id.view, r.slice(id.name))]
+		if p.rows == nil {
+			p.rows = map[string]*projections.Row{}
+		}
+		p.rows[id.name] = row
+	}
+	clear(r.broken)
+	return nil
+}
+
+// refold folds some rows, own columns only, by another pass over the log; after,
+// unless nil, is called after each of their touches.
+func (r *replay) refold(ctx context.Context, only rowsUntil, after func(row *projections.Row, t *projections.Touch, e *projections.Event) error) (map[rowID]*projections.Row, error) {
+	last := int64(0)
+	for _, place := range only {
+		last = max(last, place-1)
+	}
+	cfg := r.cfg
+	cfg.Until = cfg.Until.At(min(last, cfg.Until.Place()))
+	cfg.Progress, cfg.Done, cfg.Keep = nil, nil, nil
+	cfg.Faults = func(Waiting) error { return nil } // they were reported
+	again, err := newReplay(cfg)
+	if err != nil {
+		return nil, err
+	}
+	again.only = only
+	rows := map[rowID]*projections.Row{}
+	return rows, again.read(ctx, func(p *page) error {
+		for i := range p.touches {
+			t := &p.touches[i]
+			id := rowID{t.View, t.Key}
+			row := rows[id]
+			if row == nil {
+				row = again.views[t.View].model.NewRow(t.Key)
+				rows[id] = row
+			}
+			if faults := again.cfg.Set.FoldAll(just{row}, p.touches[i:i+1], p.events); len(faults) > 0 {
+				return faults[0]
+			}
+			if after == nil {
+				continue
+			}
+			if err := after(row, t, &p.events[t.Event]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// just is the rows of a fold of one row.
+type just struct{ row *projections.Row }
+
+func (j just) Row(int, string) *projections.Row { return j.row }

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"context"
+	"errors"
 
 	"golang.org/x/sync/errgroup"
 
@@ -173,38 +174,87 @@ func (r *replay) finish(ctx context.Context, i, slice int) (Slice, error) {
 
 func (r *replay) finishRows(ctx context.Context, i int, rows []*projections.Row, out *Slice, letGo bool) error {
 	v := &r.views[i]
-	loaded, err := r.load(ctx, v, rows)
-	if err != nil {
-		return err
-	}
-	lookup := func(j *projections.JoinModel, key string) any { return r.source(loaded, j, key) }
-	for _, row := range rows {
-		if row.State == projections.Absent {
-			continue
+	var refused []string
+	for try := 0; ; try++ {
+		loaded, err := r.load(ctx, v, rows)
+		if err != nil {
+			return err
 		}
-		if row.State == projections.Live {
-			if err := v.model.Join(row, lookup); err != nil {
+		lookup := func(j *projections.JoinModel, key string) any { return r.source(loaded, j, key) }
+		for _, row := range rows {
+			err := r.finishRow(v, row, lookup, out, letGo)
+			if err == nil {
+				continue
+			}
+			if r.cfg.Faults == nil || err.Reason != projections.ReasonUnstorable || try > 0 {
 				return err
 			}
+			refused = append(refused, row.Key)
 		}
-		handed := v.wanted && (r.cfg.Keep == nil || r.cfg.Keep(v.model, row.Key))
-		stored := letGo && row.State == projections.Live
-		if !handed && !stored {
-			continue
+		if len(refused) == 0 {
+			return nil
 		}
-		img, err := v.layout.Encode(row)
-		if err != nil {
-			return projections.Unstorable(v.model.Name, row.Key, projections.Meta{Position: r.cfg.Until}, "", err)
+		if rows, err = r.replace(ctx, i, refused); err != nil {
+			return err
 		}
-		finished := Row{Key: row.Key, State: row.State, Image: img}
-		if handed {
-			out.Rows = append(out.Rows, finished)
+		refused = nil
+	}
+}
+
+// replace folds rows that cannot be stored up to the event that is to blame.
+func (r *replay) replace(ctx context.Context, i int, keys []string) ([]*projections.Row, error) {
+	found, err := r.unstorable(ctx, i, keys)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]*projections.Row, 0, len(keys))
+	for _, key := range keys {
+		p := &r.all[r.part(i, r.slice(key))]
+		if row := found[rowID{i, key}]; row != nil {
+			p.rows[key] = row
 		}
-		if stored {
-			out.Sources = append(out.Sources, finished)
+		rows = append(rows, p.rows[key]) // the same once more where a joined column is to blame
+	}
+	return rows, nil
+}
+
+// finishRow joins and encodes a row.
+func (r *replay) finishRow(v *view, row *projections.Row, lookup projections.Sources, out *Slice, letGo bool) *projections.FoldError {
+	if row.State == projections.Absent {
+		return nil
+	}
+	if row.State == projections.Live {
+		if err := v.model.Join(row, lookup); err != nil {
+			return r.joinFault(v, row, err)
 		}
 	}
+	handed := v.wanted && (r.cfg.Keep == nil || r.cfg.Keep(v.model, row.Key))
+	stored := letGo && row.State == projections.Live
+	if !handed && !stored {
+		return nil
+	}
+	img, err := v.layout.Encode(row)
+	if err != nil {
+		return projections.Unstorable(v.model.Name, row.Key, projections.Meta{Position: r.cfg.Until}, "", err)
+	}
+	finished := Row{Key: row.Key, State: row.State, Image: img}
+	if handed {
+		out.Rows = append(out.Rows, finished)
+	}
+	if stored {
+		out.Sources = append(out.Sources, finished)
+	}
 	return nil
+}
+
+// joinFault is a fault of a join, which no single event is to blame for.
+func (r *replay) joinFault(v *view, row *projections.Row, err error) *projections.FoldError {
+	var fault *projections.FoldError
+	if !errors.As(err, &fault) {
+		fault = &projections.FoldError{View: v.model.Name, Key: row.Key, Type: "join", Err: err}
+	}
+	fault.Reason, fault.Position = projections.ReasonJoin, r.cfg.Until
+	return fault
 }
 
 // source answers a join: from memory, or from what was loaded.

@@ -2,7 +2,6 @@ package replay
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -147,28 +146,22 @@ func limit(ctx context.Context, l *rate.Limiter, n int) error {
 
 // decode finds out what the page's events touch.
 func (r *replay) decode(stored eventlog.Page) (*page, error) {
-	p := &page{
-		raw: stored.Events, next: stored.Next,
-		events: make([]projections.Event, 0, len(stored.Events)),
-		of:     make([]int32, 0, len(stored.Events)),
+	p := &page{raw: stored.Events, next: stored.Next}
+	events, touches, broken := r.cfg.Set.Prepare(stored.Events)
+	p.events, p.of = events, make([]int32, len(events))
+	at := 0
+	for i := range events {
+		for stored.Events[at].Position != events[i].Meta.Position {
+			at++
+		}
+		p.of[i] = int32(at)
+		events[i].Meta = ownMeta(events[i].Meta)
 	}
-	for i := range stored.Events {
-		e, ok, err := r.cfg.Set.Decode(&stored.Events[i])
-		switch {
-		case err != nil:
-			if err := r.undecodable(p, &stored.Events[i], err); err != nil {
+	for i := range broken {
+		for _, view := range broken[i].Views {
+			if err := r.keyless(p, view, &broken[i]); err != nil {
 				return nil, err
 			}
-		case ok:
-			e.Meta = ownMeta(e.Meta)
-			p.events = append(p.events, e)
-			p.of = append(p.of, int32(i))
-		}
-	}
-	touches, err := r.cfg.Set.Touches(make([]projections.Touch, 0, 2*len(p.events)), p.events)
-	if err != nil {
-		if touches, err = r.touchEach(p); err != nil {
-			return nil, err
 		}
 	}
 	r.sort(p, touches)
@@ -197,6 +190,7 @@ func (r *replay) sort(p *page, touches []projections.Touch) {
 		switch {
 		case !v.whole && r.cfg.Keep != nil && !r.cfg.Keep(v.model, t.Key):
 		case v.done != nil && v.done[slice]:
+		case r.only != nil && !r.only.has(t.View, t.Key, e.Meta.Position.Place()):
 		case r.skip(t.View, t.Key, e.Meta):
 		case r.waits(p, &t, e):
 		default:
@@ -210,71 +204,35 @@ func (r *replay) skip(view int, key string, m projections.Meta) bool {
 	return r.cfg.Skip != nil && r.cfg.Skip(r.views[view].model, key, m.Stream, m.Position.Place())
 }
 
-// touchEach is Touches, event by event and view by view, where some have no key.
-func (r *replay) touchEach(p *page) (touches []projections.Touch, err error) {
-	for i := range p.events {
-		e := p.events[i]
-		for _, v := range e.Route.Views {
-			one := e
-			one.Route = &projections.Route{EventType: e.Route.EventType, Views: []projections.ViewRoute{v}}
-			start := len(touches)
-			touches, err = r.cfg.Set.Touches(touches, []projections.Event{one})
-			for t := range touches[start:] {
-				touches[start+t].Event = i
-			}
-			if err == nil {
-				continue
-			}
-			if !r.views[v.View].folded {
-				continue
-			}
-			touches = touches[:start] // of an event that has a faulty key all wait
-			if err := r.keyless(p, v.View, e.Meta, err); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return touches, nil
-}
-
-// undecodable is an event without a value: in every view that handles its type.
-func (r *replay) undecodable(p *page, e *eventlog.Event, fault error) error {
-	for _, v := range r.cfg.Set.Route(e.Type).Views {
-		if !r.views[v.View].folded {
-			continue
-		}
-		if err := r.keyless(p, v.View, ownMeta(projections.MetaOf(e)), fault); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// keyless is a fault of an event whose row in a view is not known: from here on its
-// stream waits there.
-func (r *replay) keyless(p *page, view int, m projections.Meta, err error) error {
-	if r.skip(view, "", m) {
+// keyless is an event of which it is not known which row of a view it touches: from
+// here on its stream waits there.
+func (r *replay) keyless(p *page, view int, b *projections.Broken) error {
+	v := &r.views[view]
+	m := ownMeta(projections.MetaOf(b.Event))
+	if !v.folded || r.skip(view, "", m) {
 		return nil
 	}
-	var fault *projections.FoldError
-	if r.cfg.Faults == nil || !errors.As(err, &fault) {
-		return err
+	if r.cfg.Faults == nil {
+		return b.Fault
 	}
-	model := r.views[view].model
-	own := *fault
-	own.View, own.Key = model.Name, ""
-	r.streams[rowID{view, m.Stream}] = true
-	p.waiting = append(p.waiting, Waiting{View: model, Stream: m.Stream, EventType: fault.Type, Position: fault.Position, Fault: &own})
+	fault := *b.Fault
+	fault.View, fault.Stream = v.model.Name, m.Stream
+	if id := (rowID{view, m.Stream}); r.streams[id] == 0 {
+		r.streams[id] = m.Position.Place()
+	}
+	p.waiting = append(p.waiting, Waiting{View: v.model, Stream: m.Stream, EventType: fault.Type, Position: fault.Position, Fault: &fault})
 	return nil
 }
 
 // waits says whether a touch waits behind its stream. Its row waits from then on too.
 func (r *replay) waits(p *page, t *projections.Touch, e *projections.Event) bool {
-	if len(r.streams) == 0 || !r.streams[rowID{t.View, e.Meta.Stream}] {
+	if len(r.streams) == 0 {
 		return false
 	}
-	p.waiting = append(p.waiting, Waiting{
-		View: r.views[t.View].model, Key: t.Key, Stream: e.Meta.Stream, EventType: e.Route.EventType, Position: e.Meta.Position,
-	})
+	from, ok := r.streams[rowID{t.View, e.Meta.Stream}]
+	if !ok || e.Meta.Position.Place() <= from {
+		return false
+	}
+	p.waiting = append(p.waiting, r.waiting(t, e))
 	return true
 }

@@ -135,6 +135,8 @@ type turn struct {
 	events  []projections.Event
 	touches []projections.Touch
 	bytes   int64
+	// failed says that rows are half folded; silent that what waits was reported.
+	failed, silent bool
 }
 
 // turnEvents is how many events of a slice are folded at a time.
@@ -152,19 +154,23 @@ func (t *turn) Row(_ int, key string) *projections.Row {
 	return row
 }
 
-// takeTurn folds what was written down of a slice, onto those rows that stayed in
-// memory.
+// takeTurn folds what was written down of a slice, beside those rows that stayed in
+// memory. Where rows fail it folds once more, up to their faults.
 func (r *replay) takeTurn(at int) (rows map[string]*projections.Row, bytes int64, err error) {
-	p := &r.all[at]
-	t := &turn{replay: r, view: p.view, rows: map[string]*projections.Row{}, bytes: p.bytes}
-	for key, row := range p.rows {
-		t.rows[key] = row
+	for again := false; ; again = true {
+		p := &r.all[at]
+		t := &turn{replay: r, view: p.view, rows: map[string]*projections.Row{}, bytes: p.bytes, silent: again}
+		for key, row := range p.rows {
+			t.rows[key] = row
+		}
+		err = r.spill.Each(at, t.record)
+		if err == nil {
+			err = t.fold()
+		}
+		if err != nil || !t.failed {
+			return t.rows, t.bytes, err
+		}
 	}
-	err = r.spill.Each(at, t.record)
-	if err == nil {
-		err = t.fold()
-	}
-	return t.rows, t.bytes, err
 }
 
 func (t *turn) record(record []byte) error {

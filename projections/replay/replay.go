@@ -75,6 +75,8 @@ type replay struct {
 	scratch []byte
 
 	faults
+	// only, unless nil, are the rows to fold, and up to where.
+	only              rowsUntil
 	events, handedOut int64
 	parts, partsOut   int
 }

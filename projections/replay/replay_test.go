@@ -54,6 +54,13 @@ func (c *collector) sink(_ context.Context, s replay.Slice) error {
 	return nil
 }
 
+// keep lets Load find a row.
+func (c *collector) keep(view *projections.Model, row replay.Row) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.kept[view][row.Key] = row.Image
+}
+
 func (c *collector) Load(_ context.Context, source *projections.Model, keys []string) (map[string]any, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -33,8 +33,11 @@ type resident struct {
 	next    int
 }
 
-// Row is the row of the next touch.
+// Row is the row of the next touch. Touches of rows that failed are passed over.
 func (f *resident) Row(view int, key string) *projections.Row {
+	for f.touches[f.next].View != view || f.touches[f.next].Key != key {
+		f.next++
+	}
 	p := &f.all[f.parts[f.next]]
 	t := &f.touches[f.next]
 	f.next++
@@ -64,7 +67,7 @@ func (r *replay) eventShare(p *page, event int) int64 {
 
 // fold folds a page: into rows in memory, and onto disk what touches others.
 func (r *replay) fold(p *page) error {
-	if err := r.report(p.waiting); err != nil {
+	if err := r.report(p.waiting...); err != nil {
 		return err
 	}
 	f := &resident{replay: r, page: p, touches: p.touches, parts: p.parts}
@@ -97,7 +100,7 @@ func (r *replay) sift(p *page) (touches []projections.Touch, parts []int32, err 
 		case part.spilled && part.rows[t.Key] == nil:
 			down = append(down, placed{t, at})
 		case r.isBlocked(t.View, t.Key, p.events[t.Event].Meta.Position.Place()):
-			if err := r.report([]Waiting{r.waiting(&t, &p.events[t.Event])}); err != nil {
+			if err := r.report(r.waiting(&t, &p.events[t.Event])); err != nil {
 				return nil, nil, err
 			}
 		default:

@@ -1,0 +1,190 @@
+package replay_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/time/rate"
+
+	"github.com/readside/readside/projections"
+	"github.com/readside/readside/projections/replay"
+)
+
+// largeStory is a log that takes many times 4 MiB in memory: many rows with long texts,
+// and few rows that very many events touch.
+func largeStory(n int) []streamed {
+	r := rand.New(rand.NewPCG(8, 8))
+	events := story(r, n, n/4)
+	for i := range events {
+		if e, ok := events[i].event.(cargoNoted); ok && i%3 > 0 {
+			events[i].event = shipRenamed{"hot", e.Note}
+			events[i].stream = "hot"
+		}
+		if e, ok := events[i].event.(cargoLoaded); ok {
+			e.Note += strings.Repeat("n", 600)
+			events[i].event = e
+		}
+	}
+	return events
+}
+
+// With 4 MiB for a log that takes many times that, what does not fit goes to disk, the
+// memory stays near the budget, and the rows are the same.
+func TestABudgetOfFourMiBIsKept(t *testing.T) {
+	f := newFixture(t)
+	set := newSet(t)
+	f.append(largeStory(60_000)...)
+	live := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	const budget = 4 << 20
+	before, most, calls := live(), int64(0), 0
+	counted := map[string]int{}
+	sink := func(_ context.Context, s replay.Slice) error {
+		counted[s.View.Name] += len(s.Rows)
+		return nil
+	}
+	result, err := replay.Run(t.Context(), replay.Config{
+		Log: f.log, Set: set, Until: f.end, Budget: budget, Slices: replay.Slices(40<<20, budget), Sources: onDisk{},
+		Progress: func(replay.Progress) {
+			if calls++; calls%20 == 0 {
+				most = max(most, live()-before)
+			}
+		},
+	}, sink)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%+v, rows %v, at most %.1f MiB held in %d looks", result, counted, float64(most)/(1<<20), calls/20)
+	if most > 2*budget || result.Spilled < 2*budget {
+		t.Errorf("%d bytes were held, %d spilled, with a budget of %d", most, result.Spilled, budget)
+	}
+
+	// The same rows as in memory.
+	f.events()
+	c := newCollector(t, set)
+	if _, err := replay.Run(t.Context(), replay.Config{Log: f.log, Set: set, Until: f.end, Budget: budget, Slices: 64, Sources: c}, c.sink); err != nil {
+		t.Fatal(err)
+	}
+	if !cmp.Equal(f.memory(set, nil), c.got) {
+		t.Error("the rows are not those of a fold in memory")
+	}
+}
+
+// onDisk are Sources that know no row: what they would hold is not counted.
+type onDisk struct{}
+
+func (onDisk) Load(context.Context, *projections.Model, []string) (map[string]any, error) {
+	return nil, nil
+}
+
+// A replay that is cancelled or whose sink fails ends soon, and leaves no file.
+func TestEndingEarlyLeavesNothing(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	set := newSet(t)
+	f.append(story(rand.New(rand.NewPCG(9, 9)), 8000, 2000)...)
+	errSink := errors.New("the sink is full")
+	for _, phase := range []string{replay.Reading, replay.Rows} {
+		dir := t.TempDir()
+		ctx, cancel := context.WithCancel(t.Context())
+		c := newCollector(t, set)
+		spilled := int64(0)
+		_, err := replay.Run(ctx, replay.Config{
+			Log: f.log, Set: set, Until: f.end, Budget: 1 << 20, Slices: 32, Dir: dir,
+			Progress: func(p replay.Progress) {
+				if spilled = p.Spilled; p.Phase == phase && p.Spilled > 0 {
+					cancel()
+				}
+			},
+		}, c.sink)
+		cancel()
+		if !errors.Is(err, context.Canceled) || spilled == 0 {
+			t.Errorf("cancelled while %s, %d bytes on disk: %v", phase, spilled, err)
+		}
+		mustBeEmpty(t, dir)
+	}
+	dir := t.TempDir()
+	_, err := replay.Run(t.Context(), replay.Config{Log: f.log, Set: set, Until: f.end, Budget: 1 << 20, Dir: dir},
+		func(context.Context, replay.Slice) error { return errSink })
+	if !errors.Is(err, errSink) {
+		t.Errorf("the sink failed, and the replay answered %v", err)
+	}
+	mustBeEmpty(t, dir)
+}
+
+// A build that goes on asks for the slices that it lacks, and joins with the rows of
+// those that are done.
+func TestDoneSlicesAreNotFoldedAgain(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	set := newSet(t)
+	f.append(story(rand.New(rand.NewPCG(6, 6)), 4000, 100)...)
+	f.events()
+	want := f.memory(set, nil)
+	errCut := errors.New("cut off")
+	c := newCollector(t, set)
+	done := map[string]map[int]bool{"port": {}, "ship": {}, "cargo": {}}
+	left := 20
+	cfg := replay.Config{Log: f.log, Set: set, Until: f.end, Budget: 1 << 20, Slices: 8, Sources: c}
+	sink := func(ctx context.Context, s replay.Slice) error {
+		if left == 0 {
+			return errCut
+		}
+		left--
+		for _, row := range s.Rows { // a table keeps them all
+			if row.State == projections.Live {
+				c.keep(s.View, row)
+			}
+		}
+		done[s.View.Name][s.Number] = true
+		return c.sink(ctx, s)
+	}
+	if _, err := replay.Run(t.Context(), cfg, sink); !errors.Is(err, errCut) {
+		t.Fatal(err)
+	}
+	left = 1000
+	asked := c.asked
+	cfg.Done = func(view *projections.Model, slice int) bool { return done[view.Name][slice] }
+	if _, err := replay.Run(t.Context(), cfg, sink); err != nil {
+		t.Fatal(err) // a slice that came twice is refused by the collector
+	}
+	if diff := cmp.Diff(want, c.got); diff != "" {
+		t.Errorf("the build that went on has other rows:\n%.2000s", diff)
+	}
+	if c.asked == asked {
+		t.Error("the sources that were done were not asked for")
+	}
+}
+
+// The rate bounds the reading: a limiter that has nothing to give stops it.
+func TestTheRateIsKept(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.append(story(rand.New(rand.NewPCG(6, 7)), 1000, 100)...)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	set := newSet(t)
+	limiter := rate.NewLimiter(1, 300) // 300 at once, then one a second
+	var read int64
+	c := newCollector(t, set)
+	_, err := replay.Run(ctx, replay.Config{
+		Log: f.log, Set: set, Until: f.end, PageEvents: 100, Rate: limiter,
+		Progress: func(p replay.Progress) {
+			if read = p.Events; read >= 300 {
+				cancel()
+			}
+		},
+	}, c.sink)
+	if !errors.Is(err, context.Canceled) || read != 300 {
+		t.Errorf("%d events were read, and the replay answered %v", read, err)
+	}
+}
