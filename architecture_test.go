@@ -44,6 +44,7 @@ var rooms = []room{
 	{"projections/replay", []string{"projections", "projections/hot", "eventlog"}, "a private fold reads the log and writes no table"},
 	{"projections/engine/...", []string{"projections", "projections/hot", "projections/cold/...", "projections/engine/...", "projections/replay", "eventlog"},
 		"the engine knows no domain"},
+	{"projections/explain", []string{"projections", "projections/hot", "eventlog"}, "it folds privately and reads one row"},
 	{"projections/projectiontest", []string{"projections", "eventlog"}, "the test kit needs no store"},
 	{"projections/shop/...", []string{"projections", "projections/shop/...", "writemodels/contract", "writemodels/upcasters", "eventlog"},
 		"views are made of published events, never of a service's inside"},
