@@ -35,7 +35,7 @@ select v.view, v.table_name, p.name, p.log, p.incarnation, p.place, p.state,
        coalesce((select e.position from eventlog.events e order by e.position desc limit 1), 0),
        (select e.time from eventlog.events e where e.position > p.place order by e.position limit 1),
        now(),
-       (select count(*) from readside.parked w where w.projector = p.name and w.view = v.view and w.state <> 'discarded'),
+       (select count(*) from (select from readside.parked w where w.projector = p.name and w.view = v.view and w.state <> 'discarded' limit 1000) waiting),
        array(select d.key from unnest($5::text[], $6::text[]) as k (view, key)
                join readside.degraded d on d.projector = p.name and d.view = k.view and d.key = k.key
               where k.view = v.view)

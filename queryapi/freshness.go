@@ -20,7 +20,7 @@ type Freshness struct {
 	// LagEvents is how many events at most are not folded yet.
 	LagEvents int64 `json:"lagEvents"`
 	// Parked is how many events of the view wait because they, or one before them of
-	// the same row, could not be folded.
+	// the same row, could not be folded; counting stops at 1,000.
 	Parked int64 `json:"parked"`
 	// State is BUILDING, CATCHING_UP, LIVE or HALTED.
 	State string `json:"state"`
@@ -59,7 +59,7 @@ func (b *builder) newFreshness() (hot, cold *graphql.Object) {
 			"position":  {Type: str, Description: "The checkpoint, an opaque token.", Resolve: of(func(f *Freshness) any { return f.Position.String() })},
 			"ageMs":     {Type: long, Description: "How long ago the first event that is not folded yet was appended; 0 when there is none.", Resolve: of(func(f *Freshness) any { return f.AgeMs })},
 			"lagEvents": {Type: long, Description: "How many events at most are not folded yet.", Resolve: of(func(f *Freshness) any { return f.LagEvents })},
-			"parked":    {Type: long, Description: "How many of the view's events wait because they, or one before them of the same row, could not be folded.", Resolve: of(func(f *Freshness) any { return f.Parked })},
+			"parked":    {Type: long, Description: "How many of the view's events wait because they, or one before them of the same row, could not be folded; counting stops at 1,000.", Resolve: of(func(f *Freshness) any { return f.Parked })},
 			"state":     {Type: graphql.NewNonNull(state), Resolve: of(func(f *Freshness) any { return f.State })},
 		},
 	})
