@@ -22,6 +22,8 @@ type Touch struct {
 	Key      string
 	// Event is the event's index in its batch.
 	Event int
+	// Row is the row, where whoever folds has found it already.
+	Row *Row
 }
 
 // Rows holds the rows that a batch touches. Row answers the row of a key, an
@@ -122,7 +124,10 @@ func (s *Set) Fold(rows Rows, touches []Touch, events []Event) (err error) {
 	for i = range touches {
 		t := &touches[i]
 		e := &events[t.Event]
-		r := rows.Row(t.View, t.Key)
+		r := t.Row
+		if r == nil {
+			r = rows.Row(t.View, t.Key)
+		}
 		if err := s.views[t.View].apply(r, t.Handling, e.Value, e.Meta, t.Event); err != nil {
 			return s.fault(t.View, t.Key, e, err, hintFor(err))
 		}

@@ -60,6 +60,13 @@ func (m *Model) checkKeyKept(r *Row) error {
 	return nil
 }
 
+// Unjoin zeroes the joined columns of a row, which handlers must not see.
+func (m *Model) Unjoin(r *Row) {
+	if len(m.Joins) > 0 {
+		m.zeroJoined(r)
+	}
+}
+
 func (m *Model) zeroJoined(r *Row) {
 	base := m.base(r.Value)
 	for i := range m.Columns {

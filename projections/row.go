@@ -114,6 +114,10 @@ func (c *Column) isZero(base unsafe.Pointer) bool {
 }
 
 func (c *Column) setZero(base unsafe.Pointer) {
+	if c.Kind == Text && !c.Nullable {
+		*(*string)(c.At(base)) = ""
+		return
+	}
 	c.reflected(base).SetZero()
 }
 

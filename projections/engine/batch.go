@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/readside/readside/eventlog"
@@ -37,68 +38,81 @@ func (b *batch) until(p eventlog.Position) *batch {
 // projections.Rows.
 type folding struct {
 	set   *projections.Set
-	s     *hot.Session
-	batch *batch
-	views []*viewWork
+	cache *cache
+	// in is where rows are loaded, out where writes are gathered.
+	in, out *hot.Session
+	batch   *batch
+	// number is the batch's number in the cache; failed is what ended its folding.
+	number int64
+	failed error
+	views  []*viewWork
+	enc    hot.Encoder
 }
 
 // viewWork is one view's part of a batch.
 type viewWork struct {
-	index int
-	model *projections.Model
-	table *hot.Table
-	rows  map[string]*hot.Stored
-	// sources are live rows of this view that others' joins asked for; nil where there is none.
-	sources map[string]any
+	*cachedView
+	// touched are the rows that the batch's events concern.
+	touched []*cached
+	// changes are those of them that are to be written.
+	changes []hot.Change
 	// changed are the rows of this view that joins of other views must hear of.
 	changed []hot.Source
+	// concerns are for each join the keys of the changed sources that it looks at.
+	concerns map[*projections.JoinModel]map[string]bool
 }
 
-func newFolding(set *projections.Set, s *hot.Session, tables []*hot.Table, b *batch) *folding {
-	f := &folding{set: set, s: s, batch: b}
-	for i, m := range set.Views() {
-		f.views = append(f.views, &viewWork{
-			index: i, model: m, table: tables[i],
-			rows: map[string]*hot.Stored{}, sources: map[string]any{},
-		})
+func newFolding(set *projections.Set, c *cache, in, out *hot.Session, b *batch) *folding {
+	c.batch++
+	f := &folding{set: set, cache: c, in: in, out: out, batch: b, number: c.batch}
+	for _, v := range c.views {
+		f.views = append(f.views, &viewWork{cachedView: v})
 	}
 	return f
 }
 
 // Row is the row that a touch changes.
 func (f *folding) Row(view int, key string) *projections.Row {
-	w := f.views[view]
-	st := w.rows[key]
-	if st == nil {
-		st = &hot.Stored{Row: w.model.NewRow(key)}
-		w.rows[key] = st
-	}
-	return st.Row
+	return f.views[view].rows[key].Row
 }
 
-// load queues the loading of every row that the batch touches.
-func (f *folding) load() {
+// load finds every row that the batch touches, and queues the loading of those that
+// the cache does not know; asked says that there are some.
+func (f *folding) load() (asked bool) {
 	keys := make([][]string, len(f.views))
-	seen := make([]map[string]bool, len(f.views))
-	for i := range seen {
-		seen[i] = map[string]bool{}
-	}
 	for i := range f.batch.touches {
 		t := &f.batch.touches[i]
-		if !seen[t.View][t.Key] {
-			seen[t.View][t.Key] = true
-			keys[t.View] = append(keys[t.View], t.Key)
+		w := f.views[t.View]
+		e, known := f.cache.use(w.cachedView, t.Key)
+		t.Row = e.Row
+		if !known {
+			keys[t.View] = append(keys[t.View], e.Key)
+		}
+		if !e.touched {
+			e.touched = true
+			w.touched = append(w.touched, e)
+			w.model.Unjoin(e.Row)
 		}
 	}
 	for i, w := range f.views {
 		if len(keys[i]) > 0 {
-			w.rows = make(map[string]*hot.Stored, len(keys[i]))
-			w.table.LoadOwn(f.s, keys[i], func(st hot.Stored) { w.rows[st.Key] = &st })
+			asked = true
+			w.table.LoadOwn(f.in, keys[i], func(st hot.Stored) { f.cache.fill(w.rows[st.Key], st) })
 		}
 	}
+	return asked
 }
 
-// write folds and writes; what is left queued goes with the commit.
+// fold loads, folds and gathers the writes; what is left queued goes with the commit.
+func (f *folding) fold(ctx context.Context) error {
+	if f.load() {
+		if err := f.in.Flush(ctx); err != nil {
+			return err
+		}
+	}
+	return f.write(ctx)
+}
+
 func (f *folding) write(ctx context.Context) error {
 	if err := f.set.Fold(f, f.batch.touches, f.batch.events); err != nil {
 		return err
@@ -114,85 +128,79 @@ func (f *folding) write(ctx context.Context) error {
 // finish joins and writes the rows of one view, and brings its sources' changes to
 // the rows that the batch did not touch.
 func (f *folding) finish(ctx context.Context, w *viewWork) error {
-	rows := w.touched()
+	if err := f.change(ctx, w); err != nil {
+		return err
+	}
+	w.table.Write(f.out, w.changes)
+	return f.fanOut(ctx, w)
+}
+
+// change joins the rows of one view and finds those that are to be written.
+func (f *folding) change(ctx context.Context, w *viewWork) error {
+	w.concerned(f)
+	rows := w.folded()
 	if err := f.loadSources(ctx, w, rows); err != nil {
 		return err
 	}
-	changes, err := f.changes(w, rows)
-	if err != nil {
-		return err
-	}
-	if err := w.table.Write(ctx, f.s, changes); err != nil {
-		return err
-	}
-	if err := f.fanOut(ctx, w); err != nil {
-		return err
+	w.changes = make([]hot.Change, 0, len(rows))
+	for _, e := range rows {
+		c, err := f.changeRow(w, &e.Stored)
+		if err != nil {
+			return err
+		}
+		f.cache.settle(e)
+		if !c.Changed() {
+			continue
+		}
+		w.changes = append(w.changes, c)
+		if w.isSource {
+			w.changed = append(w.changed, w.table.Source(e.Row, c))
+		}
 	}
 	return nil
 }
 
-func (w *viewWork) touched() []*hot.Stored {
-	rows := make([]*hot.Stored, 0, len(w.rows))
-	for _, st := range w.rows {
-		if st.Touched >= 0 {
-			rows = append(rows, st)
+// folded are the rows that an event changed, by key: two batches lock rows in the
+// same order, and pages of the index are visited once.
+func (w *viewWork) folded() []*cached {
+	rows := make([]*cached, 0, len(w.touched))
+	for _, e := range w.touched {
+		if e.Touched >= 0 {
+			rows = append(rows, e)
 		}
 	}
-	// By key: two batches lock rows in the same order, and pages of the index are
-	// visited once.
-	slices.SortFunc(rows, func(a, b *hot.Stored) int {
-		if a.Key < b.Key {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(rows, func(a, b *cached) int { return strings.Compare(a.Key, b.Key) })
 	return rows
 }
 
-// changes joins rows and compares them with what is stored.
-func (f *folding) changes(w *viewWork, rows []*hot.Stored) ([]hot.Change, error) {
-	changes := make([]hot.Change, 0, len(rows))
-	isSource := f.isSource(w)
-	for _, st := range rows {
-		img, err := f.joinedImage(w, st.Row)
-		if err != nil {
-			return nil, err
-		}
-		c := hot.Change{Old: st.Image, New: img}
-		if !c.Changed() {
-			continue
-		}
-		changes = append(changes, c)
-		if isSource {
-			w.changed = append(w.changed, w.table.Source(st.Row, c))
+// changeRow joins a row, whose image is what was stored, and gives it its new image.
+func (f *folding) changeRow(w *viewWork, st *hot.Stored) (hot.Change, error) {
+	keep := f.keeps(w, *st)
+	if st.State == projections.Live && !keep {
+		if err := w.model.Join(st.Row, f.source); err != nil {
+			return hot.Change{}, f.placed(err, st.Row)
 		}
 	}
-	return changes, nil
-}
-
-func (f *folding) isSource(w *viewWork) bool {
-	for _, other := range f.views {
-		for _, j := range other.model.Joins {
-			if j.Source == w.model {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// joinedImage computes a row's joined columns and encodes it.
-func (f *folding) joinedImage(w *viewWork, r *projections.Row) (hot.Image, error) {
-	if r.State == projections.Live {
-		if err := w.model.Join(r, f.source); err != nil {
-			return hot.Image{}, f.placed(err, r)
-		}
-	}
-	img, err := w.table.Encode(r)
+	img, err := f.enc.Encode(w.table.Layout, st.Row, st.Image, keep)
 	if err != nil {
-		return img, f.unstorable(w, r, err)
+		return hot.Change{}, f.unstorable(w, st.Row, err)
 	}
-	return img, nil
+	c := w.table.Change(st.Image, img, keep, w.hears)
+	st.Image = img
+	return c, nil
+}
+
+// keeps says that no joined column of a row changes, so that they need not be computed.
+func (f *folding) keeps(w *viewWork, st hot.Stored) bool {
+	if !w.lazy || len(w.model.Joins) == 0 || !w.table.SameSources(st.Image, st.Row) {
+		return false
+	}
+	for _, j := range w.model.Joins {
+		if w.hears(j, j.KeyIn(w.model, st.Row)) {
+			return false
+		}
+	}
+	return true
 }
 
 // placed gives a join's fault the event that touched the row last.

@@ -68,7 +68,9 @@ func readCheckpoint(ctx context.Context, q rower, name, suffix string, start eve
 const forChange = ` for no key update`
 
 const (
-	lockCheckpointSQL = `select place, epoch from readside.projectors where name = $1::text` + forChange
+	// It fails where the place or the epoch is another: nobody moved the checkpoint, took
+	// over, or changed rows since the cache was filled.
+	lockCheckpointSQL = `select 1 / (place = $2::bigint and epoch = $3::bigint)::int from readside.projectors where name = $1::text` + forChange
 	// The compare-and-set: only from the place that the batch was read from, and only
 	// for the owner.
 	moveCheckpointSQL = `update readside.projectors set place = $2::bigint, folded = folded + $3::bigint, state = $4::text, fault = null,

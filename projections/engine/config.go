@@ -26,6 +26,9 @@ type Config struct {
 	Set *projections.Set
 	// BatchEvents bounds the events of one transaction. Default 10,000.
 	BatchEvents int
+	// CacheBytes bounds the memory of the rows that the owner keeps for the batches to
+	// come. Default 128 MiB; negative keeps none.
+	CacheBytes int
 	// LeaseTTL is how long the owner may be silent before another worker takes over.
 	// Default 5 s.
 	LeaseTTL time.Duration
@@ -62,6 +65,7 @@ type Folded struct {
 const (
 	defaultBatchEvents = 10_000
 	maxBatchEvents     = 50_000 // what a page of the log holds at most
+	defaultCacheBytes  = 128 << 20
 
 	defaultLeaseTTL   = 5 * time.Second
 	minLeaseTTL       = 100 * time.Millisecond
@@ -112,6 +116,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.BatchEvents == 0 {
 		c.BatchEvents = defaultBatchEvents
+	}
+	if c.CacheBytes == 0 {
+		c.CacheBytes = defaultCacheBytes
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

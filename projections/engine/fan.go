@@ -11,16 +11,12 @@ import (
 // fanChunk is how many rows a join by a function computes at a time.
 const fanChunk = 2000
 
-// source answers joins: rows of this batch from memory, others as loaded.
+// source answers joins.
 func (f *folding) source(j *projections.JoinModel, key string) any {
-	w := f.work(j.Source)
-	if st, ok := w.rows[key]; ok {
-		if st.State == projections.Live {
-			return st.Value
-		}
-		return nil
+	if e := f.work(j.Source).rows[key]; e != nil && e.State == projections.Live {
+		return e.Value
 	}
-	return w.sources[key]
+	return nil
 }
 
 func (f *folding) work(m *projections.Model) *viewWork {
@@ -28,44 +24,58 @@ func (f *folding) work(m *projections.Model) *viewWork {
 	return f.views[i]
 }
 
-// loadSources loads the sources that the joins of rows need and the batch has not.
-func (f *folding) loadSources(ctx context.Context, w *viewWork, rows []*hot.Stored) error {
-	asked := false
+// concerned notes which changed sources each join of w looks at.
+func (w *viewWork) concerned(f *folding) {
+	w.concerns = map[*projections.JoinModel]map[string]bool{}
 	for _, j := range w.model.Joins {
-		source := f.work(j.Source)
-		missing, err := f.missing(source, w.model, j, rows)
+		changed := hot.ConcernedBy(j, f.work(j.Source).changed)
+		if len(changed) == 0 {
+			continue
+		}
+		keys := make(map[string]bool, len(changed))
+		for _, c := range changed {
+			keys[c.Key] = true
+		}
+		w.concerns[j] = keys
+	}
+}
+
+// hears says that a source which join j looks at changed in this batch.
+func (w *viewWork) hears(j *projections.JoinModel, key string) bool { return w.concerns[j][key] }
+
+// loadSources loads the sources that the joins of rows need and the cache does not know.
+func (f *folding) loadSources(ctx context.Context, w *viewWork, rows []*cached) error {
+	asked := false
+	for i, j := range w.model.Joins {
+		source := w.sources[i]
+		missing, err := f.missing(w, source, j, rows)
 		if err != nil {
 			return err
 		}
 		if len(missing) > 0 {
 			asked = true
-			source.table.LoadSources(f.s, missing, func(st hot.Stored) { source.sources[st.Key] = st.Value })
+			source.table.LoadWhole(f.in, missing, func(st hot.Stored) { f.cache.fill(source.rows[st.Key], st) })
 		}
 	}
 	if !asked {
 		return nil
 	}
-	return f.s.Flush(ctx)
+	return f.in.Flush(ctx)
 }
 
-// missing is the keys of w that join j of view m needs and the batch does not know
-// yet. They are remembered as absent until they are loaded.
-func (f *folding) missing(w *viewWork, m *projections.Model, j *projections.JoinModel, rows []*hot.Stored) (out []string, err error) {
+// missing is the keys of source that join j of w needs and the cache does not know.
+func (f *folding) missing(w *viewWork, source *cachedView, j *projections.JoinModel, rows []*cached) (out []string, err error) {
 	var keys []string
-	for _, st := range rows {
-		if st.State != projections.Live {
+	for _, e := range rows {
+		if e.State != projections.Live || f.keeps(w, e.Stored) {
 			continue
 		}
-		if keys, err = j.SourceKeys(keys[:0], m, st.Row); err != nil {
-			return nil, f.placed(err, st.Row)
+		if keys, err = j.SourceKeys(keys[:0], w.model, e.Row); err != nil {
+			return nil, f.placed(err, e.Row)
 		}
 		for _, key := range keys {
-			if _, ok := w.rows[key]; ok {
-				continue
-			}
-			if _, ok := w.sources[key]; !ok {
-				w.sources[key] = nil
-				out = append(out, key)
+			if e, known := f.cache.use(source, key); !known {
+				out = append(out, e.Key)
 			}
 		}
 	}
@@ -88,10 +98,10 @@ func (f *folding) fanOut(ctx context.Context, w *viewWork) error {
 			continue
 		}
 		var note func(string)
-		if f.isSource(w) {
+		if w.isSource {
 			note = func(key string) { returned[key] = true }
 		}
-		w.table.FanCopy(f.s, j, f.work(j.Source).table.Layout, changed, note)
+		w.table.FanCopy(f.out, j, f.work(j.Source).table.Layout, changed, note)
 	}
 	return f.passOn(ctx, w, returned)
 }
@@ -103,12 +113,12 @@ func (f *folding) fanFunction(ctx context.Context, w *viewWork, j *projections.J
 		sources[i] = c.Key
 	}
 	var keys []string
-	w.table.Dependents(f.s, j, sources, func(key string) {
-		if st, ok := w.rows[key]; !ok || st.Touched < 0 {
+	w.table.Dependents(f.out, j, sources, func(key string) {
+		if !f.wrote(w, key) {
 			keys = append(keys, key)
 		}
 	})
-	if err := f.s.Flush(ctx); err != nil {
+	if err := f.out.Flush(ctx); err != nil {
 		return err
 	}
 	slices.Sort(keys)
@@ -120,41 +130,67 @@ func (f *folding) fanFunction(ctx context.Context, w *viewWork, j *projections.J
 	return nil
 }
 
+// wrote says that the batch's events changed a row, so that its joins have run.
+func (f *folding) wrote(w *viewWork, key string) bool {
+	e := w.rows[key]
+	return e != nil && e.batch == f.cache.batch && e.touched && e.Touched >= 0
+}
+
+// fanRows computes rows anew that the batch did not touch. Those that the cache knows
+// change in it too; the others do not come into it: there may be any number.
 func (f *folding) fanRows(ctx context.Context, w *viewWork, keys []string, returned map[string]bool) error {
-	var rows []*hot.Stored
-	w.table.LoadOwn(f.s, keys, func(st hot.Stored) { rows = append(rows, &st) })
-	if err := f.s.Flush(ctx); err != nil {
-		return err
+	var rows, known []*cached
+	var unknown []string
+	for _, key := range keys {
+		e := w.rows[key]
+		if e == nil {
+			unknown = append(unknown, key)
+			continue
+		}
+		w.model.Unjoin(e.Row)
+		e.Touched = -1
+		known = append(known, e)
 	}
+	if len(unknown) > 0 {
+		w.table.LoadOwn(f.out, unknown, func(st hot.Stored) { rows = append(rows, &cached{Stored: st, view: w.cachedView}) })
+		if err := f.out.Flush(ctx); err != nil {
+			return err
+		}
+	}
+	rows = append(rows, known...)
 	if err := f.loadSources(ctx, w, rows); err != nil {
 		return err
 	}
 	var changes []hot.Change
-	for _, st := range rows {
-		img, err := f.joinedImage(w, st.Row)
+	for _, e := range rows {
+		c, err := f.changeRow(w, &e.Stored)
 		if err != nil {
 			return err
 		}
-		if c := (hot.Change{Old: st.Image, New: img}); c.Changed() {
+		if c.Changed() {
 			changes = append(changes, c)
-			returned[st.Key] = true
+			returned[e.Key] = true
 		}
 	}
-	return w.table.Write(ctx, f.s, changes)
+	for _, e := range known {
+		f.cache.settle(e)
+	}
+	w.table.Write(f.out, changes)
+	return nil
 }
 
 // passOn adds rows that only their joins changed to those that views further down
 // must hear of.
 func (f *folding) passOn(ctx context.Context, w *viewWork, returned map[string]bool) error {
-	if !f.isSource(w) || !f.hasCopies(w) {
+	if !w.isSource || len(w.model.Joins) == 0 {
 		return nil
 	}
-	if err := f.s.Flush(ctx); err != nil { // the copies' answers
+	if err := f.out.Flush(ctx); err != nil { // the copies' answers
 		return err
 	}
 	keys := make([]string, 0, len(returned))
 	for key := range returned {
-		if st, ok := w.rows[key]; !ok || st.Touched < 0 {
+		if !f.wrote(w, key) {
 			keys = append(keys, key)
 		}
 	}
@@ -162,11 +198,10 @@ func (f *folding) passOn(ctx context.Context, w *viewWork, returned map[string]b
 		return nil
 	}
 	slices.Sort(keys)
-	w.table.LoadSources(f.s, keys, func(st hot.Stored) {
-		w.sources[st.Key] = st.Value
-		w.changed = append(w.changed, hot.Joined(st))
+	w.table.LoadWhole(f.out, keys, func(st hot.Stored) {
+		e, _ := f.cache.use(w.cachedView, st.Key)
+		f.cache.fill(e, st)
+		w.changed = append(w.changed, hot.Joined(e.Stored))
 	})
-	return f.s.Flush(ctx)
+	return f.out.Flush(ctx)
 }
-
-func (f *folding) hasCopies(w *viewWork) bool { return len(w.model.Joins) > 0 }

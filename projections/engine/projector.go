@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -135,6 +136,11 @@ type worker struct {
 	conn    *pgx.Conn
 	session *hot.Session
 	tables  []*hot.Table
+	// cache is the folder's while batches are folded ahead.
+	cache *cache
+	ahead *ahead
+	// committed is the number of the last batch that is.
+	committed atomic.Int64
 	// building says that readers do not see the views yet.
 	building bool
 	// at is the checkpoint.
@@ -176,6 +182,7 @@ func (w *worker) prepare(ctx context.Context) (err error) {
 		w.tables[i] = hot.NewTable(l, g.table)
 		w.building = w.building || g.state == genBuilding
 	}
+	w.cache = newCache(w.cfg.Set, w.tables, w.cfg.CacheBytes)
 	w.session, err = hot.NewSession(ctx, w.conn.PgConn())
 	return err
 }
@@ -216,9 +223,22 @@ func (w *worker) follow(ctx context.Context) error {
 	}
 	r := startReader(ctx, w.cfg, w.at)
 	defer r.close()
+	batches := (<-chan *batch)(r.batches)
+	if w.cache.flat() {
+		if err := w.foldAhead(ctx, batches); err != nil {
+			return err
+		}
+		defer w.stopAhead()
+		batches = nil
+	}
 	for {
 		select {
-		case b := <-r.batches:
+		case f := <-w.folded():
+			if err := w.advance(ctx, f.batch, f); err != nil {
+				return err
+			}
+			w.healthy()
+		case b := <-batches:
 			if err := w.fold(ctx, b); err != nil {
 				return err
 			}
@@ -243,8 +263,11 @@ func (w *worker) activateEmpty(ctx context.Context) error {
 }
 
 // fold folds a batch, and where it faults, what stands before the fault.
-func (w *worker) fold(ctx context.Context, b *batch) error {
-	err := w.apply(ctx, b)
+func (w *worker) fold(ctx context.Context, b *batch) error { return w.advance(ctx, b, nil) }
+
+// advance is fold for a batch that may be folded already, by f.
+func (w *worker) advance(ctx context.Context, b *batch, f *folding) error {
+	err := w.commit(ctx, b, f)
 	var fault *projections.FoldError
 	if err == nil && b.fault != nil {
 		return w.halt(ctx, b.fault)
@@ -252,6 +275,7 @@ func (w *worker) fold(ctx context.Context, b *batch) error {
 	if !errors.As(err, &fault) {
 		return err
 	}
+	w.stopAhead()
 	if !fault.Position.IsZero() && fault.Position.Place() > b.from.Place()+1 {
 		if err := w.applyBefore(ctx, b.from, fault.Position); err != nil && !errors.As(err, new(*projections.FoldError)) {
 			return err
@@ -288,11 +312,19 @@ func (w *worker) halt(ctx context.Context, fault *projections.FoldError) error {
 }
 
 // apply folds a batch in one transaction.
-func (w *worker) apply(ctx context.Context, b *batch) error {
+func (w *worker) apply(ctx context.Context, b *batch) error { return w.commit(ctx, b, nil) }
+
+// commit is apply for a batch that may be folded already, by f.
+func (w *worker) commit(ctx context.Context, b *batch, f *folding) error {
 	started := time.Now()
-	if err := w.transact(ctx, b); err != nil {
+	if err := w.transact(ctx, b, f); err != nil {
 		w.rollback(ctx)
 		return err
+	}
+	if f == nil {
+		w.cache.trim(w.cache.batch)
+	} else {
+		w.committed.Store(f.number)
 	}
 	w.at = b.next
 	w.building = w.building && (!b.caughtUp || w.rebuilds != "")
@@ -302,23 +334,21 @@ func (w *worker) apply(ctx context.Context, b *batch) error {
 	return nil
 }
 
-func (w *worker) transact(ctx context.Context, b *batch) error {
-	f := newFolding(w.cfg.Set, w.session, w.tables, b)
-	var place, epoch int64
+func (w *worker) transact(ctx context.Context, b *batch, f *folding) error {
+	if f != nil && f.failed != nil {
+		return f.failed
+	}
 	w.session.Queue("begin")
-	w.session.Add(hot.Op{SQL: lockCheckpointSQL, Params: [][]byte{[]byte(w.name)}, Rows: 1, Each: hot.Int64s(&place, &epoch)})
-	f.load()
-	if err := w.session.Flush(ctx); err != nil {
-		return err
-	}
-	if epoch != w.lease.epoch {
-		return errFenced
-	}
-	if place != b.from.Place() {
-		return errMoved
-	}
-	if err := f.write(ctx); err != nil {
-		return err
+	w.session.Add(hot.Op{SQL: lockCheckpointSQL, Rows: 1, Checked: true, Otherwise: errFenced, Params: [][]byte{
+		[]byte(w.name), hot.Int64(b.from.Place()), hot.Int64(w.lease.epoch),
+	}})
+	if f == nil {
+		f = newFolding(w.cfg.Set, w.cache, w.session, w.session, b)
+		if err := f.fold(ctx); err != nil {
+			return err
+		}
+	} else {
+		w.session.Add(f.out.Take()...)
 	}
 	events, last := b.folded()
 	state := w.stateAfter(b)
@@ -326,13 +356,9 @@ func (w *worker) transact(ctx context.Context, b *batch) error {
 		w.session.Add(hot.Op{SQL: activateSQL, Params: [][]byte{[]byte(w.name)}, Rows: len(w.tables)})
 	}
 	w.session.Add(hot.Op{SQL: moveCheckpointSQL, Rows: 1, Params: [][]byte{
-		[]byte(w.name), hot.Int64(b.next.Place()), hot.Int64(int64(events)), []byte(state), hot.TimeOrNull(last), hot.Int64(place), hot.Int64(epoch),
+		[]byte(w.name), hot.Int64(b.next.Place()), hot.Int64(int64(events)), []byte(state), hot.TimeOrNull(last), hot.Int64(b.from.Place()), hot.Int64(w.lease.epoch),
 	}})
-	if err := w.session.Flush(ctx); err != nil {
-		return err // a write that did not find its row must not be committed with the rest
-	}
-	w.session.Queue("commit")
-	return w.session.Flush(ctx)
+	return w.session.Commit(ctx) // with nothing that did not find its row
 }
 
 // stateAfter is what the projector is after a batch.
@@ -349,6 +375,9 @@ func (w *worker) stateAfter(b *batch) string {
 // rollback ends a failed transaction. Where the connection is gone, so is the transaction.
 func (w *worker) rollback(ctx context.Context) {
 	w.session.Discard()
+	if w.ahead == nil {
+		w.cache.drop()
+	}
 	if !w.conn.IsClosed() {
 		_, _ = w.conn.Exec(ctx, "rollback")
 	}

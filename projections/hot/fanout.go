@@ -100,7 +100,7 @@ func (l *Layout) Source(r *projections.Row, c Change) Source {
 	if r.State == projections.Live {
 		changed := everyColumn
 		if !c.Old.IsZero() {
-			changed = differing(c.Old, c.New)
+			changed = c.set()
 		}
 		if changed&(1<<l.state) != 0 {
 			changed = everyColumn // it was born

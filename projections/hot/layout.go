@@ -17,6 +17,9 @@ type Layout struct {
 	columns []tableColumn
 	state   int
 	links   []*projections.JoinModel
+	// copies are the joins that copy; copied the columns that they fill.
+	copies []*projections.JoinModel
+	copied columnSet
 }
 
 type tableColumn struct {
@@ -56,10 +59,14 @@ func NewLayout(m *projections.Model) (*Layout, error) {
 			})
 		} else {
 			l.columns[j.On].indexed = true
+			l.copies = append(l.copies, j)
 		}
 	}
 	if len(l.columns) > maxColumns {
 		return nil, fmt.Errorf("view %s has %d columns, %d with those that the engine adds; at most %d: gather some in a json column", m.Name, len(m.Columns), len(l.columns), maxColumns)
+	}
+	for _, j := range l.copies {
+		l.copied |= pairSet(j)
 	}
 	return l, nil
 }
@@ -81,39 +88,6 @@ func (l *Layout) names() string {
 		names[i] = quote(c.name)
 	}
 	return strings.Join(names, ", ")
-}
-
-// Encode is the image of r. An error says which column cannot be stored and why.
-func (l *Layout) Encode(r *projections.Row) (Image, error) {
-	img := Image{cells: make([]byte, 0, 256), ends: make([]int32, 0, len(l.columns))}
-	base := l.Model.Base(r.Value)
-	var err error
-	for i := range l.Model.Columns {
-		c := &l.Model.Columns[i]
-		start := len(img.cells)
-		if img.cells, err = appendCell(img.cells, c, base); err != nil {
-			return Image{}, fmt.Errorf("column %s: %w", c.Name, err)
-		}
-		if n := len(img.cells) - start - 4; n > maxIndexedBytes && l.columns[i].indexed {
-			return Image{}, fmt.Errorf("column %s: %d bytes are too many for a column with an index: at most %d", c.Name, n, maxIndexedBytes)
-		}
-		img.ends = append(img.ends, int32(len(img.cells)))
-	}
-	img.cells = be.AppendUint16(be.AppendUint32(img.cells, 2), uint16(r.State))
-	img.ends = append(img.ends, int32(len(img.cells)))
-	for _, j := range l.links {
-		var keys []string
-		if r.State == projections.Live {
-			if keys, err = j.SourceKeys(nil, l.Model, r); err != nil {
-				return Image{}, err
-			}
-		}
-		if img.cells, err = appendTexts(img.cells, keys); err != nil {
-			return Image{}, fmt.Errorf("keys of the join with %s: %w", j.Source.Name, err)
-		}
-		img.ends = append(img.ends, int32(len(img.cells)))
-	}
-	return img, nil
 }
 
 // image puts the raw values of a query's row together.

@@ -64,7 +64,8 @@ const copyChunk = 20_000
 func (t *Table) CopyAll(ctx context.Context, conn *pgconn.PgConn, rows []Image) error {
 	s := &Session{conn: conn}
 	for chunk := range slices.Chunk(rows, copyChunk) {
-		if err := t.copyRows(ctx, s, chunk); err != nil {
+		t.copyRows(s, chunk)
+		if err := s.Flush(ctx); err != nil {
 			return err
 		}
 	}

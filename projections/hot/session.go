@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -16,7 +17,9 @@ import (
 type Session struct {
 	conn     *pgconn.PgConn
 	prepared map[string]string
-	queue    []Op
+	// checked are the statements that check themselves, by those that do not.
+	checked map[string]string
+	queue   []Op
 }
 
 // Op is one statement. Parameters and results are in binary form.
@@ -27,6 +30,14 @@ type Op struct {
 	Each func(values [][]byte) error
 	// Rows, where not negative, is how many rows the statement must affect.
 	Rows int
+
+	// Checked says that the statement itself fails with a division by zero where what it
+	// must find is not there; Otherwise, unless nil, is the error then.
+	Checked   bool
+	Otherwise error
+
+	// copy is what a COPY sends, instead of parameters.
+	copy []byte
 }
 
 // anyRows says that a statement may affect any number of rows.
@@ -45,7 +56,7 @@ func NewSession(ctx context.Context, conn *pgconn.PgConn) (*Session, error) {
 	if _, err := conn.Exec(ctx, settings).ReadAll(); err != nil {
 		return nil, fmt.Errorf("prepare the projector's connection: %w", err)
 	}
-	return &Session{conn: conn, prepared: map[string]string{}}, nil
+	return &Session{conn: conn, prepared: map[string]string{}, checked: map[string]string{}}, nil
 }
 
 // Queue gathers a statement without a result.
@@ -53,8 +64,19 @@ func (s *Session) Queue(sql string, params ...[]byte) {
 	s.Add(Op{SQL: sql, Params: params, Rows: anyRows})
 }
 
-// Add gathers a statement.
-func (s *Session) Add(op Op) { s.queue = append(s.queue, op) }
+// Add gathers statements.
+func (s *Session) Add(ops ...Op) { s.queue = append(s.queue, ops...) }
+
+// NewScript is a session without a connection: what is gathered in it is taken out
+// and sent over another one.
+func NewScript() *Session { return &Session{} }
+
+// Take takes what was gathered.
+func (s *Session) Take() []Op {
+	ops := s.queue
+	s.queue = nil
+	return ops
+}
 
 // Exec sends statements without parameters that cannot be prepared together, such as
 // DDL, after those that were queued.
@@ -68,11 +90,30 @@ func (s *Session) Exec(ctx context.Context, sql string) error {
 	return nil
 }
 
-// Flush sends what was queued and hands out the results. After an error the
-// transaction is lost and the queue empty.
+// Flush sends what was queued and hands out the results: in one round trip, but for
+// a COPY, which is one of its own. After an error the transaction is lost and the
+// queue empty.
 func (s *Session) Flush(ctx context.Context) error {
-	ops := s.queue
-	s.queue = nil
+	ops := s.Take()
+	for len(ops) > 0 {
+		n := slices.IndexFunc(ops, func(op Op) bool { return op.copy != nil })
+		if n < 0 {
+			n = len(ops)
+		}
+		if err := s.send(ctx, ops[:n]); err != nil {
+			return err
+		}
+		if ops = ops[n:]; len(ops) > 0 {
+			if err := s.copyIn(ctx, ops[0]); err != nil {
+				return err
+			}
+			ops = ops[1:]
+		}
+	}
+	return nil
+}
+
+func (s *Session) send(ctx context.Context, ops []Op) error {
 	if len(ops) == 0 {
 		return nil
 	}
@@ -98,7 +139,7 @@ var binaryFormat = []int16{1}
 func (op Op) results(p *pgconn.Pipeline) error {
 	got, err := p.GetResults()
 	if err != nil {
-		return fmt.Errorf("%s: %w", abridge(op.SQL), err)
+		return op.failed(err)
 	}
 	r, ok := got.(*pgconn.ResultReader)
 	if !ok {
@@ -113,7 +154,7 @@ func (op Op) results(p *pgconn.Pipeline) error {
 	tag, err := r.Close()
 	switch {
 	case err != nil:
-		return fmt.Errorf("%s: %w", abridge(op.SQL), err)
+		return op.failed(err)
 	case eachErr != nil:
 		return eachErr
 	case op.Rows != anyRows && tag.RowsAffected() != int64(op.Rows):
@@ -134,13 +175,25 @@ func (e *RowsError) Error() string {
 	return fmt.Sprintf("%s: affected %d rows, not %d: somebody else writes to the table", e.SQL, e.Got, e.Want)
 }
 
+// unprepared is how many different statements the session has not seen.
+func (s *Session) unprepared(ops []Op) int {
+	unseen := map[string]bool{}
+	for _, op := range ops {
+		if _, ok := s.prepared[op.SQL]; !ok {
+			unseen[op.SQL] = true
+		}
+	}
+	return len(unseen)
+}
+
 // prepare makes ready the statements that the session has not seen, in one round trip.
 func (s *Session) prepare(ctx context.Context, ops []Op) error {
-	if len(s.prepared)+len(ops) > maxPrepared {
+	if s.unprepared(ops)+len(s.prepared) > maxPrepared {
 		if _, err := s.conn.Exec(ctx, "deallocate all").ReadAll(); err != nil {
 			return err
 		}
 		clear(s.prepared)
+		clear(s.checked)
 	}
 	var p *pgconn.Pipeline
 	var added []string
@@ -175,17 +228,14 @@ func (s *Session) prepare(ctx context.Context, ops []Op) error {
 	return err
 }
 
-// copyIn sends rows in COPY's binary form, after those statements that were queued.
-func (s *Session) copyIn(ctx context.Context, sql string, data []byte, rows int) error {
-	if err := s.Flush(ctx); err != nil {
-		return err
-	}
-	tag, err := s.conn.CopyFrom(ctx, bytes.NewReader(data), sql)
+// copyIn sends rows in COPY's binary form.
+func (s *Session) copyIn(ctx context.Context, op Op) error {
+	tag, err := s.conn.CopyFrom(ctx, bytes.NewReader(op.copy), op.SQL)
 	if err != nil {
-		return fmt.Errorf("%s: %w", abridge(sql), err)
+		return fmt.Errorf("%s: %w", abridge(op.SQL), err)
 	}
-	if tag.RowsAffected() != int64(rows) {
-		return &RowsError{SQL: abridge(sql), Want: rows, Got: tag.RowsAffected()}
+	if tag.RowsAffected() != int64(op.Rows) {
+		return &RowsError{SQL: abridge(op.SQL), Want: op.Rows, Got: tag.RowsAffected()}
 	}
 	return nil
 }

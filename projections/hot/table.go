@@ -1,8 +1,9 @@
 package hot
 
 import (
-	"context"
+	"cmp"
 	"fmt"
+	"maps"
 	"math/bits"
 	"slices"
 	"strings"
@@ -31,16 +32,16 @@ type Stored struct {
 
 // LoadOwn queues the loading of rows with their own columns only, for handlers.
 func (t *Table) LoadOwn(s *Session, keys []string, each func(Stored)) {
-	t.load(s, keys, own, "", each)
+	t.load(s, keys, own, each)
 }
 
-// LoadSources queues the loading of live rows, whole, for joins.
-func (t *Table) LoadSources(s *Session, keys []string, each func(Stored)) {
-	t.load(s, keys, whole, fmt.Sprintf(" and %s = %d", StateColumn, projections.Live), each)
+// LoadWhole queues the loading of rows with their joined columns, for joins.
+func (t *Table) LoadWhole(s *Session, keys []string, each func(Stored)) {
+	t.load(s, keys, whole, each)
 }
 
-func (t *Table) load(s *Session, keys []string, p part, where string, each func(Stored)) {
-	sql := fmt.Sprintf("select %s from %s where %s = any($1::text[])%s", t.names(), qualified(t.Name), quote(t.key()), where)
+func (t *Table) load(s *Session, keys []string, p part, each func(Stored)) {
+	sql := fmt.Sprintf("select %s from %s where %s = any($1::text[])", t.names(), qualified(t.Name), quote(t.key()))
 	s.Add(Op{SQL: sql, Params: [][]byte{texts(keys)}, Rows: anyRows, Each: t.rows(p, each)})
 }
 
@@ -65,50 +66,39 @@ func texts(keys []string) []byte {
 	return buf[4:]
 }
 
-// Change is a row that was Old and becomes New; Old is zero for a new row.
-type Change struct {
-	Old, New Image
-}
-
-// Changed says whether anything differs.
-func (c Change) Changed() bool { return c.Old.IsZero() || differing(c.Old, c.New) != 0 }
-
 // smallWrite is how many rows are written one statement each, all in one round trip;
 // more go by COPY and by arrays.
 const smallWrite = 24
 
 // Write queues the changes: new rows by COPY, changed ones by one UPDATE for each
 // set of columns that changed.
-func (t *Table) Write(ctx context.Context, s *Session, changes []Change) error {
+func (t *Table) Write(s *Session, changes []Change) {
 	var added []Image
-	changed := map[columnSet][]Image{}
+	changed := updates{}
 	for _, c := range changes {
 		if c.Old.IsZero() {
 			added = append(added, c.New)
-		} else if set := differing(c.Old, c.New); set != 0 {
-			changed[set] = append(changed[set], c.New)
+		} else if set := c.set(); set != 0 {
+			changed.add(updateGroup{set, c.kept}, c.New)
 		}
 	}
-	if err := t.insert(ctx, s, added); err != nil {
-		return err
-	}
+	t.insert(s, added)
 	t.update(s, changed)
-	return nil
 }
 
-func (t *Table) insert(ctx context.Context, s *Session, rows []Image) error {
-	if len(rows) <= smallWrite {
-		sql := t.insertOne()
-		for _, img := range rows {
-			s.Add(Op{SQL: sql, Params: t.params(img), Rows: 1})
-		}
-		return nil
+func (t *Table) insert(s *Session, rows []Image) {
+	if len(rows) > smallWrite {
+		t.copyRows(s, rows)
+		return
 	}
-	return t.copyRows(ctx, s, rows)
+	sql := t.insertOne()
+	for _, img := range rows {
+		s.Add(Op{SQL: sql, Params: t.params(img), Rows: 1})
+	}
 }
 
-func (t *Table) copyRows(ctx context.Context, s *Session, rows []Image) error {
-	return s.copyIn(ctx, fmt.Sprintf("copy %s (%s) from stdin (format binary)", qualified(t.Name), t.names()), t.copyData(rows), len(rows))
+func (t *Table) copyRows(s *Session, rows []Image) {
+	s.Add(Op{SQL: fmt.Sprintf("copy %s (%s) from stdin (format binary)", qualified(t.Name), t.names()), copy: t.copyData(rows), Rows: len(rows)})
 }
 
 func (t *Table) insertOne() string {
@@ -145,37 +135,55 @@ func (t *Table) copyData(rows []Image) []byte {
 // than many statements.
 const maxUpdates = 8
 
-func (t *Table) update(s *Session, changed map[columnSet][]Image) {
-	if len(changed) > maxUpdates {
-		changed = merged(changed)
+// updateGroup is rows that one UPDATE writes: those of one set of changed columns.
+// Images that kept joined columns are written apart from the others, since what they
+// kept may not be what the table has.
+type updateGroup struct {
+	set  columnSet
+	kept bool
+}
+
+type updates map[updateGroup][]Image
+
+func (u updates) add(g updateGroup, rows ...Image) { u[g] = append(u[g], rows...) }
+
+func (u updates) sorted() []updateGroup {
+	return slices.SortedFunc(maps.Keys(u), func(a, b updateGroup) int {
+		if c := cmp.Compare(a.set, b.set); c != 0 || a.kept == b.kept {
+			return c
+		}
+		if a.kept {
+			return -1
+		}
+		return 1
+	})
+}
+
+// merged is one group of rows that kept joined columns and one of the others.
+func (u updates) merged() updates {
+	union := map[bool]columnSet{}
+	for g := range u {
+		union[g.kept] |= g.set
 	}
-	for _, set := range sortedSets(changed) {
-		rows := changed[set]
-		if len(rows) <= smallWrite || set&t.linkSet() != 0 {
-			t.updateEach(s, set, rows)
+	out := updates{}
+	for _, g := range u.sorted() {
+		out.add(updateGroup{union[g.kept], g.kept}, u[g]...)
+	}
+	return out
+}
+
+func (t *Table) update(s *Session, changed updates) {
+	if len(changed) > maxUpdates {
+		changed = changed.merged()
+	}
+	for _, g := range changed.sorted() {
+		rows := changed[g]
+		if len(rows) <= smallWrite || g.set&t.linkSet() != 0 {
+			t.updateEach(s, g.set, rows)
 		} else {
-			t.updateAll(s, set, rows)
+			t.updateAll(s, g.set, rows)
 		}
 	}
-}
-
-func merged(changed map[columnSet][]Image) map[columnSet][]Image {
-	var union columnSet
-	var rows []Image
-	for _, set := range sortedSets(changed) {
-		union |= set
-		rows = append(rows, changed[set]...)
-	}
-	return map[columnSet][]Image{union: rows}
-}
-
-func sortedSets(changed map[columnSet][]Image) []columnSet {
-	sets := make([]columnSet, 0, len(changed))
-	for set := range changed {
-		sets = append(sets, set)
-	}
-	slices.Sort(sets)
-	return sets
 }
 
 func (t *Table) updateEach(s *Session, set columnSet, rows []Image) {

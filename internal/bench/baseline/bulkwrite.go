@@ -112,9 +112,7 @@ func (w *BulkWrite) Run(ctx context.Context, conn *pgconn.PgConn) error {
 	for _, b := range w.batches {
 		s.Queue("begin")
 		for view, t := range w.tables {
-			if err := t.Write(ctx, s, b.changes[view]); err != nil {
-				return err
-			}
+			t.Write(s, b.changes[view])
 			for _, j := range t.Model.Joins {
 				if changed := hot.ConcernedBy(j, b.sources[0]); len(changed) > 0 {
 					t.FanCopy(s, j, w.tables[0].Layout, changed, nil)

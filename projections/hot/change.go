@@ -1,0 +1,75 @@
+package hot
+
+import (
+	"bytes"
+
+	"github.com/readside/readside/projections"
+)
+
+// Change is a row that was Old and becomes New; Old is zero for a new row.
+type Change struct {
+	Old, New Image
+
+	// unknown are columns in which Old may not be what the table has, and which are
+	// not compared; written are those of them that are written in any case.
+	unknown, written columnSet
+	// kept says that New took the unknown columns over from Old.
+	kept bool
+}
+
+// Changed says whether anything is to be written.
+func (c Change) Changed() bool { return c.Old.IsZero() || c.set() != 0 }
+
+// set is the columns to be written into a row that is there.
+func (c Change) set() columnSet { return differing(c.Old, c.New)&^c.unknown | c.written }
+
+// Change compares a row with what was stored of it. What copies filled in Old may be
+// out of date, since a changed source is brought to the rows by one UPDATE that tells
+// nobody which. It need not be known: in the table a copied column is always what
+// the row's source had before this batch. So it changes if the row copies from
+// another source now, or if the source changed in this batch, which changed says.
+// kept says that New took its copied columns over from Old.
+func (l *Layout) Change(old, now Image, kept bool, changed func(j *projections.JoinModel, key string) bool) Change {
+	c := Change{Old: old, New: now}
+	// The joined columns of a row that does not live are zero, in the table as in Old.
+	if len(l.copies) == 0 || old.IsZero() || l.stateOf(old) != projections.Live {
+		return c
+	}
+	c.unknown, c.kept = l.copied, kept
+	if l.stateOf(now) != projections.Live {
+		c.written = l.copied
+		return c
+	}
+	for _, j := range l.copies {
+		if !bytes.Equal(old.cell(j.On), now.cell(j.On)) || changed(j, string(now.value(j.On))) {
+			c.written |= pairSet(j)
+		}
+	}
+	return c
+}
+
+// SameSources says that row r copies from the same sources as when old was made, so
+// that none of its copied columns changes but by a change of a source.
+func (l *Layout) SameSources(old Image, r *projections.Row) bool {
+	if old.IsZero() || l.stateOf(old) != projections.Live || r.State != projections.Live {
+		return false
+	}
+	for _, j := range l.copies {
+		if string(old.value(j.On)) != j.KeyIn(l.Model, r) {
+			return false
+		}
+	}
+	return true
+}
+
+func (l *Layout) stateOf(img Image) projections.State {
+	return projections.State(be.Uint16(img.value(l.state)))
+}
+
+// pairSet is the columns that a copy fills.
+func pairSet(j *projections.JoinModel) (s columnSet) {
+	for _, p := range j.Pairs {
+		s |= 1 << p.To
+	}
+	return s
+}
