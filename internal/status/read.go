@@ -12,24 +12,36 @@ import (
 	"github.com/readside/readside/eventlog"
 )
 
-// checkpointsSQL reads all checkpoints in one snapshot with the head of the log, and
-// when the first event that each has still to fold was appended: a probe of the log's
-// primary key each.
+// checkpointsSQL reads all checkpoints in one snapshot with the head of the log: who
+// works for each, how far its first build is, and when the first event that it has
+// still to fold was appended, a probe of the log's primary key. A hot projector's owner
+// has a lease and a server process that lives; a cold one's holds a lock.
 const checkpointsSQL = `
 with checkpoints as (
-  select name, 'hot' as kind, log, incarnation, place, state, fault::text, updated_at from readside.projectors
+  select p.name, 'hot' as kind, p.log, p.incarnation, p.place, p.state, p.fault::text, greatest(p.updated_at, b.updated_at) as updated_at,
+         coalesce(p.rebuilds, '') as rebuilds, coalesce(b.read, 0) as read, l.host, l.process,
+         extract(epoch from greatest(l.expires_at, clock_timestamp()) - clock_timestamp())::float8 as lease_left,
+         coalesce(l.expires_at > clock_timestamp() and readside.owner_lives(p.name), false) as worked_for
+    from readside.projectors p
+    left join readside.leases l on l.projector = p.name
+    left join readside.builds b on b.projector = p.name and p.state = 'building'
   union all
-  select name, 'cold', log, incarnation, place, state, fault::text, updated_at from readside.cold_checkpoint)
-select c.name, c.kind, c.log::text, c.incarnation, c.place, c.state, c.fault, c.updated_at,
+  select c.name, 'cold', c.log, c.incarnation, c.place, c.state, c.fault::text, c.updated_at, '', 0, null, null, null,
+         exists (select from pg_locks k where k.locktype = 'advisory' and k.objsubid = 1 and k.granted
+                   and k.database = (select d.oid from pg_database d where d.datname = current_database())
+                   and (k.classid::bigint << 32 | k.objid::bigint) = hashtextextended('readside.cold:' || c.name, 0))
+    from readside.cold_checkpoint c)
+select c.name, c.kind, c.log::text, c.incarnation, c.place, c.state, c.fault, c.updated_at, c.rebuilds, c.read, c.host, c.process, c.lease_left, c.worked_for,
        (select e.time from eventlog.events e where e.position > c.place order by e.position limit 1)
   from checkpoints c order by c.kind desc, c.name`
 
 const headSQL = `select coalesce((select position from eventlog.events order by position desc limit 1), 0), now()`
 
-// A view's table is of the version that stands highest: older ones are of older code.
+// Every generation that is read or written, with the events that wait in it.
 const viewsSQL = `
-select distinct on (view) view, version, generation, table_name, projector
-  from readside.views where state = 'live' order by view, version desc`
+select v.view, v.version, v.generation, v.table_name, v.projector, v.state = 'building',
+       (select count(*) from readside.parked w where w.projector = v.projector and w.view = v.view and w.state <> 'discarded')
+  from readside.views v where v.state <> 'retired' order by v.view, v.version desc, v.projector`
 
 // The tables of the generation that analysts see; during a rebuild there is another.
 const coldSQL = `
@@ -46,6 +58,10 @@ type checkpoint struct {
 	fault        []byte
 	updatedAt    time.Time
 	waitingSince *time.Time
+	rebuilds     string
+	read         int64 // by a first build
+	workedFor    bool
+	owner        *Owner
 }
 
 // reading is a report on its way.
@@ -98,7 +114,7 @@ func (r *reading) projectors(ctx context.Context) error {
 	found, err := pgx.CollectRows(rows, scanCheckpoint)
 	for _, c := range found {
 		r.checkpoints[c.kind+" "+c.name] = c
-		p := Projector{Name: c.name, Kind: c.kind, Fault: fault(c.fault)}
+		p := Projector{Name: c.name, Kind: c.kind, Rebuilds: c.rebuilds, Owner: c.owner, Fault: fault(c.fault)}
 		p.Progress = r.progress(c, c.position.Place())
 		r.report.Projectors = append(r.report.Projectors, p)
 	}
@@ -109,7 +125,14 @@ func scanCheckpoint(row pgx.CollectableRow) (c checkpoint, err error) {
 	var log uuid.UUID
 	var incarnation int32
 	var place int64
-	err = row.Scan(&c.name, &c.kind, &log, &incarnation, &place, &c.state, &c.fault, &c.updatedAt, &c.waitingSince)
+	var host *string
+	var process *int
+	var left *float64
+	err = row.Scan(&c.name, &c.kind, &log, &incarnation, &place, &c.state, &c.fault, &c.updatedAt,
+		&c.rebuilds, &c.read, &host, &process, &left, &c.workedFor, &c.waitingSince)
+	if c.workedFor && host != nil && process != nil && left != nil {
+		c.owner = &Owner{Host: *host, Process: *process, LeaseLeftSeconds: *left}
+	}
 	c.position = eventlog.NewPosition(log, incarnation, place)
 	return c, err
 }
@@ -120,7 +143,7 @@ func (r *reading) progress(c checkpoint, place int64) Progress {
 	if c.position.SameLog(head) {
 		return progress(head, r.report.At, c, place)
 	}
-	return Progress{Position: c.position, LagEvents: head.Place(), LagSeconds: r.report.At.Sub(c.updatedAt).Seconds(), State: "foreign", UpdatedAt: c.updatedAt}
+	return Progress{Position: c.position, LagEvents: head.Place(), LagSeconds: r.report.At.Sub(c.updatedAt).Seconds(), State: foreign, UpdatedAt: c.updatedAt}
 }
 
 func (r *reading) views(ctx context.Context) error {
@@ -129,9 +152,11 @@ func (r *reading) views(ctx context.Context) error {
 		return err
 	}
 	r.report.Views, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (v View, err error) {
-		err = row.Scan(&v.View, &v.Version, &v.Generation, &v.Table, &v.Projector)
+		var building bool
+		err = row.Scan(&v.View, &v.Version, &v.Generation, &v.Table, &v.Projector, &building, &v.Parked)
 		c := r.checkpoints["hot "+v.Projector]
 		v.Progress = r.progress(c, c.position.Place())
+		v.Live = !building
 		return v, err
 	})
 	return err

@@ -33,13 +33,20 @@ type Progress struct {
 	// first of them was appended.
 	LagEvents  int64   `json:"lag_events"`
 	LagSeconds float64 `json:"lag_seconds"`
-	// EventsPerSecond is the rate since an earlier report, where there was one.
+	// EventsPerSecond is the rate since an earlier report, where there was one;
+	// LeftSeconds is how long the rest takes at that rate, new events counted in. It is
+	// absent where that is not known, or never.
 	EventsPerSecond *float64 `json:"events_per_second,omitempty"`
-	// State is catching_up, live, halted or stalled; a stalled projector has events to
-	// fold and has not moved for a while.
+	LeftSeconds     *float64 `json:"left_seconds,omitempty"`
+	// State is building, catching_up, live, halted, stalled or foreign. Nobody works for
+	// a stalled projector, or it has events to fold and has not moved for a while.
 	State string `json:"state"`
-	// UpdatedAt is when the checkpoint moved last.
+	// BuiltPercent is how much of the log a first build has read; absent for others.
+	BuiltPercent *int64 `json:"built_percent,omitempty"`
+	// UpdatedAt is when the checkpoint, or a first build, moved last.
 	UpdatedAt time.Time `json:"updated_at"`
+
+	done int64 // places folded, or read by a first build
 }
 
 // Projector is a projector's checkpoint.
@@ -48,7 +55,19 @@ type Projector struct {
 	// Kind is hot or cold.
 	Kind string `json:"kind"`
 	Progress
+	// Rebuilds is the projector whose view this one builds anew.
+	Rebuilds string `json:"rebuilds,omitempty"`
+	// Owner is who works for a hot projector; absent where nobody does.
+	Owner *Owner `json:"owner,omitempty"`
 	Fault *Fault `json:"fault,omitempty"`
+}
+
+// Owner is a worker.
+type Owner struct {
+	Host    string `json:"host"`
+	Process int    `json:"process"`
+	// LeaseLeftSeconds is how long it owns the projector without renewing.
+	LeaseLeftSeconds float64 `json:"lease_left_seconds"`
 }
 
 // Fault is why a projector halted.
@@ -63,13 +82,18 @@ type Fault struct {
 	Hint     string `json:"hint,omitempty"`
 }
 
-// View is a view's live generation.
+// View is a generation of a view that is read or written.
 type View struct {
 	View       string `json:"view"`
 	Version    int    `json:"version"`
 	Generation int    `json:"generation"`
 	Table      string `json:"table"`
 	Projector  string `json:"projector"`
+	// Live says that readers may read it; one that is being built they do not see.
+	Live bool `json:"live"`
+	// Parked is how many of its events wait: those that could not be folded, and those
+	// of the same rows behind them.
+	Parked int64 `json:"parked"`
 	Progress
 }
 
@@ -83,8 +107,15 @@ type ColdTable struct {
 	Progress
 }
 
-// Stalled is the state of a projector that has events to fold and does not move.
+// Stalled is the state of a projector that nobody works for, or that has events to fold
+// and does not move.
 const Stalled = "stalled"
+
+const (
+	building = "building"
+	halted   = "halted"
+	foreign  = "foreign"
+)
 
 // stalledAfter is how long a projector that is behind may stand still.
 const stalledAfter = 10 * time.Second
@@ -93,7 +124,13 @@ const stalledAfter = 10 * time.Second
 func progress(head eventlog.Position, at time.Time, c checkpoint, place int64) Progress {
 	p := Progress{
 		Position: c.position.At(place), State: c.state, UpdatedAt: c.updatedAt,
-		LagEvents: max(0, head.Place()-place),
+		LagEvents: max(0, head.Place()-place), done: max(place, c.read),
+	}
+	if p.State == building {
+		p.BuiltPercent = percent(p.done, head.Place())
+	}
+	if !c.workedFor && p.State != halted {
+		p.State = Stalled
 	}
 	if p.LagEvents == 0 {
 		return p
@@ -104,10 +141,20 @@ func progress(head eventlog.Position, at time.Time, c checkpoint, place int64) P
 	}
 	p.LagSeconds = max(0, at.Sub(since).Seconds())
 	still := min(at.Sub(since), at.Sub(c.updatedAt))
-	if p.State != "halted" && still > stalledAfter {
+	if p.State != halted && still > stalledAfter {
 		p.State = Stalled
 	}
 	return p
+}
+
+// percent is how much is done; what is not yet live is not complete.
+func percent(done, of int64) *int64 {
+	const most = 99
+	p := int64(0)
+	if of > 0 {
+		p = min(most, 100*done/of)
+	}
+	return &p
 }
 
 // fault reads what a projector wrote down when it halted; whatever it is, it is shown.
@@ -122,7 +169,7 @@ func fault(doc []byte) *Fault {
 	return f
 }
 
-// Since fills in the rates since an earlier report.
+// Since fills in the rates since an earlier report, and what they promise.
 func (r *Report) Since(before *Report) {
 	if before == nil {
 		return
@@ -131,28 +178,51 @@ func (r *Report) Since(before *Report) {
 	if seconds <= 0 {
 		return
 	}
-	places := map[string]int64{}
+	inflow := float64(r.Log.Position.Place()-before.Log.Position.Place()) / seconds
+	done := map[string]int64{}
 	for _, p := range before.Projectors {
-		places[p.Name] = p.Position.Place()
+		done[p.Kind+" "+p.Name] = p.done
 	}
-	rates := map[string]*float64{}
+	rates := map[string]float64{}
 	for i := range r.Projectors {
 		p := &r.Projectors[i]
-		if place, known := places[p.Name]; known {
-			rate := float64(p.Position.Place()-place) / seconds
-			p.EventsPerSecond, rates[p.Name] = &rate, &rate
+		if was, known := done[p.Kind+" "+p.Name]; known {
+			rates[p.Kind+" "+p.Name] = float64(p.done-was) / seconds
+			p.rate(rates, p.Kind+" "+p.Name, r.Log.Position, inflow)
 		}
 	}
 	for i := range r.Views {
-		r.Views[i].EventsPerSecond = rates[r.Views[i].Projector]
+		r.Views[i].rate(rates, "hot "+r.Views[i].Projector, r.Log.Position, inflow)
 	}
 	for i := range r.Cold {
-		r.Cold[i].EventsPerSecond = rates[r.Cold[i].Projector]
+		r.Cold[i].rate(rates, "cold "+r.Cold[i].Projector, r.Log.Position, inflow)
 	}
 }
 
-// CaughtUp says that everything has reached the head of the log.
+// rate fills in a projector's rate, and the time that is left: it has to fold what
+// comes in meanwhile too.
+func (p *Progress) rate(rates map[string]float64, projector string, head eventlog.Position, inflow float64) {
+	rate, known := rates[projector]
+	if !known {
+		return
+	}
+	p.EventsPerSecond = &rate
+	lag := float64(max(0, head.Place()-p.done))
+	if left := 0.0; lag == 0 {
+		p.LeftSeconds = &left
+	} else if rate > inflow && p.State != foreign {
+		left = lag / (rate - inflow)
+		p.LeftSeconds = &left
+	}
+}
+
+// CaughtUp says that everything has reached the head of the log, and can be read.
 func (r *Report) CaughtUp() bool {
+	for _, v := range r.Views {
+		if !v.Live {
+			return false
+		}
+	}
 	for _, p := range r.Projectors {
 		if p.LagEvents > 0 {
 			return false
