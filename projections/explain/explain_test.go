@@ -244,6 +244,7 @@ func chain(t *testing.T) *projections.Set {
 	desks := projections.View[desk]{Name: "desk", Version: 1, Handlers: []projections.Handler[desk]{
 		projections.Create(func(e put) string { return e.Desk }, func(d *desk, e put, _ projections.Meta) error {
 			if e.Room == "nowhere" {
+				d.Room = "half folded"
 				return errors.New("a desk stands somewhere")
 			}
 			d.Room = e.Room
