@@ -17,9 +17,17 @@ type Event struct {
 	Data   contract.Event
 }
 
-// storyteller makes up what happens in a shop. It keeps to the order within each
+// Shop is how large a shop stories are told of.
+type Shop struct {
+	Customers, Products int
+	// Known says that customers register before anything else happens; else they never
+	// do by themselves.
+	Known bool
+}
+
+// Storyteller makes up what happens in a shop. It keeps to the order within each
 // stream, and to nothing else: an order may be paid before its buyer has registered.
-type storyteller struct {
+type Storyteller struct {
 	r         *rand.Rand
 	now       time.Time
 	out       []Event
@@ -37,37 +45,61 @@ type openOrder struct {
 	status    string
 }
 
-// Tell makes up a story of at least n events from a seed.
+// smallShop is small enough that everything meets everything.
+var smallShop = Shop{Customers: 12, Products: 12}
+
+// Tell makes up a story of at least n events from a seed. Customers register in the
+// end, so that baskets and orders wait for their names.
 func Tell(seed uint64, n int) []Event {
-	s := &storyteller{
-		r: rand.New(rand.NewPCG(seed, 1)), now: time.Date(2026, 1, 31, 22, 0, 0, 0, time.UTC),
-		prices: map[string]contract.Money{}, baskets: map[string][]contract.OrderLine{},
-	}
-	for i := range 12 {
-		s.customers = append(s.customers, fmt.Sprintf("c%d", i))
-		s.products = append(s.products, fmt.Sprintf("p%d", i))
-	}
-	for i := range s.products {
-		s.addProduct(s.products[i])
-	}
-	for len(s.out) < n {
-		s.step()
-	}
-	// Customers register late, so that baskets and orders wait for their names.
+	s := NewStoryteller(seed, smallShop)
+	s.tellMore(n)
 	for _, c := range s.customers {
 		s.register(c)
 	}
 	return s.shuffle()
 }
 
-func (s *storyteller) tell(stream string, e contract.Event) {
+// NewStoryteller opens a shop; what it tells follows from the seed.
+func NewStoryteller(seed uint64, shop Shop) *Storyteller {
+	s := &Storyteller{
+		r: rand.New(rand.NewPCG(seed, 1)), now: time.Date(2026, 1, 31, 22, 0, 0, 0, time.UTC),
+		prices: map[string]contract.Money{}, baskets: map[string][]contract.OrderLine{},
+	}
+	for i := range shop.Customers {
+		s.customers = append(s.customers, fmt.Sprintf("c%d", i))
+	}
+	for i := range shop.Products {
+		s.products = append(s.products, fmt.Sprintf("p%d", i))
+		s.addProduct(s.products[i])
+	}
+	if shop.Known {
+		for _, c := range s.customers {
+			s.register(c)
+		}
+	}
+	return s
+}
+
+// More goes on with the story, by at least n events.
+func (s *Storyteller) More(n int) []Event {
+	s.tellMore(n)
+	return s.shuffle()
+}
+
+func (s *Storyteller) tellMore(n int) {
+	for len(s.out) < n {
+		s.step()
+	}
+}
+
+func (s *Storyteller) tell(stream string, e contract.Event) {
 	s.now = s.now.Add(time.Duration(1+s.r.IntN(3_000_000)) * time.Microsecond)
 	s.out = append(s.out, Event{Stream: stream, Time: s.now, Data: e})
 }
 
 func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 
-func (s *storyteller) step() {
+func (s *Storyteller) step() {
 	c, p := pick(s.r, s.customers), pick(s.r, s.products)
 	switch k := s.r.IntN(100); {
 	case k < 26:
@@ -97,22 +129,22 @@ func (s *storyteller) step() {
 	}
 }
 
-func (s *storyteller) name() string { return fmt.Sprintf("name-%d ♥ \"quoted\"", s.r.IntN(1000)) }
+func (s *Storyteller) name() string { return fmt.Sprintf("name-%d ♥ \"quoted\"", s.r.IntN(1000)) }
 
-func (s *storyteller) address() contract.Address {
+func (s *Storyteller) address() contract.Address {
 	return contract.Address{Street: s.name(), City: s.name(), PostalCode: "10115", Country: pick(s.r, []string{"DE", "FR", "GB"})}
 }
 
-func (s *storyteller) register(c string) {
+func (s *Storyteller) register(c string) {
 	s.tell("customer-"+c, contract.CustomerRegistered{CustomerID: c, Name: s.name(), Email: c + "@example.org", Address: s.address()})
 }
 
-func (s *storyteller) addProduct(p string) {
+func (s *Storyteller) addProduct(p string) {
 	s.prices[p] = contract.Money{Amount: int64(100 + s.r.IntN(9000)), Currency: pick(s.r, []string{"EUR", "EUR", "USD"})}
 	s.tell("product-"+p, contract.ProductAdded{ProductID: p, Name: s.name(), Brand: "b", Category: pick(s.r, []string{"kitchen", "light"}), Price: s.prices[p], Stock: s.r.IntN(50)})
 }
 
-func (s *storyteller) fill(c, p string) {
+func (s *Storyteller) fill(c, p string) {
 	q := 1 + s.r.IntN(3)
 	i := slices.IndexFunc(s.baskets[c], func(l contract.OrderLine) bool { return l.ProductID == p })
 	if i < 0 {
@@ -123,7 +155,7 @@ func (s *storyteller) fill(c, p string) {
 	s.tell("basket-"+c, contract.BasketItemAdded{BuyerID: c, ProductID: p, Quantity: q, UnitPrice: s.prices[p]})
 }
 
-func (s *storyteller) changeQuantity(c string) {
+func (s *Storyteller) changeQuantity(c string) {
 	if b := s.baskets[c]; len(b) > 0 {
 		l := &b[s.r.IntN(len(b))]
 		l.Quantity = 1 + s.r.IntN(5)
@@ -131,7 +163,7 @@ func (s *storyteller) changeQuantity(c string) {
 	}
 }
 
-func (s *storyteller) remove(c string) {
+func (s *Storyteller) remove(c string) {
 	if b := s.baskets[c]; len(b) > 0 {
 		i := s.r.IntN(len(b))
 		s.tell("basket-"+c, contract.BasketItemRemoved{BuyerID: c, ProductID: b[i].ProductID})
@@ -139,7 +171,7 @@ func (s *storyteller) remove(c string) {
 	}
 }
 
-func (s *storyteller) checkOut(c string) {
+func (s *Storyteller) checkOut(c string) {
 	lines := s.baskets[c]
 	if len(lines) == 0 {
 		return
@@ -171,7 +203,7 @@ func (o *openOrder) pieces() []contract.StockLine {
 }
 
 // advance takes an open order one step on.
-func (s *storyteller) advance() {
+func (s *Storyteller) advance() {
 	if len(s.orders) == 0 {
 		return
 	}
@@ -200,7 +232,7 @@ func (s *storyteller) advance() {
 	}
 }
 
-func (s *storyteller) decideStock(o *openOrder) (done bool) {
+func (s *Storyteller) decideStock(o *openOrder) (done bool) {
 	if s.r.IntN(6) == 0 {
 		missing := []contract.MissingLine{{ProductID: o.lines[0].ProductID, Requested: o.lines[0].Quantity}}
 		s.tell("stock-"+o.id, contract.StockRejected{OrderID: o.id, Missing: missing})
@@ -213,7 +245,7 @@ func (s *storyteller) decideStock(o *openOrder) (done bool) {
 	return false
 }
 
-func (s *storyteller) decidePayment(o *openOrder) (done bool) {
+func (s *Storyteller) decidePayment(o *openOrder) (done bool) {
 	if s.r.IntN(8) == 0 {
 		s.tell("payment-"+o.id, contract.PaymentFailed{PaymentID: "pay-" + o.id, OrderID: o.id, BuyerID: o.buyer, Amount: o.total(), Method: "card", Reason: "expired"})
 		s.tell("order-"+o.id, contract.OrderCancelled{OrderID: o.id, BuyerID: o.buyer, Reason: "payment failed", Total: o.total()})
@@ -226,7 +258,7 @@ func (s *storyteller) decidePayment(o *openOrder) (done bool) {
 }
 
 // shuffle takes another order between streams, and keeps that within each.
-func (s *storyteller) shuffle() []Event {
+func (s *Storyteller) shuffle() []Event {
 	streams := map[string][]Event{}
 	var order []string
 	for _, e := range s.out {
@@ -243,5 +275,6 @@ func (s *storyteller) shuffle() []Event {
 	for i, stream := range order {
 		out[i], streams[stream] = streams[stream][0], streams[stream][1:]
 	}
+	s.out = nil
 	return out
 }
