@@ -34,6 +34,17 @@ func (b *batch) until(p eventlog.Position) *batch {
 	return &batch{from: b.from, next: p.At(p.Place() - 1), events: b.events[:n], touches: b.touches[:t]}
 }
 
+// with is the batch together with the one behind it. Batches that wait have no fault.
+func (b *batch) with(next *batch) *batch {
+	for i := range next.touches {
+		next.touches[i].Event += len(b.events)
+	}
+	return &batch{
+		from: b.from, next: next.next, caughtUp: next.caughtUp, fault: next.fault,
+		events: append(b.events, next.events...), touches: append(b.touches, next.touches...),
+	}
+}
+
 // folding is a batch on its way into the tables of all views. It implements
 // projections.Rows.
 type folding struct {
@@ -45,8 +56,10 @@ type folding struct {
 	// number is the batch's number in the cache; failed is what ended its folding.
 	number int64
 	failed error
-	views  []*viewWork
-	enc    hot.Encoder
+	// done is closed when the batch is committed.
+	done  chan struct{}
+	views []*viewWork
+	enc   hot.Encoder
 }
 
 // viewWork is one view's part of a batch.
@@ -64,7 +77,7 @@ type viewWork struct {
 
 func newFolding(set *projections.Set, c *cache, in, out *hot.Session, b *batch) *folding {
 	c.batch++
-	f := &folding{set: set, cache: c, in: in, out: out, batch: b, number: c.batch}
+	f := &folding{set: set, cache: c, in: in, out: out, batch: b, number: c.batch, done: make(chan struct{})}
 	for _, v := range c.views {
 		f.views = append(f.views, &viewWork{cachedView: v})
 	}

@@ -43,6 +43,11 @@ func (w *worker) foldAhead(ctx context.Context, batches <-chan *batch) error {
 	return nil
 }
 
+// aheadEvents is how large a batch is whose writing takes long enough to fold the next
+// one meanwhile. Behind smaller ones the folder waits, and what comes meanwhile goes
+// into one batch.
+const aheadEvents = 500
+
 // foldEach ends with the context, or behind a batch that could not be folded whole.
 func (w *worker) foldEach(ctx context.Context, batches <-chan *batch, folded chan<- *folding, loader *hot.Session) {
 	for {
@@ -62,6 +67,13 @@ func (w *worker) foldEach(ctx context.Context, batches <-chan *batch, folded cha
 		}
 		if f.failed != nil || b.fault != nil {
 			return
+		}
+		if len(b.events) < aheadEvents {
+			select {
+			case <-f.done:
+			case <-ctx.Done():
+				return
+			}
 		}
 	}
 }

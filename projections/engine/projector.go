@@ -325,6 +325,7 @@ func (w *worker) commit(ctx context.Context, b *batch, f *folding) error {
 		w.cache.trim(w.cache.batch)
 	} else {
 		w.committed.Store(f.number)
+		close(f.done)
 	}
 	w.at = b.next
 	w.building = w.building && (!b.caughtUp || w.rebuilds != "")

@@ -8,12 +8,10 @@ import (
 	"github.com/readside/readside/projections"
 )
 
-// readAhead is how many batches are decoded while one is written. One keeps the
-// writer busy; more would only hold memory.
-const readAhead = 1
-
 // reader reads and decodes batches ahead of the writer.
 type reader struct {
+	// batches holds the one that waits: it keeps the writer busy, and more would only
+	// hold memory. What is read meanwhile joins it.
 	batches chan *batch
 	failed  chan error
 	cancel  context.CancelFunc
@@ -23,7 +21,7 @@ type reader struct {
 func startReader(ctx context.Context, cfg Config, from eventlog.Position) *reader {
 	ctx, cancel := context.WithCancel(ctx)
 	r := &reader{
-		batches: make(chan *batch, readAhead),
+		batches: make(chan *batch, 1),
 		failed:  make(chan error, 1),
 		cancel:  cancel,
 		done:    make(chan struct{}),
@@ -51,10 +49,8 @@ func (r *reader) read(ctx context.Context, cfg Config, from eventlog.Position) e
 			return err
 		}
 		from = page.Next
-		select {
-		case r.batches <- b:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := r.hand(ctx, b, cfg.BatchEvents); err != nil {
+			return err
 		}
 		if b.fault != nil {
 			<-ctx.Done() // nothing behind a fault can be folded
@@ -62,6 +58,26 @@ func (r *reader) read(ctx context.Context, cfg Config, from eventlog.Position) e
 		}
 		return nil
 	})
+}
+
+// hand offers a batch, together with one that waits if both make a batch: so an event
+// waits for one commit, not for each of the small batches before it.
+func (r *reader) hand(ctx context.Context, b *batch, most int) error {
+	select {
+	case waiting := <-r.batches:
+		if len(waiting.events)+len(b.events) <= most {
+			b = waiting.with(b)
+		} else {
+			r.batches <- waiting // there is room: nobody else offers
+		}
+	default:
+	}
+	select {
+	case r.batches <- b:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // decode makes a batch of a page: up to the first event that has no value or no key.
