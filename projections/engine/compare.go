@@ -3,11 +3,13 @@ package engine
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"hash/maphash"
+	"math/bits"
 	"slices"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/readside/readside/projections/hot"
+	"github.com/readside/readside/projections/replay"
 )
 
 // Difference is a row that is not what the log says.
@@ -39,30 +41,133 @@ func (d *Differences) add(x Difference) {
 	}
 }
 
-// compareTable walks a table in the order of its keys beside the rows that it should hold.
-func compareTable(ctx context.Context, tx pgx.Tx, t *hot.Table, want []image) (rows int, d Differences, err error) {
-	err = t.Scan(ctx, tx, func(key string, stored hot.Image) error {
-		rows++
-		for len(want) > 0 && want[0].key < key {
-			d.add(Difference{View: t.Model.Name, Key: want[0].key, Kind: "missing"})
-			want = want[1:]
+// rowByRow compares rows with rows: the table's rows are read once, into the slices of
+// the fold, and each slice is compared when its fold is finished.
+type rowByRow struct {
+	*verification
+	table  *verifiedTable
+	slices int
+	stored *replay.Spill
+}
+
+// tableShare is the part of the budget in which the table's rows wait in memory.
+const tableShare = 8
+
+func (c *rowByRow) begin(ctx context.Context) error {
+	budget := c.Budget
+	if budget == 0 {
+		budget = replay.DefaultBudget
+	}
+	c.stored = replay.NewSpill(c.Dir, c.slices, int(budget/tableShare))
+	return c.table.ScanCells(ctx, c.tx, func(cells []byte) error {
+		key, err := c.table.KeyOf(cells)
+		if err != nil || !c.compared(string(key)) {
+			return err
 		}
-		if len(want) == 0 || want[0].key != key {
-			d.add(Difference{View: t.Model.Name, Key: key, Kind: "surplus"})
-			return nil
+		c.table.Rows++
+		slice := int(replay.Hash(string(key)) % uint64(c.slices))
+		return c.stored.Append(slice, func(buf []byte) ([]byte, error) { return append(buf, cells...), nil })
+	})
+}
+
+func (c *rowByRow) slice(s replay.Slice) error {
+	want := make(map[string]hot.Image, len(s.Rows))
+	for _, row := range s.Rows {
+		want[row.Key] = row.Image
+	}
+	err := c.stored.Each(s.Number, func(cells []byte) error {
+		stored, err := c.table.ImageOf(cells)
+		if err != nil {
+			return err
 		}
-		if columns := t.Differing(want[0].image, stored); len(columns) > 0 {
-			d.add(Difference{
-				View: t.Model.Name, Key: key, Kind: "differs", Columns: columns,
-				Stored: t.Text(stored, columns[0]), Folded: t.Text(want[0].image, columns[0]),
-			})
+		key, err := c.table.KeyOf(cells)
+		if err != nil {
+			return err
 		}
-		want = want[1:]
+		if d := rowDifference(c.table.Table, string(key), stored, want[string(key)]); d != nil {
+			c.table.Differences.add(*d)
+		}
+		delete(want, string(key))
 		return nil
 	})
-	for _, w := range want {
-		d.add(Difference{View: t.Model.Name, Key: w.key, Kind: "missing"})
+	var missing []string
+	for key := range want {
+		missing = append(missing, key)
 	}
-	slices.SortFunc(d.First, func(a, b Difference) int { return cmp.Compare(a.Key, b.Key) })
-	return rows, d, err
+	slices.Sort(missing)
+	for _, key := range missing {
+		c.table.Differences.add(Difference{View: c.table.Model.Name, Key: key, Kind: "missing"})
+	}
+	return err
+}
+
+func (c *rowByRow) end() error {
+	slices.SortFunc(c.table.Differences.First, func(a, b Difference) int { return cmp.Compare(a.Key, b.Key) })
+	return c.stored.Close()
+}
+
+// Checksum is what comparing sums of rows found.
+type Checksum struct {
+	Equal bool `json:"equal"`
+	// StoredRows and FoldedRows are how many the table has and should have.
+	StoredRows int64 `json:"stored_rows"`
+	FoldedRows int64 `json:"folded_rows"`
+}
+
+// sums compares sums: of both sides 128 bits of every row's hash are added up, in
+// whatever order they come. The hash is another in every process, so that nobody can
+// make rows whose sums are equal.
+type sums struct {
+	*verification
+	table          *verifiedTable
+	seeds          [2]maphash.Seed
+	stored, folded sum
+}
+
+type sum struct {
+	high, low uint64
+	rows      int64
+}
+
+func (s *sum) add(seeds [2]maphash.Seed, cells []byte) {
+	var carry uint64
+	s.low, carry = bits.Add64(s.low, maphash.Bytes(seeds[0], cells), 0)
+	s.high, _ = bits.Add64(s.high, maphash.Bytes(seeds[1], cells), carry)
+	s.rows++
+}
+
+func (c *sums) begin(ctx context.Context) error {
+	c.seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
+	return c.table.ScanCells(ctx, c.tx, func(cells []byte) error {
+		key, err := c.table.KeyOf(cells)
+		if err != nil || !c.compared(string(key)) {
+			return err
+		}
+		c.stored.add(c.seeds, cells)
+		return nil
+	})
+}
+
+func (c *sums) slice(s replay.Slice) error {
+	for _, row := range s.Rows {
+		c.folded.add(c.seeds, row.Image.Bytes())
+	}
+	return nil
+}
+
+func (c *sums) end() error {
+	c.table.Rows = int(c.stored.rows)
+	c.table.Verified.Checksum = &Checksum{Equal: c.stored == c.folded, StoredRows: c.stored.rows, FoldedRows: c.folded.rows}
+	return nil
+}
+
+// String says what the sums say.
+func (c *Checksum) String() string {
+	switch {
+	case c.Equal:
+		return "equal"
+	case c.StoredRows != c.FoldedRows:
+		return fmt.Sprintf("the table has %d rows, the log gives %d", c.StoredRows, c.FoldedRows)
+	}
+	return "as many rows, and not the same"
 }

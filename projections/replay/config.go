@@ -94,19 +94,21 @@ type Progress struct {
 	Rows, Spilled int64
 }
 
+// DefaultBudget is the Budget of a Config that names none.
+const DefaultBudget = 256 << 20
+
 const (
-	budgetDefault = 256 << 20
-	budgetMin     = 1 << 20
-	logDefault    = 1 << 30
-	slicesMin     = 8
-	slicesMax     = 4096
+	budgetMin  = 1 << 20
+	logDefault = 1 << 30
+	slicesMin  = 8
+	slicesMax  = 4096
 )
 
 // Slices is how many slices suit a log of so many bytes: each should take a small part
 // of the budget, since two are in memory at a time when all are on disk.
 func Slices(logBytes, budget int64) int {
 	if budget <= 0 {
-		budget = budgetDefault
+		budget = DefaultBudget
 	}
 	want := 2 * logBytes / max(1, budget/8)
 	return min(slicesMax, max(slicesMin, 1<<bits.Len64(uint64(max(0, want-1)))))
@@ -124,7 +126,7 @@ func InShare(key string, share float64) bool {
 
 func (c *Config) complete() error {
 	if c.Budget == 0 {
-		c.Budget = budgetDefault
+		c.Budget = DefaultBudget
 	}
 	if c.Slices == 0 {
 		c.Slices = Slices(logDefault, c.Budget)

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/readside/readside/projections"
+	"github.com/readside/readside/projections/hot"
 )
 
 // joinRows is how many rows are joined at a time, and sourceKeys how many sources
@@ -233,7 +234,7 @@ func (r *replay) finishRow(v *view, row *projections.Row, lookup projections.Sou
 	if !handed && !stored {
 		return nil
 	}
-	img, err := v.layout.Encode(row)
+	img, err := r.encoder.Encode(v.layout, row, hot.Image{}, false)
 	if err != nil {
 		return projections.Unstorable(v.model.Name, row.Key, projections.Meta{Position: r.cfg.Until}, "", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/time/rate"
@@ -102,6 +103,7 @@ func TestEndingEarlyLeavesNothing(t *testing.T) {
 			Log: f.log, Set: set, Until: f.end, Budget: 1 << 20, Slices: 32, Dir: dir,
 			Progress: func(p replay.Progress) {
 				if spilled = p.Spilled; p.Phase == phase && p.Spilled > 0 {
+					mustBeEmpty(t, dir) // not even a killed process leaves anything
 					cancel()
 				}
 			},
@@ -187,4 +189,46 @@ func TestTheRateIsKept(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || read != 300 {
 		t.Errorf("%d events were read, and the replay answered %v", read, err)
 	}
+}
+
+// Rows of sources are asked for when the sink has stored all of them, and not before.
+func TestSourcesAreStoredBeforeTheyAreAskedFor(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	set := newSet(t)
+	f.append(story(rand.New(rand.NewPCG(16, 6)), 4000, 500)...)
+	c := newCollector(t, set)
+	asking := &asking{collector: c, asked: make(chan struct{}, 1)}
+	_, err := replay.Run(t.Context(), replay.Config{Log: f.log, Set: set, Until: f.end, Budget: 1 << 20, Slices: 4, Sources: asking},
+		func(ctx context.Context, s replay.Slice) error {
+			if s.Number == s.Of-1 && s.View.Name != "cargo" {
+				select {
+				case <-asking.asked: // for rows of this view itself
+				default:
+				}
+				select {
+				case <-asking.asked:
+					t.Errorf("rows were asked for while the last slice of %s was stored", s.View.Name)
+				case <-time.After(100 * time.Millisecond): // time enough to ask too early
+				}
+			}
+			return c.sink(ctx, s)
+		})
+	if err != nil || c.asked == 0 {
+		t.Errorf("%d keys were asked for: %v", c.asked, err)
+	}
+}
+
+// asking tells that it was asked.
+type asking struct {
+	*collector
+	asked chan struct{}
+}
+
+func (a *asking) Load(ctx context.Context, source *projections.Model, keys []string) (map[string]any, error) {
+	select {
+	case a.asked <- struct{}{}:
+	default:
+	}
+	return a.collector.Load(ctx, source, keys)
 }

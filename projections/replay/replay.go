@@ -73,6 +73,7 @@ type replay struct {
 	// nothing is what was loaded where nothing had to be.
 	nothing []map[string]any
 	scratch []byte
+	encoder hot.Encoder
 
 	faults
 	// only, unless nil, are the rows to fold, and up to where.
