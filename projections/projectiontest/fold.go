@@ -4,9 +4,14 @@
 //	set, _ := projections.NewSet(&Orders, &Customers)
 //	rows := projectiontest.Fold(t, set, OrderSubmitted{…}, OrderPaid{…})
 //	order := projectiontest.Row[Order](t, rows, "order", "o-1")
+//
+// Twice sees that handlers are pure, Interleavings that no order of streams matters,
+// and Lock that no view changes its rows at an unchanged version. The page
+// docs/testing-views.md has an example of each.
 package projectiontest
 
 import (
+	"encoding/binary"
 	"slices"
 	"testing"
 	"time"
@@ -68,7 +73,7 @@ func Story(events ...eventlog.Typed) []projections.Event {
 			Route: &projections.Route{EventType: name},
 			Value: at.Event,
 			Meta: projections.Meta{
-				EventID: uuid.NewSHA1(uuid.NameSpaceOID, []byte{byte(i >> 8), byte(i)}).String(),
+				EventID: uuid.NewSHA1(uuid.NameSpaceOID, binary.BigEndian.AppendUint64(nil, uint64(i))).String(),
 				Stream:  at.Stream, StreamVersion: versions[at.Stream],
 				Time: at.Time, Position: log.At(int64(i + 1)),
 			},
@@ -79,6 +84,10 @@ func Story(events ...eventlog.Typed) []projections.Event {
 
 // FoldEvents folds a story. Events that no view handles are passed over.
 func FoldEvents(set *projections.Set, story []projections.Event) (Rows, error) {
+	return foldInBatches(set, story, max(1, len(story)))
+}
+
+func foldInBatches(set *projections.Set, story []projections.Event, size int) (Rows, error) {
 	handled := make([]projections.Event, 0, len(story))
 	for _, e := range story {
 		if e.Route = set.Route(e.Route.EventType); e.Route != nil {
@@ -86,8 +95,10 @@ func FoldEvents(set *projections.Set, story []projections.Event) (Rows, error) {
 		}
 	}
 	memory := projections.NewMemory(set)
-	if err := memory.Apply(handled); err != nil {
-		return nil, err
+	for batch := range slices.Chunk(handled, size) {
+		if err := memory.Apply(batch); err != nil {
+			return nil, err
+		}
 	}
 	joined, err := memory.Joined()
 	if err != nil {

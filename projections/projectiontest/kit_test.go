@@ -1,0 +1,227 @@
+package projectiontest_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/projections"
+	"github.com/readside/readside/projections/projectiontest"
+)
+
+// failures is a test that the kit is to fail.
+type failures struct {
+	testing.TB
+	said []string
+}
+
+func (f *failures) Helper() {}
+
+func (f *failures) Error(args ...any) { f.said = append(f.said, fmt.Sprint(args...)) }
+
+func (f *failures) Errorf(format string, args ...any) {
+	f.said = append(f.said, fmt.Sprintf(format, args...))
+}
+
+func (f *failures) Fatalf(format string, args ...any) {
+	f.Errorf(format, args...)
+	runtime.Goexit()
+}
+
+// failing runs a test of the kit's, and answers what it said.
+func failing(run func(testing.TB)) []string {
+	f := &failures{}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		run(f)
+	}()
+	<-done
+	return f.said
+}
+
+func says(t *testing.T, said []string, parts ...string) {
+	t.Helper()
+	if len(said) != len(parts) {
+		t.Fatalf("it said %q, want %d times something", said, len(parts))
+	}
+	for i, part := range parts {
+		if !strings.Contains(said[i], part) {
+			t.Errorf("it said %q, want %q", said[i], part)
+		}
+	}
+}
+
+// setOf is a view of loans with a handler of one's own for its first event, at a
+// version; with wide it has a column more.
+func setOf(t testing.TB, number int, fold func(*Loan, BookLent, projections.Meta) error, wide bool) *projections.Set {
+	t.Helper()
+	handlers := []projections.Handler[Loan]{
+		projections.Create(func(e BookLent) string { return e.LoanID }, fold),
+		projections.Update(func(e MemberRenamed) string { return "l-1" },
+			func(l *Loan, e MemberRenamed, _ projections.Meta) error { l.Title = e.Name; return nil }),
+	}
+	if wide {
+		handlers = append(handlers, projections.Delete[Loan](func(e BookReturned) string { return e.LoanID }))
+	}
+	members := projections.View[Member]{Name: "member", Version: 1, Handlers: []projections.Handler[Member]{
+		projections.Create(func(e MemberJoined) string { return e.MemberID }, func(*Member, MemberJoined, projections.Meta) error { return nil })}}
+	loans := projections.View[Loan]{Name: "loan", Version: number, Handlers: handlers,
+		Joins: []projections.Join[Loan]{projections.Copy[Loan](&members, "member_id", "member_name=name")}}
+	set, err := projections.NewSet(&members, &loans)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+func titled(l *Loan, e BookLent, _ projections.Meta) error { l.Title = e.Title; return nil }
+
+func TestTwiceFindsAHandlerThatRemembers(t *testing.T) {
+	calls := 0
+	set := setOf(t, 1, func(l *Loan, e BookLent, _ projections.Meta) error {
+		calls++
+		l.Title = fmt.Sprint(calls)
+		return nil
+	}, false)
+	says(t, failing(func(t testing.TB) { projectiontest.Twice(t, set, story[:2]...) }), "view loan: folded a second time, one event at a time, line")
+}
+
+func TestInterleavingsFindsAHandlerThatWantsAnOrder(t *testing.T) {
+	// The member's name and the book's title are written to one column: the last wins.
+	set := setOf(t, 1, titled, false)
+	says(t, failing(func(t testing.TB) { projectiontest.Interleavings(t, set, story...) }), "view loan: in the order [")
+
+	// Where there are too many orders to try all, some are drawn.
+	var long []eventlog.Typed
+	for i := range 60 {
+		long = append(long, projectiontest.At{Stream: fmt.Sprint("s", i%6), Event: BookLent{LoanID: fmt.Sprint(i), Title: "t"}})
+	}
+	if said := failing(func(t testing.TB) { projectiontest.Interleavings(t, librarySet(t), long...) }); len(said) > 0 {
+		t.Errorf("views that want no order: %q", said)
+	}
+	long = append(long, story...)
+	says(t, failing(func(t testing.TB) { projectiontest.Interleavings(t, set, long...) }), "view loan: in the order [")
+}
+
+// Of two streams with two events each there are six orders, and each is tried.
+func TestInterleavingsTriesEveryOrderOfAFew(t *testing.T) {
+	orders := map[string]bool{}
+	current := ""
+	set := setOf(t, 1, func(_ *Loan, e BookLent, m projections.Meta) error {
+		if m.Position.Place() == 1 {
+			current = ""
+		}
+		if current += e.LoanID; m.Position.Place() == 4 {
+			orders[current] = true
+		}
+		return nil
+	}, false)
+	lent := func(stream, id string) eventlog.Typed {
+		return projectiontest.At{Stream: stream, Event: BookLent{LoanID: id}}
+	}
+	projectiontest.Interleavings(t, set, lent("x", "a"), lent("x", "b"), lent("y", "c"), lent("y", "d"))
+	for _, order := range []string{"abcd", "acbd", "acdb", "cabd", "cadb", "cdab"} {
+		if !orders[order] {
+			t.Errorf("the order %s was not tried: %v", order, orders)
+		}
+	}
+}
+
+func TestTheLockRefusesOtherRowsAtAnUnchangedVersion(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "views.lock")
+	lock := func(set *projections.Set, output string, accept projectiontest.Accept) []string {
+		return failing(func(t testing.TB) {
+			projectiontest.Lock(t, set, path, map[string]string{"loan": output, "member": "m"}, accept)
+		})
+	}
+	one, two, wide := setOf(t, 1, titled, false), setOf(t, 2, titled, false), setOf(t, 1, titled, true)
+	for _, c := range []struct {
+		name   string
+		set    *projections.Set
+		output string
+		accept projectiontest.Accept
+		says   []string
+	}{
+		{"a first look", one, "a", projectiontest.AcceptNothing, []string{"view member version 1 is not in", "view loan version 1 is not in"}},
+		{"written", one, "a", projectiontest.AcceptNewVersions, nil},
+		{"unchanged", one, "a", projectiontest.AcceptNothing, nil},
+		{"other rows", one, "b", projectiontest.AcceptNothing, []string{"view loan version 1 gives other rows"}},
+		{"other rows, refused", one, "b", projectiontest.AcceptNewVersions, []string{"Raise the view's Version"}},
+		{"still the old ones", one, "a", projectiontest.AcceptNothing, nil},
+		{"another version", two, "b", projectiontest.AcceptNothing, []string{"view loan version 2 is not in"}},
+		{"another version, written", two, "b", projectiontest.AcceptNewVersions, nil},
+		{"back to the first", one, "a", projectiontest.AcceptNothing, nil},
+		{"other rows, insisted on", one, "c", projectiontest.AcceptSameVersions, nil},
+		{"and kept", one, "c", projectiontest.AcceptNothing, nil},
+		{"another definition", wide, "d", projectiontest.AcceptNothing, []string{"view loan version 1 has other columns, event types"}},
+		{"another definition, written", wide, "d", projectiontest.AcceptNewVersions, nil},
+		{"kept too", wide, "d", projectiontest.AcceptNothing, nil},
+		{"the second version is still there", two, "b", projectiontest.AcceptNothing, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) { says(t, lock(c.set, c.output, c.accept), c.says...) })
+	}
+}
+
+func TestTheLockSaysWhatIsWrongWithItself(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "views.lock")
+	set := setOf(t, 1, titled, false)
+	lock := func(outputs map[string]string) []string {
+		return failing(func(t testing.TB) { projectiontest.Lock(t, set, path, outputs, projectiontest.AcceptNewVersions) })
+	}
+	says(t, lock(map[string]string{"member": "m"}), "view loan has no output to lock")
+	if _, err := os.Stat(path); err == nil {
+		t.Error("a lock was written though a view has no output")
+	}
+	for content, part := range map[string]string{
+		"loan 1 a b\nloan 1 a c\n": "views.lock:2: view loan version 1 stands there twice",
+		"<<<<<<< HEAD\n":           "views.lock:1: a line is: view version fingerprint output",
+	} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		says(t, lock(map[string]string{"member": "m", "loan": "l"}), part)
+	}
+}
+
+// Every event of a story has an id of its own, however long it is.
+func TestIdsOfALongStoryAreDistinct(t *testing.T) {
+	const events = 1<<16 + 10
+	seen := make(map[string]bool, events)
+	for _, e := range projectiontest.Story(slices.Repeat([]eventlog.Typed{BookReturned{"l-1"}}, events)...) {
+		if seen[e.Meta.EventID] {
+			t.Fatalf("the id of the event at place %d was there before", e.Meta.Position.Place())
+		}
+		seen[e.Meta.EventID] = true
+	}
+}
+
+var goBlock = regexp.MustCompile("(?s)```go\n(.*?)```")
+
+// The page's code is that of the examples, which are tests: each block stands there.
+func TestThePageShowsTheExamples(t *testing.T) {
+	page, err := os.ReadFile("../../docs/testing-views.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples, err := os.ReadFile("example_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := goBlock.FindAllStringSubmatch(string(page), -1)
+	const least = 6 // fewer were found: the pattern no longer fits
+	if len(blocks) < least {
+		t.Errorf("only %d blocks of Go on the page", len(blocks))
+	}
+	for _, b := range blocks {
+		if !strings.Contains(string(examples), b[1]) {
+			t.Errorf("example_test.go has no such lines:\n%s", b[1])
+		}
+	}
+}
