@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -9,22 +10,47 @@ import (
 	"github.com/readside/readside/projections/shop"
 )
 
+// verifyFlags are the flags of verify.
+type verifyFlags struct {
+	json, checksum bool
+	sample         float64
+	memoryMB       int64
+}
+
 func (p *program) verifyCommand() *cobra.Command {
-	var asJSON bool
+	var f verifyFlags
 	c := &cobra.Command{
 		Use:   "verify [VIEW]",
 		Short: "Compare views and facts with the fold of the log, row for row",
 		Long: "Folds the log anew and compares every row of the views in Postgres and of the facts in\n" +
 			"ClickHouse with it: of VIEW, or of all. It names the rows that differ and ends with exit\n" +
-			"code 1 then. It is right while a projector runs.",
+			"code 1 then. It is right while a projector runs. Its memory is bounded: what does not fit\n" +
+			"goes to a file in the folder for temporary files (TMPDIR), readable by its owner only.",
 		Args: usage(cobra.MaximumNArgs(1)),
-		RunE: func(c *cobra.Command, names []string) error { return p.verify(c, names, asJSON) },
+		RunE: func(c *cobra.Command, names []string) error { return p.verify(c, names, f) },
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object")
+	c.Flags().Float64Var(&f.sample, "sample", 0, "compare only this share of each view's keys, chosen by hash, as 0.01")
+	c.Flags().BoolVar(&f.checksum, "checksum", false, "compare sums over all rows of a view: says whether, not where they differ")
+	c.Flags().Int64Var(&f.memoryMB, "memory", 256, "`megabytes` for rows; more of them wait on disk")
 	return c
 }
 
-func (p *program) verify(c *cobra.Command, names []string, asJSON bool) error {
+func (f *verifyFlags) check() error {
+	if f.sample < 0 || f.sample > 1 {
+		return fmt.Errorf("%w--sample %g: a share is above 0 and at most 1", errUsage, f.sample)
+	}
+	const memoryMBMax = 1 << 20
+	if f.memoryMB < 1 || f.memoryMB > memoryMBMax {
+		return fmt.Errorf("%w--memory %d: at least 1 megabyte, at most %d", errUsage, f.memoryMB, memoryMBMax)
+	}
+	return nil
+}
+
+func (p *program) verify(c *cobra.Command, names []string, f verifyFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
 	stores, err := settings[service.Stores]()
 	if err != nil {
 		return err
@@ -33,16 +59,23 @@ func (p *program) verify(c *cobra.Command, names []string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	found, err := service.Verify(c.Context(), stores, set, names, p.commandLog())
+	bar := newProgressBar(p.err)
+	found, err := service.VerifyWith(c.Context(), stores, set, names, service.VerifyOptions{
+		Sample: f.sample, Checksum: f.checksum, Budget: f.memoryMB << 20, Progress: bar.replayed,
+	}, p.commandLog())
+	bar.end()
 	if err != nil {
 		return err
 	}
-	if asJSON {
+	switch {
+	case f.json:
 		err = json.NewEncoder(p.out).Encode(struct {
 			Answer bool `json:"verified"`
 			*service.Verified
 		}{found.OK(), found})
-	} else {
+	case f.sample > 0 || f.checksum:
+		found.PrintCompared(p.out)
+	default:
 		found.Print(p.out)
 	}
 	if err == nil && !found.OK() {

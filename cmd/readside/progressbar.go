@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/readside/readside/projections/replay"
+)
+
+// progressBar shows how far a replay is: drawn over on a terminal, as lines that come
+// seldom elsewhere. It belongs to one goroutine at a time.
+type progressBar struct {
+	out      io.Writer
+	terminal bool
+	now      func() time.Time
+	shown    time.Time
+	drawn    bool
+}
+
+// How often it is shown.
+const (
+	barEvery     = 100 * time.Millisecond
+	barLineEvery = 10 * time.Second
+	barCells     = 30
+)
+
+func newProgressBar(out io.Writer) *progressBar {
+	return &progressBar{out: out, terminal: isTerminal(out), now: time.Now, shown: time.Now()}
+}
+
+// replayed is told how far the replay is.
+func (b *progressBar) replayed(p replay.Progress) {
+	every := barLineEvery
+	if b.terminal {
+		every = barEvery
+	}
+	if b.now().Sub(b.shown) < every {
+		return
+	}
+	b.shown = b.now()
+	share, text := progressText(p)
+	if !b.terminal {
+		fmt.Fprintf(b.out, "%3.0f %% %s\n", 100*share, text)
+		return
+	}
+	full := int(share * barCells)
+	const toEndOfLine = "\x1b[K"
+	fmt.Fprintf(b.out, "\r[%s%s] %3.0f %% %s%s", strings.Repeat("#", full), strings.Repeat(".", barCells-full), 100*share, text, toEndOfLine)
+	b.drawn = true
+}
+
+// progressText says it in words. Reading the log counts for half of the way.
+func progressText(p replay.Progress) (share float64, text string) {
+	share, text = 0.5, fmt.Sprintf("%s: %d rows", p.View, p.Rows)
+	if p.Phase == replay.Reading {
+		share, text = 0, fmt.Sprintf("%d events read, at place %d of %d", p.Events, p.Place, p.Until)
+		if p.Until > 0 {
+			share = float64(p.Place) / float64(p.Until) / 2
+		}
+	} else if p.Parts > 0 {
+		share += float64(p.HandedOut) / float64(p.Parts) / 2
+	}
+	if p.Spilled > 0 {
+		text += fmt.Sprintf(", %d MB on disk", p.Spilled>>20)
+	}
+	return share, text
+}
+
+// end takes the bar away from the terminal.
+func (b *progressBar) end() {
+	if b.drawn {
+		fmt.Fprint(b.out, "\r\x1b[K")
+	}
+}
