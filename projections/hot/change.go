@@ -15,13 +15,21 @@ type Change struct {
 	unknown, written columnSet
 	// kept says that New took the unknown columns over from Old.
 	kept bool
+	// columns is the set of those to be written, once it is known.
+	columns  columnSet
+	compared bool
 }
 
 // Changed says whether anything is to be written.
 func (c Change) Changed() bool { return c.Old.IsZero() || c.set() != 0 }
 
 // set is the columns to be written into a row that is there.
-func (c Change) set() columnSet { return differing(c.Old, c.New)&^c.unknown | c.written }
+func (c Change) set() columnSet {
+	if c.compared {
+		return c.columns
+	}
+	return differing(c.Old, c.New)&^c.unknown | c.written
+}
 
 // Change compares a row with what was stored of it. What copies filled in Old may be
 // out of date, since a changed source is brought to the rows by one UPDATE that tells
@@ -30,7 +38,15 @@ func (c Change) set() columnSet { return differing(c.Old, c.New)&^c.unknown | c.
 // another source now, or if the source changed in this batch, which changed says.
 // kept says that New took its copied columns over from Old.
 func (l *Layout) Change(old, now Image, kept bool, changed func(j *projections.JoinModel, key string) bool) Change {
-	c := Change{Old: old, New: now}
+	c := l.joined(Change{Old: old, New: now}, kept, changed)
+	if !old.IsZero() {
+		c.columns, c.compared = c.set(), true
+	}
+	return c
+}
+
+func (l *Layout) joined(c Change, kept bool, changed func(j *projections.JoinModel, key string) bool) Change {
+	old, now := c.Old, c.New
 	// The joined columns of a row that does not live are zero, in the table as in Old.
 	if len(l.copies) == 0 || old.IsZero() || l.stateOf(old) != projections.Live {
 		return c
