@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,6 +26,8 @@ type shop struct {
 	config *pgx.ConnConfig // of the projector's role
 	log    *eventlog.Log
 	load   *load
+	// broken says that something in the background failed: waiting is in vain.
+	broken atomic.Bool
 }
 
 func newShop(t *testing.T) *shop {
@@ -47,18 +50,19 @@ func newShop(t *testing.T) *shop {
 
 func (s *shop) logger() *slog.Logger { return slog.New(slog.NewTextHandler(s.t.Output(), nil)) }
 
-// background runs something until stop is called or the test ends; it must then
-// answer no error but that of the context.
+// background runs something until stop is called or the test ends. Where it ends by
+// itself, with an error that is not the context's, the test has failed.
 func (s *shop) background(what string, run func(context.Context) error) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(s.t.Context()))
-	done := make(chan error, 1)
-	go func() { done <- run(ctx) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := run(ctx); err != nil && !errors.Is(err, context.Canceled) {
 			s.t.Errorf("%s: %v", what, err)
+			s.broken.Store(true)
 		}
-	})
+	}()
+	stop = sync.OnceFunc(func() { cancel(); <-done })
 	s.t.Cleanup(stop)
 	return stop
 }
@@ -71,8 +75,8 @@ func (s *shop) startLoad() (stop func()) {
 	return func() { stopLoad(); stopNotifier() }
 }
 
-// startWorker folds a set's views until stop is called.
-func (s *shop) startWorker(set *projections.Set, folded func(eventlog.Position)) (stop func()) {
+// startWorker folds a set's views until stop is called; batch may be 0.
+func (s *shop) startWorker(set *projections.Set, batch int, folded func(eventlog.Position)) (stop func()) {
 	s.t.Helper()
 	pool := s.db.Role(s.t, "readside_projector")
 	listener := eventlog.NewListener(s.config, s.logger(), eventlog.Channel)
@@ -80,7 +84,7 @@ func (s *shop) startWorker(set *projections.Set, folded func(eventlog.Position))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	p, err := engine.New(engine.Config{Log: log, Postgres: s.config, Set: set, Logger: s.logger(),
+	p, err := engine.New(engine.Config{Log: log, Postgres: s.config, Set: set, BatchEvents: batch, Logger: s.logger(),
 		Observer: engine.Observer{Folded: func(f engine.Folded) { folded(f.Position) }}})
 	if err != nil {
 		s.t.Fatal(err)
@@ -146,6 +150,9 @@ func (s *shop) until(what string, condition func() bool) {
 	defer tick.Stop()
 	give := time.After(patience)
 	for !condition() {
+		if s.broken.Load() {
+			s.t.Fatalf("something failed before %s", what)
+		}
 		select {
 		case <-tick.C:
 		case <-give:
