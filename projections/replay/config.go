@@ -105,12 +105,14 @@ const (
 )
 
 // Slices is how many slices suit a log of so many bytes: each should take a small part
-// of the budget, since two are in memory at a time when all are on disk.
+// of the budget, since two are in memory at a time when all are on disk. A view's rows
+// seldom take more than the events that made them; a slice that is larger than
+// expected takes more memory, and nothing else.
 func Slices(logBytes, budget int64) int {
 	if budget <= 0 {
 		budget = DefaultBudget
 	}
-	want := 2 * logBytes / max(1, budget/8)
+	want := logBytes / max(1, budget/8)
 	return min(slicesMax, max(slicesMin, 1<<bits.Len64(uint64(max(0, want-1)))))
 }
 
@@ -169,7 +171,10 @@ func (c *Config) wanted(m *projections.Model) bool {
 // has, and what waits to be written to disk.
 func (c *Config) rowBytes() int64 { return c.Budget / 2 }
 
-func (c *Config) arenaBytes() int { return int(c.Budget / 16) }
+func (c *Config) arenaBytes() int { return int(min(c.Budget/8, arenaMax)) }
+
+// arenaMax is what a record's place in memory can be told with.
+const arenaMax = 1 << 30
 
 // pageBytes is what one page may take; about four are on their way at a time.
 func (c *Config) pageBytes() int64 { return c.Budget / 32 }

@@ -88,7 +88,7 @@ func TestSameRowsForAnyBudgetAndSlices(t *testing.T) {
 	f := newFixture(t)
 	set := newSet(t)
 	r := rand.New(rand.NewPCG(7, 7))
-	f.append(story(r, 6000, 150)...)
+	f.append(story(r, 4000, 800)...)
 	f.events()
 	want := f.memory(set, nil)
 	spilled, asked := false, false
