@@ -13,18 +13,22 @@
 // # What a crash can do
 //
 // Nothing. A batch is one transaction: rows and checkpoint, or neither. The
-// checkpoint row is locked before anything is read, and moved only from the place
+// checkpoint row is locked before anything is written, and moved only from the place
 // that the batch was read from; so of two workers one folds a batch and the other,
 // finding the checkpoint moved, starts again from there. After a connection lost at
 // COMMIT the worker reads the checkpoint back; it never guesses.
 //
 // # A batch
 //
-//	begin; lock the checkpoint; read the live generations; load the rows    one round trip
-//	fold in memory
-//	per view, sources first: join, compare, write what changed, fan out
-//	move the checkpoint                                                     one round trip
-//	commit, once every write has found its rows                             one round trip
+//	read and decode the events                                  one batch ahead
+//	load the rows that the cache does not know; fold            one batch ahead, where the set allows
+//	per view, sources first: join, compare                      the same
+//	begin; lock the checkpoint, if nobody moved it or took over
+//	write what changed, fan out; move the checkpoint; commit    one round trip, three with a COPY
+//
+// The owner keeps rows in memory from batch to batch, and loses them with the
+// ownership: see cache. Where no view joins by a function and no joined view has
+// joins, a batch is folded while the one before it is written: see ahead.
 //
 // Infrastructure's errors are tried again with backoff. A handler's fault
 // (*projections.FoldError) halts the projector right before the event, with what,
