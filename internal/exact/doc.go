@@ -1,6 +1,7 @@
 // Package exact checks that nothing is lost and nothing counted twice: seeded stories
 // of the shop are appended by several writers while workers are killed and started
-// again, and what stands in the tables in the end is compared with oracles.
+// again, or stopped until another has taken over, and what stands in the tables in the
+// end is compared with oracles.
 //
 // The oracles for orders, baskets and accounts are plain Go over the decoded events
 // and know nothing of package projections; for the cold tables they are SQL over the

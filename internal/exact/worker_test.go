@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -28,6 +29,7 @@ const (
 	workerPostgres   = "EXACT_POSTGRES_URL"
 	workerClickHouse = "EXACT_CLICKHOUSE_URL"
 	workerBatch      = "EXACT_BATCH"
+	workerTTL        = "EXACT_LEASE_TTL"
 )
 
 func TestMain(m *testing.M) {
@@ -66,7 +68,11 @@ func runWorker(ctx context.Context, kind string) error {
 		if err != nil {
 			return err
 		}
-		p, err := engine.New(engine.Config{Log: log, Postgres: config, Set: set, BatchEvents: batch})
+		ttl, err := time.ParseDuration(os.Getenv(workerTTL))
+		if err != nil {
+			return err
+		}
+		p, err := engine.New(engine.Config{Log: log, Postgres: config, Set: set, BatchEvents: batch, LeaseTTL: ttl})
 		if err != nil {
 			return err
 		}
@@ -99,6 +105,7 @@ func (x *experiment) start(kind string) *worker {
 		workerKind+"="+kind,
 		workerPostgres+"="+x.db.RoleURL("readside_projector"),
 		workerClickHouse+"="+x.ch.URL,
+		workerTTL+"="+ttl.String(),
 		workerBatch+"="+strconv.Itoa(batches[kind][x.r.IntN(len(batches[kind]))]),
 	)
 	w.cmd.Stderr = w.errs
@@ -120,4 +127,15 @@ var batches = map[string][]int{
 func (w *worker) kill() {
 	_ = w.cmd.Process.Kill()
 	<-w.done
+}
+
+// end asks the process to end, and waits until it has.
+func (w *worker) end(x *experiment) {
+	x.t.Helper()
+	_ = w.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-w.done:
+	case <-time.After(patience):
+		x.t.Fatalf("a worker that was asked to end did not in %s:\n%s", patience, w.errs)
+	}
 }
