@@ -1,12 +1,17 @@
 package main
 
-import "regexp"
+import (
+	"regexp"
+	"slices"
+)
 
 // atOnce is the bound of item 2.10.
 var atOnce = []string{"-refusal-max", "50ms"}
 
-// items are those of issue 2, "It must show".
-var items = []item{
+// items are those of the issues' "It must show".
+var items = slices.Concat(issue2, issue3)
+
+var issue2 = []item{
 	{"2.1", "empty caches: make demo and make test set up and work; the second run needs no network", []step{freshMachine}},
 	{"2.2", "demo for 20 s: 20,000 events by commands over HTTP, every type, all lag 0, verified", []step{
 		demo,
@@ -19,7 +24,7 @@ var items = []item{
 		tests(testRun{pkg: "./internal/exact", tests: []string{"TestExactUnderKills"}, args: []string{"-seed", "{seed}", "-runs", "20", "-events", "5000"},
 			figure: regexp.MustCompile(`seed \d+: .*exact`)}),
 	}},
-	{"2.5", "every mutant is killed by the test that it names", []step{mutants}},
+	{"2.5", "every mutant is killed by the test that it names", []step{mutants()}},
 	{"2.6", "home is one round trip with data of four services; the README's queries run", []step{
 		tests(testRun{pkg: "./queryapi", tests: []string{"TestAnOperationIsOneRoundTrip"}}),
 		tests(testRun{pkg: "./queryapi/shop", tests: []string{"TestHomeIsOneRoundTrip"}}),
@@ -30,7 +35,7 @@ var items = []item{
 		tests(testRun{pkg: "./queryapi", tests: []string{"TestASwitchShowsNoReaderAnErrorOrAnEmptyView"}}),
 		tests(testRun{pkg: "./cmd/readside", tests: []string{"TestAnOperatorsDay"}}),
 	}},
-	{"2.8", "bench catchup: at least 30 times the naive handler", []step{catchup}},
+	{"2.8", "bench catchup: at least 30 times the naive handler", []step{bench([]string{"catchup"}, atLeast("catchup/watermill", 30, 0))}},
 	{"2.9", "another domain in one file of at most 60 lines, through the same engine", []step{
 		tests(testRun{pkg: "./examples/conference", tests: []string{"TestOneSmallFile", "TestWithoutADatabase", "TestThroughTheEngine"}}),
 	}},

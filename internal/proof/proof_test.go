@@ -121,8 +121,27 @@ func TestTheDemosSummaryIsChecked(t *testing.T) {
 	}
 }
 
-// TestItemsOfTheIssue sees that none of the issue's ten items was forgotten.
-func TestItemsOfTheIssue(t *testing.T) {
+func TestRatiosAreHeldAgainstTheirBounds(t *testing.T) {
+	bounds := []bound{atLeast("a/b", 2, 3), atMost("c/d", 1.5, 0)}
+	for _, c := range []struct{ out, want string }{
+		{"rates\n" + `{"ratios": {"a/b": 2, "c/d": 1.5}}`, ""},
+		{`{"ratios": {"a/b": 1.9, "c/d": 1}}`, "a/b                          1.90, wanted at least 2, hoped for 3"},
+		{`{"ratios": {"a/b": 9, "c/d": 1.6}}`, "wanted at most 1.5"},
+		{`{"ratios": {"c/d": 1}}`, "bench names no a/b"},
+		{`done`, "not its JSON"},
+	} {
+		figures, err := kept(c.out, bounds)
+		if (c.want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", c.out, err, c.want)
+		}
+		if err == nil && len(figures) != len(bounds) {
+			t.Errorf("figures %q", figures)
+		}
+	}
+}
+
+// TestItemsOfTheIssues sees that no item is there without steps, or was forgotten.
+func TestItemsOfTheIssues(t *testing.T) {
 	names := map[string]bool{}
 	for _, it := range items {
 		names[it.name] = true
@@ -130,7 +149,7 @@ func TestItemsOfTheIssue(t *testing.T) {
 			t.Errorf("item %s has no steps", it.name)
 		}
 	}
-	for _, want := range strings.Fields("2.1 2.2 2.3 2.4 2.5 2.6 2.7 2.8 2.9 2.10") {
+	for _, want := range strings.Fields("2.1 2.2 2.3 2.4 2.5 2.6 2.7 2.8 2.9 2.10 3.1 3.2 3.5 3.6 3.7") {
 		if !names[want] {
 			t.Errorf("item %s is missing", want)
 		}

@@ -3,8 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -51,38 +49,11 @@ func buildBinary(ctx context.Context, o options) (path string, cleanup func(), e
 	return path, cleanup, nil
 }
 
-// mutants runs all mutants; its figures are the table.
-func mutants(ctx context.Context, o options) ([]string, error) {
-	env := append(os.Environ(), "GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -trimpath"))
-	out, err := command(ctx, o.repo, env, o.progress, "go", "run", "./internal/mutants")
-	return strings.Split(strings.TrimSpace(out), "\n"), err
-}
-
-// catchupLeast is what bench catchup must reach against the naive handler.
-const catchupLeast = 30
-
-// catchup runs the benchmark and reads its ratios.
-func catchup(ctx context.Context, o options) ([]string, error) {
-	binary, cleanup, err := buildBinary(ctx, o)
-	if err != nil {
-		return nil, err
+// mutants runs the named mutants, all where there are no names; its figures are the table.
+func mutants(names ...string) step {
+	return func(ctx context.Context, o options) ([]string, error) {
+		env := append(os.Environ(), "GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -trimpath"))
+		out, err := command(ctx, o.repo, env, o.progress, "go", append([]string{"run", "./internal/mutants"}, names...)...)
+		return strings.Split(strings.TrimSpace(out), "\n"), err
 	}
-	defer cleanup()
-	out, err := command(ctx, o.repo, nil, o.progress, binary, "bench", "catchup", "--json")
-	if err != nil {
-		return nil, err
-	}
-	var result struct{ Ratios map[string]float64 }
-	if err := json.Unmarshal([]byte(lastLine(out)), &result); err != nil {
-		return nil, fmt.Errorf("the last line of bench is not its JSON: %w", err)
-	}
-	figures := strings.Split(strings.TrimSpace(out), "\n")
-	ratio, ok := result.Ratios["catchup/watermill"]
-	switch {
-	case !ok:
-		err = errors.New("bench names no catchup/watermill")
-	case ratio < catchupLeast:
-		err = fmt.Errorf("catchup/watermill is %.1f, wanted at least %d", ratio, catchupLeast)
-	}
-	return figures, err
 }

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"regexp"
+	"time"
+)
+
+// drill is a test under load, at a rate and over a history that say something.
+func drill(history string, tests ...string) testRun {
+	return testRun{
+		pkg: "./internal/drill", tests: tests,
+		args:   []string{"-seed", "{seed}", "-rate", "1000", "-history", history, "-calm", "15s", "-changes", "1000", "-bound"},
+		figure: regexp.MustCompile(`(load|row changes meanwhile|rebuilt|freshness|reader \d|a reader of|planted|deployed|rolled back\b.*): `),
+	}
+}
+
+var issue3 = []item{
+	{"3.1", "every view rebuilt at 1,000 events/s: readers see nothing of it, and p99 freshness keeps its bound; a damaged generation is refused", []step{
+		tests(drill("100000", "TestRebuildOfEveryViewUnderLoad")),
+		tests(drill("10000", "TestAPlantedGenerationIsRefused")),
+	}},
+	{"3.2", "the engine beside its rivals: catching up, rebuilding, latency", []step{bench([]string{"catchup", "rebuild", "latency"},
+		atLeast("catchup/watermill", 50, 100),
+		atLeast("catchup/sqlworker", 1, 1.5),
+		atLeast("catchup/bulkwrite", 0.6, 0.8),
+		atLeast("rebuild/insert_select", 1, 1.5),
+		atLeast("rebuild/copy", 0.4, 0.6),
+		atMost("latency_p50/append", 2, 1.5),
+		atMost("latency_p99/append", 3, 2),
+	)}},
+	{"3.5", "workers killed and stopped past their lease: exact, 200 seeds; the default lease taken over within a second of its end", []step{
+		tests(testRun{pkg: "./internal/exact", tests: []string{"TestExactUnderKills"}, args: []string{"-seed", "{seed}", "-runs", "200", "-events", "700"},
+			figure: regexp.MustCompile(`seeds \d+ to \d+: `), limit: 40 * time.Minute}),
+		// The stops one after the other: what is measured is the takeover, not the queue for a core.
+		tests(testRun{pkg: "./projections/engine", tests: []string{"TestAStoppedWorkerIsRelievedInTime"}, args: []string{"-takeover-ttl", "0s", "-takeover-bound", "1s", "-test.parallel", "1"},
+			figure: regexp.MustCompile(`takeover of `)}),
+		tests(testRun{pkg: "./projections/engine", tests: []string{"TestWorkerStoppedInACopyIsRelieved", "TestWorkerThatEndsHandsOver", "TestKilledWorkerIsRelieved",
+			"TestBatchOfALowerEpochIsRefused", "TestABatchFromAnotherPlaceIsRefused"}}),
+	}},
+	{"3.6", "six mutants of this issue are killed", []step{mutants(
+		"no-epoch", "park-without-the-queue", "switch-without-comparison", "cache-kept-after-a-foreign-change",
+		"restored-position-accepted", "unhandled-type-holds-checkpoint",
+	)}},
+	{"3.7", "version 2 of a view beside version 1, then rolled back: to a running worker at once, to a stopped one with its true lag", []step{
+		tests(drill("20000", "TestDeployAndRollBack")),
+	}},
+}
