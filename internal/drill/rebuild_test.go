@@ -16,8 +16,9 @@ import (
 )
 
 const (
+	// Together the readers ask once per 10 ms, every view each time.
 	readers  = 2
-	readOnce = 10 * time.Millisecond
+	readOnce = readers * 10 * time.Millisecond
 	// Freshness during rebuilds may be so many times what it is without, or the floor.
 	boundTimes = 3
 	boundFloor = 100 * time.Millisecond
