@@ -110,27 +110,51 @@ func TestInterleavingsFindsAHandlerThatWantsAnOrder(t *testing.T) {
 	says(t, failing(func(t testing.TB) { projectiontest.Interleavings(t, set, long...) }), "view loan: in the order [")
 }
 
-// Of two streams with two events each there are six orders, and each is tried.
-func TestInterleavingsTriesEveryOrderOfAFew(t *testing.T) {
-	orders := map[string]bool{}
+// ordersTried folds events that each lend a loan, and answers in which orders that was
+// done, and how often.
+func ordersTried(t *testing.T, events ...eventlog.Typed) (orders map[string]bool, tried int) {
+	t.Helper()
+	orders = map[string]bool{}
 	current := ""
 	set := setOf(t, 1, func(_ *Loan, e BookLent, m projections.Meta) error {
 		if m.Position.Place() == 1 {
 			current = ""
 		}
-		if current += e.LoanID; m.Position.Place() == 4 {
+		if current += e.LoanID; m.Position.Place() == int64(len(events)) {
 			orders[current] = true
+			tried++
 		}
 		return nil
 	}, false)
-	lent := func(stream, id string) eventlog.Typed {
-		return projectiontest.At{Stream: stream, Event: BookLent{LoanID: id}}
-	}
-	projectiontest.Interleavings(t, set, lent("x", "a"), lent("x", "b"), lent("y", "c"), lent("y", "d"))
+	projectiontest.Interleavings(t, set, events...)
+	return orders, tried
+}
+
+func lent(stream, id string) eventlog.Typed {
+	return projectiontest.At{Stream: stream, Event: BookLent{LoanID: id}}
+}
+
+// Of two streams with two events each there are six orders; each is tried once, after
+// the one that the events are given in.
+func TestInterleavingsTriesEveryOrderOfAFew(t *testing.T) {
+	orders, tried := ordersTried(t, lent("x", "a"), lent("x", "b"), lent("y", "c"), lent("y", "d"))
 	for _, order := range []string{"abcd", "acbd", "acdb", "cabd", "cadb", "cdab"} {
 		if !orders[order] {
 			t.Errorf("the order %s was not tried: %v", order, orders)
 		}
+	}
+	if tried != 1+6 {
+		t.Errorf("%d orders were tried, want 7", tried)
+	}
+}
+
+func TestInterleavingsDrawsDifferentOrdersOfMany(t *testing.T) {
+	var events []eventlog.Typed
+	for i := range 24 {
+		events = append(events, lent(fmt.Sprint("s", i%4), string(rune('a'+i))))
+	}
+	if orders, tried := ordersTried(t, events...); len(orders) < 990 || tried != 1+1000 {
+		t.Errorf("%d different orders of %d that were tried", len(orders), tried)
 	}
 }
 
