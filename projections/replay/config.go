@@ -45,8 +45,9 @@ type Config struct {
 	Done func(view *projections.Model, slice int) bool
 	// Sources answers for rows of sources that are not held in memory; nil holds all.
 	Sources Sources
-	// Faults takes what cannot be folded, and what waits behind it; nil ends the
-	// replay with the first *projections.FoldError.
+	// Faults takes what cannot be folded, and what waits behind it; nil ends the replay
+	// with the first *projections.FoldError, and an error of its own does too. A build
+	// that goes on hears again of events whose rows are not known.
 	Faults func(Waiting) error
 	// Rate bounds the events read per second; nil does not.
 	Rate *rate.Limiter

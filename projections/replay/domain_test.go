@@ -74,6 +74,9 @@ type cargo struct {
 
 var errBroken = errors.New("a note that cannot be")
 
+// badJoin is a ship's name for which its join panics.
+const badJoin = "bad join"
+
 // badNote is a note that the handler refuses, after it has changed the row; badKey is
 // a ship for which a key function panics; longName cannot be stored in an index.
 const (
@@ -135,6 +138,9 @@ func ships(f *fleet) projections.View[ship] {
 		Joins: []projections.Join[ship]{
 			projections.Copy[ship](&f.ports, "home", "home_name=name"),
 			projections.JoinOn(&f.ports, func(s *ship) []string { return s.Ports }, func(s *ship, get func(string) *port) {
+				if s.Name == badJoin {
+					panic(badJoin)
+				}
 				for _, id := range s.Ports {
 					if p := get(id); p != nil {
 						s.PortNames = append(s.PortNames, p.Name)

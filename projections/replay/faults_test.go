@@ -16,7 +16,7 @@ import (
 )
 
 // faultyStory has notes that a handler refuses when it has changed its row already,
-// ships whose name cannot be stored, some of which are renamed later, and cargo of
+// ships whose name cannot be stored or joined, some of which are renamed later, and cargo of
 // which no key can be read.
 func faultyStory(r *rand.Rand, n int) []streamed {
 	events := story(r, n, 60)
@@ -30,6 +30,9 @@ func faultyStory(r *rand.Rand, n int) []streamed {
 			events[i].event = e
 		case shipRenamed:
 			e.Name = longName
+			if r.IntN(3) == 0 {
+				e.Name = badJoin
+			}
 			events[i].event = e
 		case cargoLoaded:
 			if r.IntN(5) == 0 {
@@ -46,6 +49,12 @@ type wait struct {
 	view, key, stream string
 	place             int64
 	reason            string
+}
+
+// touched is an event and a row; without a key it is one whose row is not known.
+type touched struct {
+	view, key string
+	place     int64
 }
 
 func waitOf(w replay.Waiting) wait {
@@ -82,26 +91,33 @@ func TestFaultsLeaveRowsAsTheyWereBefore(t *testing.T) {
 	f := newFixture(t)
 	set := newSet(t)
 	f.append(faultyStory(rand.New(rand.NewPCG(3, 1)), 3000)...)
+	f.append(streamed{"s1", shipRenamed{"s1", longName}}, streamed{"s2", shipRenamed{"s2", "well"}},
+		streamed{"n1", shipBuilt{"n1", "a name", "p1", []string{"p1"}}}, streamed{"n2", shipBuilt{"n2", longName, "p1", nil}},
+		streamed{"n1", shipRenamed{"n1", badJoin}}, streamed{"n1", shipRenamed{"n1", longName}},
+		streamed{"n3", shipBuilt{"n3", badJoin, "p1", nil}}, streamed{"n3", shipRenamed{"n3", "mended"}},
+		streamed{"n4", shipBuilt{"n4", longName, "p1", nil}}, streamed{"n4", shipRenamed{"n4", "mended"}}, streamed{"n4", shipRenamed{"n4", longName}})
 	f.events()
 	got, waits := f.replayWithFaults(set, replay.Config{Budget: 64 << 20, Slices: 4})
 	reasons := map[string]int{}
-	held := map[string]bool{}
+	held := map[touched]bool{}
 	for _, w := range waits {
 		reasons[w.reason]++
-		held[fmt.Sprint(w.view, w.key, w.place)] = true
-		held[fmt.Sprint(w.view, w.place)] = held[fmt.Sprint(w.view, w.place)] || w.key == ""
+		held[touched{w.view, w.key, w.place}] = true
 	}
-	for _, reason := range []string{projections.ReasonHandler, projections.ReasonUnstorable, projections.ReasonKey, ""} {
+	for _, reason := range []string{projections.ReasonHandler, projections.ReasonUnstorable, projections.ReasonJoin, projections.ReasonKey, ""} {
 		if reasons[reason] == 0 {
 			t.Errorf("no touch waits with reason %q: %v", reason, reasons)
 		}
 	}
 	checkOrder(t, set, f.all, waits)
+	if n := number(waits, "n4"); n != 1 {
+		t.Errorf("of a row that was mended and broken again %d touches wait, not the last one", n)
+	}
+	if n := number(waits, "n3"); n != 0 {
+		t.Errorf("of a row that was mended %d touches wait", n)
+	}
 	skip := func(view *projections.Model, key, _ string, place int64) bool {
-		if key == "" {
-			return held[fmt.Sprint(view.Name, place)]
-		}
-		return held[fmt.Sprint(view.Name, key, place)]
+		return held[touched{view.Name, key, place}]
 	}
 	if diff := gocmp.Diff(f.memoryWithout(set, skip), got); diff != "" {
 		t.Fatalf("the rows are not what the log gives without the waiting events:\n%.2000s", diff)
@@ -122,6 +138,16 @@ func TestFaultsLeaveRowsAsTheyWereBefore(t *testing.T) {
 	if diff := gocmp.Diff(got, again); diff != "" {
 		t.Errorf("skipping what waits gives other rows:\n%.2000s", diff)
 	}
+}
+
+// number counts the touches of a key that wait.
+func number(waits []wait, key string) (n int) {
+	for _, w := range waits {
+		if w.key == key {
+			n++
+		}
+	}
+	return n
 }
 
 // checkOrder: of each row that waits, all touches from the first one on do.

@@ -2,12 +2,10 @@ package replay
 
 import (
 	"context"
-	"errors"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/readside/readside/projections"
-	"github.com/readside/readside/projections/hot"
 )
 
 // joinRows is how many rows are joined at a time, and sourceKeys how many sources
@@ -187,7 +185,7 @@ func (r *replay) finishRows(ctx context.Context, i int, rows []*projections.Row,
 			if err == nil {
 				continue
 			}
-			if r.cfg.Faults == nil || err.Reason != projections.ReasonUnstorable || try > 0 {
+			if r.cfg.Faults == nil || try > 0 {
 				return err
 			}
 			refused = append(refused, row.Key)
@@ -202,9 +200,9 @@ func (r *replay) finishRows(ctx context.Context, i int, rows []*projections.Row,
 	}
 }
 
-// replace folds rows that cannot be stored up to the event that is to blame.
+// replace folds rows that cannot be finished up to the event that is to blame.
 func (r *replay) replace(ctx context.Context, i int, keys []string) ([]*projections.Row, error) {
-	found, err := r.unstorable(ctx, i, keys)
+	found, err := r.unfinished(ctx, i, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -214,7 +212,7 @@ func (r *replay) replace(ctx context.Context, i int, keys []string) ([]*projecti
 		if row := found[rowID{i, key}]; row != nil {
 			p.rows[key] = row
 		}
-		rows = append(rows, p.rows[key]) // the same once more where a joined column is to blame
+		rows = append(rows, p.rows[key])
 	}
 	return rows, nil
 }
@@ -224,19 +222,17 @@ func (r *replay) finishRow(v *view, row *projections.Row, lookup projections.Sou
 	if row.State == projections.Absent {
 		return nil
 	}
-	if row.State == projections.Live {
-		if err := v.model.Join(row, lookup); err != nil {
-			return r.joinFault(v, row, err)
-		}
+	if fault := r.join(v, row, lookup); fault != nil {
+		return fault
 	}
 	handed := v.wanted && (r.cfg.Keep == nil || r.cfg.Keep(v.model, row.Key))
 	stored := letGo && row.State == projections.Live
 	if !handed && !stored {
 		return nil
 	}
-	img, err := r.encoder.Encode(v.layout, row, hot.Image{}, false)
-	if err != nil {
-		return projections.Unstorable(v.model.Name, row.Key, projections.Meta{Position: r.cfg.Until}, "", err)
+	img, fault := r.image(v, row)
+	if fault != nil {
+		return fault
 	}
 	finished := Row{Key: row.Key, State: row.State, Image: img}
 	if handed {
@@ -246,16 +242,6 @@ func (r *replay) finishRow(v *view, row *projections.Row, lookup projections.Sou
 		out.Sources = append(out.Sources, finished)
 	}
 	return nil
-}
-
-// joinFault is a fault of a join, which no single event is to blame for.
-func (r *replay) joinFault(v *view, row *projections.Row, err error) *projections.FoldError {
-	var fault *projections.FoldError
-	if !errors.As(err, &fault) {
-		fault = &projections.FoldError{View: v.model.Name, Key: row.Key, Type: "join", Err: err}
-	}
-	fault.Reason, fault.Position = projections.ReasonJoin, r.cfg.Until
-	return fault
 }
 
 // source answers a join: from memory, or from what was loaded.
@@ -283,11 +269,7 @@ func (r *replay) load(ctx context.Context, v *view, rows []*projections.Row) ([]
 	var loaded []map[string]any
 	for _, j := range v.model.Joins {
 		i := r.index[j.Source]
-		keys, err := r.missing(v, j, rows)
-		if err != nil {
-			return nil, err
-		}
-		for len(keys) > 0 {
+		for keys := r.missing(v, j, rows); len(keys) > 0; {
 			if loaded == nil {
 				loaded = make([]map[string]any, len(r.views))
 			}
@@ -311,19 +293,21 @@ func (r *replay) load(ctx context.Context, v *view, rows []*projections.Row) ([]
 	return loaded, nil
 }
 
-func (r *replay) missing(v *view, j *projections.JoinModel, rows []*projections.Row) (missing []string, err error) {
+// missing are the keys of sources that rows need and that are not in memory.
+func (r *replay) missing(v *view, j *projections.JoinModel, rows []*projections.Row) (missing []string) {
 	i := r.index[j.Source]
 	if s := &r.views[i]; !s.asked && s.done == nil {
-		return nil, nil
+		return nil
 	}
 	seen := map[string]bool{}
 	var keys []string
+	var err error
 	for _, row := range rows {
 		if row.State != projections.Live {
 			continue
 		}
 		if keys, err = j.SourceKeys(keys[:0], v.model, row); err != nil {
-			return nil, err
+			continue // its join will say so
 		}
 		for _, key := range keys {
 			if !seen[key] && r.elsewhere(i, r.slice(key)) {
@@ -332,5 +316,5 @@ func (r *replay) missing(v *view, j *projections.JoinModel, rows []*projections.
 			}
 		}
 	}
-	return missing, nil
+	return missing
 }
