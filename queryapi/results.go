@@ -79,10 +79,10 @@ func (r *row) cursor() string {
 func (p *page) load(rows pgx.Rows) error {
 	defer rows.Close()
 	cells := make([]cell, len(p.read.columns))
-	targets := make([]any, len(cells))
+	targets := make([]any, 0, len(cells)+1)
 	for i, c := range p.read.columns {
 		cells[i] = newCell(p.read.view.model.Columns[c].Kind)
-		targets[i] = cells[i].target()
+		targets = append(targets, cells[i].target())
 	}
 	var degraded bool
 	if p.read.degraded && p.read.list {

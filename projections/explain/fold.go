@@ -99,13 +99,13 @@ func (f *fold) page(stored []eventlog.Event) error {
 func (f *fold) event(events []projections.Event, touches []projections.Touch) error {
 	e := &events[touches[0].Event]
 	step := stepOf(e.Route.EventType, e.Meta)
-	own, any := false, false
+	own, concerned := false, false
 	for i := range touches {
 		id := rowID{touches[i].View, touches[i].Key}
 		if _, ok := f.via[id]; !ok {
 			continue
 		}
-		any, own = true, own || id == f.root
+		concerned, own = true, own || id == f.root
 		held, err := f.touch(id, events, touches[i:i+1])
 		if err != nil {
 			return err
@@ -117,7 +117,7 @@ func (f *fold) event(events []projections.Event, touches []projections.Touch) er
 			step.Through = append(step.Through, f.through(id))
 		}
 	}
-	if !any {
+	if !concerned {
 		return nil
 	}
 	if own {
