@@ -35,7 +35,7 @@ func (m *Model) Join(r *Row, sources Sources) (err error) {
 
 func (m *Model) recoverJoin(r *Row, err *error) {
 	if p := recover(); p != nil {
-		*err = &FoldError{View: m.Name, Key: r.Key, Type: "join", Err: panicked(p), Hint: "mend the join's functions and start the projector again"}
+		*err = &FoldError{View: m.Name, Key: r.Key, Type: "join", Reason: ReasonJoin, Err: panicked(p), Hint: "mend the join's functions and run `readside parked retry`"}
 	}
 }
 
@@ -55,7 +55,7 @@ func (j *JoinModel) getter(keys []string, sources Sources) func(key string) any 
 
 func (m *Model) checkKeyKept(r *Row) error {
 	if got := *(*string)(m.Field(r.Value, m.Key)); got != r.Key {
-		return &FoldError{View: m.Name, Key: r.Key, Type: "join", Err: fmt.Errorf("a join changed the row's key to %q", got), Hint: "joins write columns marked join only"}
+		return &FoldError{View: m.Name, Key: r.Key, Type: "join", Reason: ReasonJoin, Err: fmt.Errorf("a join changed the row's key to %q", got), Hint: "joins write columns marked join only"}
 	}
 	return nil
 }

@@ -37,15 +37,19 @@ func (p *program) projectCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return project(c.Context(), postgres, clickHouse, set, p.serviceLog())
+			folding, err := settings[service.Folding]()
+			if err != nil {
+				return err
+			}
+			return project(c.Context(), postgres, clickHouse, set, folding, p.serviceLog())
 		},
 	}
 }
 
 // project runs both projectors; the end of one does not end the other.
-func project(ctx context.Context, postgres, clickHouse string, set *projections.Set, logger *slog.Logger) error {
+func project(ctx context.Context, postgres, clickHouse string, set *projections.Set, folding service.Folding, logger *slog.Logger) error {
 	var both errgroup.Group
-	both.Go(func() error { return service.Hot(ctx, postgres, set, logger, engine.Observer{}) })
+	both.Go(func() error { return service.Hot(ctx, postgres, set, folding, logger, engine.Observer{}) })
 	both.Go(func() error { return service.Cold(ctx, postgres, clickHouse, set, logger) })
 	return both.Wait()
 }

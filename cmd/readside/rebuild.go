@@ -41,7 +41,7 @@ func (p *program) rebuild(c *cobra.Command, view string) error {
 	if err != nil {
 		return err
 	}
-	projector, err := service.Projector(log, url, set, p.commandLog(), engine.Observer{})
+	projector, err := service.Projector(log, url, set, service.Folding{}, p.commandLog(), engine.Observer{})
 	if err != nil {
 		return err
 	}

@@ -16,13 +16,13 @@ import (
 const HotName = "main"
 
 // Hot folds the set's views into Postgres until ctx ends or a fault halts it.
-func Hot(ctx context.Context, postgresURL string, set *projections.Set, logger *slog.Logger, observer engine.Observer) error {
+func Hot(ctx context.Context, postgresURL string, set *projections.Set, folding Folding, logger *slog.Logger, observer engine.Observer) error {
 	log, err := Open(ctx, postgresURL, "readside-project", logger)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	projector, err := Projector(log, postgresURL, set, logger, observer)
+	projector, err := Projector(log, postgresURL, set, folding, logger, observer)
 	if err != nil {
 		return err
 	}
@@ -34,12 +34,12 @@ func Hot(ctx context.Context, postgresURL string, set *projections.Set, logger *
 }
 
 // Projector makes the hot projector; it runs nothing.
-func Projector(log *OpenLog, postgresURL string, set *projections.Set, logger *slog.Logger, observer engine.Observer) (*engine.Projector, error) {
+func Projector(log *OpenLog, postgresURL string, set *projections.Set, folding Folding, logger *slog.Logger, observer engine.Observer) (*engine.Projector, error) {
 	config, err := ConnConfig(postgresURL, "readside-project")
 	if err != nil {
 		return nil, err
 	}
-	return engine.New(engine.Config{Name: HotName, Log: log.Log, Postgres: config, Set: set, Logger: logger, Observer: observer})
+	return engine.New(folding.config(engine.Config{Name: HotName, Log: log.Log, Postgres: config, Set: set, Logger: logger, Observer: observer}))
 }
 
 // ConnConfig is a single connection's configuration, with a name that pg_stat_activity shows.

@@ -8,7 +8,9 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/hot"
+	"github.com/readside/readside/projections/replay"
 )
 
 // maxDecided bounds the differing rows that the log is asked about, one by one.
@@ -84,7 +86,7 @@ func (r *rebuild) admit(ctx context.Context, tx pgx.Tx) (d Differences, err erro
 		return d, err
 	}
 	for _, key := range keys {
-		if wrong := rowDifference(is, key, now[key], folded[key]); wrong != nil {
+		if wrong := rowDifference(is, key, now[key], folded[key].Image); wrong != nil {
 			return d, fmt.Errorf("%w: it differs from the live one in %d rows, and row %q is not what the log says: %s; nothing was switched, and the next `readside rebuild %s` begins anew",
 				ErrRefused, all, key, wrong, r.model.Name)
 		}
@@ -95,20 +97,14 @@ func (r *rebuild) admit(ctx context.Context, tx pgx.Tx) (d Differences, err erro
 }
 
 // folded are the rows of keys as the log says at the place.
-func (r *rebuild) folded(ctx context.Context, keys []string, at eventlog.Position) (map[string]hot.Image, error) {
-	fold := newRefold(r.main.cfg.Log, r.shadow.cfg.Set)
-	if err := fold.advance(ctx, at, nil); err != nil {
-		return nil, err
-	}
-	images, err := fold.images(r.shadow.layouts)
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]hot.Image{}
-	for _, i := range images[len(images)-1] {
-		out[i.key] = i.image
-	}
-	return out, nil
+func (r *rebuild) folded(ctx context.Context, keys []string, at eventlog.Position) (map[string]replay.Row, error) {
+	w := r.shadow
+	return replay.Keys(ctx, replay.Config{
+		Log: w.cfg.Log, Set: w.cfg.Set, Until: at,
+		Skip: func(view *projections.Model, key, stream string, place int64) bool {
+			return w.parking.holds(viewIndex(w.cfg.Set, view.Name), key, place)
+		},
+	}, r.model.Name, keys)
 }
 
 // rowDifference says how a stored row differs from what it should be; nil where it does not.

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -21,27 +20,18 @@ type batch struct {
 	caughtUp bool
 	events   []projections.Event
 	touches  []projections.Touch
-	// fault is the decoding fault of the event right behind next.
-	fault *projections.FoldError
+	// broken are events that touch nobody knows which rows.
+	broken []projections.Broken
 }
 
-// until is the batch up to, not including, the event at position p.
-func (b *batch) until(p eventlog.Position) *batch {
-	n, _ := slices.BinarySearchFunc(b.events, p.Place(), func(e projections.Event, place int64) int {
-		return int(min(1, max(-1, e.Meta.Position.Place()-place)))
-	})
-	t, _ := slices.BinarySearchFunc(b.touches, n, func(t projections.Touch, n int) int { return t.Event - n })
-	return &batch{from: b.from, next: p.At(p.Place() - 1), events: b.events[:n], touches: b.touches[:t]}
-}
-
-// with is the batch together with the one behind it. Batches that wait have no fault.
+// with is the batch together with the one behind it.
 func (b *batch) with(next *batch) *batch {
 	for i := range next.touches {
 		next.touches[i].Event += len(b.events)
 	}
 	return &batch{
-		from: b.from, next: next.next, caughtUp: next.caughtUp, fault: next.fault,
-		events: append(b.events, next.events...), touches: append(b.touches, next.touches...),
+		from: b.from, next: next.next, caughtUp: next.caughtUp,
+		events: append(b.events, next.events...), touches: append(b.touches, next.touches...), broken: append(b.broken, next.broken...),
 	}
 }
 
@@ -53,6 +43,8 @@ type folding struct {
 	// in is where rows are loaded, out where writes are gathered.
 	in, out *hot.Session
 	batch   *batch
+	// attempt says what of the batch is folded, and what waits.
+	attempt *attempt
 	// number is the batch's number in the cache; failed is what ended its folding.
 	number int64
 	failed error
@@ -75,14 +67,17 @@ type viewWork struct {
 	concerns map[*projections.JoinModel]map[string]bool
 }
 
-func newFolding(set *projections.Set, c *cache, in, out *hot.Session, b *batch) *folding {
+func newFolding(set *projections.Set, c *cache, in, out *hot.Session, b *batch, a *attempt) *folding {
 	c.batch++
-	f := &folding{set: set, cache: c, in: in, out: out, batch: b, number: c.batch, done: make(chan struct{})}
+	f := &folding{set: set, cache: c, in: in, out: out, batch: b, attempt: a, number: c.batch, done: make(chan struct{})}
 	for _, v := range c.views {
 		f.views = append(f.views, &viewWork{cachedView: v})
 	}
 	return f
 }
+
+// ahead says that the batch was folded without its transaction.
+func (f *folding) ahead() bool { return f.in != f.out }
 
 // Row is the row that a touch changes.
 func (f *folding) Row(view int, key string) *projections.Row {
@@ -93,8 +88,8 @@ func (f *folding) Row(view int, key string) *projections.Row {
 // the cache does not know; asked says that there are some.
 func (f *folding) load() (asked bool) {
 	keys := make([][]string, len(f.views))
-	for i := range f.batch.touches {
-		t := &f.batch.touches[i]
+	for i := range f.attempt.touches {
+		t := &f.attempt.touches[i]
 		w := f.views[t.View]
 		e, known := f.cache.use(w.cachedView, t.Key)
 		t.Row = e.Row
@@ -127,8 +122,8 @@ func (f *folding) fold(ctx context.Context) error {
 }
 
 func (f *folding) write(ctx context.Context) error {
-	if err := f.set.Fold(f, f.batch.touches, f.batch.events); err != nil {
-		return err
+	if faults := f.set.FoldAll(f, f.attempt.touches, f.batch.events); len(faults) > 0 {
+		return foldFaults(faults)
 	}
 	for _, w := range f.views {
 		if err := f.finish(ctx, w); err != nil {
@@ -156,8 +151,13 @@ func (f *folding) change(ctx context.Context, w *viewWork) error {
 		return err
 	}
 	w.changes = make([]hot.Change, 0, len(rows))
+	var faults foldFaults
 	for _, e := range rows {
 		c, err := f.changeRow(w, &e.Stored)
+		if fault := (*projections.FoldError)(nil); errors.As(err, &fault) {
+			faults = append(faults, fault)
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -169,6 +169,9 @@ func (f *folding) change(ctx context.Context, w *viewWork) error {
 		if w.isSource {
 			w.changed = append(w.changed, w.table.Source(e.Row, c))
 		}
+	}
+	if len(faults) > 0 {
+		return faults
 	}
 	return nil
 }
@@ -241,8 +244,4 @@ func (b *batch) folded() (n int, last *time.Time) {
 		last = &b.events[n-1].Meta.Time
 	}
 	return n, last
-}
-
-func (b *batch) String() string {
-	return fmt.Sprintf("%d events up to place %d", len(b.events), b.next.Place())
 }

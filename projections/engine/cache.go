@@ -134,6 +134,15 @@ func (c *cache) trim(committed int64) {
 	}
 }
 
+// forget lets go of one row, whose value is not what is stored.
+func (c *cache) forget(e *cached) {
+	if e.view.rows[e.Key] == e {
+		c.remove(e)
+		delete(e.view.rows, e.Key)
+		c.held -= e.bytes
+	}
+}
+
 // drop forgets everything: rows were changed that no commit may ever confirm.
 func (c *cache) drop() {
 	for _, v := range c.views {

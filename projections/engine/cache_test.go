@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -208,24 +207,29 @@ func TestRowChangedUnderAnotherEpochIsLoadedAnew(t *testing.T) {
 	}
 }
 
-// A fault in a batch that is folded ahead halts right before its event, too.
-func TestFaultOfABatchFoldedAheadHaltsBeforeTheEvent(t *testing.T) {
+// A fault in a batch that is folded ahead parks its event, and what stands before and
+// behind it is folded once.
+func TestFaultOfABatchFoldedAheadIsParked(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	for i := range 50 {
 		f.append(streamed{"ratings", talksRated{[]string{"t1", fmt.Sprint("u", i)}, 1}})
 	}
-	bad := f.append(streamed{"t2", talkProposed{ID: "t2", Speaker: "p1", Title: "broken"}})
-	f.append(streamed{"ratings", talksRated{[]string{"t1"}, 1}})
-	p := f.run(newFlatSet(t, "broken"), 10, 0)
-	var fault *projections.FoldError
-	if err := <-p.done; !errors.As(err, &fault) || fault.Key != "t2" {
-		t.Fatalf("the projector answered %v, not the fault of t2", err)
+	f.append(streamed{"t2", talkProposed{ID: "t2", Speaker: "p1", Title: "broken"}})
+	var last eventlog.Position
+	for range 30 {
+		last = f.append(streamed{"ratings", talksRated{[]string{"t1"}, 1}}, streamed{"ratings", talksRated{[]string{"t2"}, 1}})
 	}
-	if got := f.int(`select place from readside.projectors`); got != int(bad.Place())-1 {
-		t.Errorf("the checkpoint is at %d, want %d", got, bad.Place()-1)
+	set := newFlatSet(t, "broken")
+	f.catchUp(set, 10, last)
+	if got := f.int(`select ratings from views.talk_v1_g1 where id = 't1'`); got != 80 {
+		t.Errorf("the row has %d ratings, want 80", got)
 	}
-	if got := f.int(`select ratings from views.talk_v1_g1 where id = 't1'`); got != 50 {
-		t.Errorf("the row has %d ratings, want 50", got)
+	if got := f.int(`select count(*) from readside.parked where key = 't2'`); got != 31 {
+		t.Errorf("%d events of the other row wait, not the fault and the 30 behind it", got)
 	}
+	f.mustVerify(set)
+	mended := newFlatSet(t, "")
+	f.retries(mended, engine.Waiting{View: "talk", Key: "t2"}, engine.Retried{Folded: 31})
+	f.mustVerify(mended)
 }

@@ -78,7 +78,7 @@ const (
 where name = $1::text and place = $6::bigint and epoch = $7::bigint`
 	// Whoever changes rows and is not their owner raises the epoch in the same
 	// transaction, so that the owner forgets what it knows of them.
-	raiseEpochSQL = `update readside.projectors set epoch = epoch + 1 where name = $1`
+	raiseEpochSQL = `update readside.projectors set epoch = epoch + 1 where name = $1::text and epoch = $2::bigint`
 )
 
 // recordHalt writes down why the projector stands still. The fault is of the code,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/projections"
+	"github.com/readside/readside/projections/replay"
 )
 
 // Config says what a projector folds and where.
@@ -38,6 +39,16 @@ type Config struct {
 	// ParkedMax is how many events may be parked before the projector halts, those that
 	// wait behind them not counted. Default 1,000; negative halts at the first.
 	ParkedMax int
+	// BuildAbove is how many places a log must have for a first build slice by slice;
+	// shorter ones are folded batch by batch. Default 50,000; negative never.
+	BuildAbove int
+	// BuildBytes is the memory that such a build may use. Default 256 MiB, or a third of
+	// the process's memory limit.
+	BuildBytes int64
+	// BuildDir is where it puts what does not fit. Default the system's.
+	BuildDir string
+	// BuildRate bounds the events that it reads per second; 0 does not.
+	BuildRate int
 	// Logger gets what an operator wants to know. Default slog.Default().
 	Logger *slog.Logger
 	// Observer is told of every batch.
@@ -49,6 +60,10 @@ type Config struct {
 type Observer struct {
 	// Folded is called after every committed batch.
 	Folded func(Folded)
+	// Building is called as a first build goes on.
+	Building func(replay.Progress)
+	// Parked is called for every event that was parked.
+	Parked func(*projections.FoldError)
 	// Halted is called when a fault halts the projector.
 	Halted func(*projections.FoldError)
 }
@@ -72,6 +87,8 @@ const (
 	maxLeaseTTL       = 10 * time.Minute
 	defaultKeepFormer = 24 * time.Hour
 	defaultParkedMax  = 1_000
+	defaultBuildAbove = 50_000
+	defaultBuildBytes = 256 << 20
 )
 
 func (c *Config) validate() error {
@@ -104,6 +121,9 @@ func (c *Config) validate() error {
 func (c *Config) setDefaults() {
 	if c.LeaseTTL == 0 {
 		c.LeaseTTL = defaultLeaseTTL
+	}
+	if c.BuildAbove == 0 {
+		c.BuildAbove = defaultBuildAbove
 	}
 	if c.ParkedMax == 0 {
 		c.ParkedMax = defaultParkedMax

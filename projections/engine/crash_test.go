@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/readside/readside/eventlog"
-	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
 )
 
@@ -86,60 +85,6 @@ func TestRowsAndCheckpointShareATransaction(t *testing.T) {
 	}
 	if got := f.int(`select stars from views.talk_v1_g1 where id = 't1'`); got != 4 {
 		t.Errorf("4 ratings of one star were folded into %d stars", got)
-	}
-}
-
-// A handler's fault halts the projector right before the event, says why where
-// operators look, and mended code goes on from there.
-func TestFaultHaltsBeforeTheEvent(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	f.append(streamed{"t1", talkProposed{ID: "t1", Speaker: "p1", Title: "good"}})
-	bad := f.append(streamed{"t2", talkProposed{ID: "t2", Speaker: "p1", Title: "bad"}})
-	last := f.append(streamed{"t3", talkProposed{ID: "t3", Speaker: "p1", Title: "behind"}})
-
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	err := f.projector(mustSet(t, "bad"), 100, nil).Run(ctx)
-	var fault *projections.FoldError
-	if !errors.As(err, &fault) || !errors.Is(err, errBroken) {
-		t.Fatalf("the projector answered %v, not the handler's fault", err)
-	}
-	if fault.View != "talk" || fault.Key != "t2" || fault.Position != bad || fault.Hint == "" {
-		t.Errorf("the fault says %+v", fault)
-	}
-	if got := f.int(`select place from readside.projectors`); got != int(bad.Place())-1 {
-		t.Errorf("the checkpoint stands at %d, the faulty event at %d", got, bad.Place())
-	}
-	if got := f.int(`select count(*) from views.talk_v1_g1`); got != 1 {
-		t.Errorf("%d talks are in the table, not the one before the fault", got)
-	}
-	if got := f.int(`select count(*) from readside.projectors where state = 'halted' and fault->>'key' = 't2' and fault->>'view' = 'talk' and fault->>'hint' <> ''`); got != 1 {
-		t.Error("the projector's row does not say why it halted")
-	}
-
-	mended := mustSet(t, "")
-	f.catchUp(mended, 100, last)
-	f.mustVerify(mended)
-	if got := f.int(`select count(*) from readside.projectors where state = 'halted'`); got != 0 {
-		t.Error("the mended projector is still marked halted")
-	}
-}
-
-// An event that cannot be decoded halts the projector like a handler's fault.
-func TestUndecodableEventHalts(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	f.append(streamed{"t1", talkProposed{ID: "t1", Speaker: "p1"}})
-	f.exec(`insert into eventlog.events (source, stream, version, id, type, schema_version, time, data)
-	  values (current_user, 't2', 1, 'x', 'test.TalkProposed', 9, now(), '{}')`)
-	err := f.projector(mustSet(t, ""), 100, nil).Run(t.Context())
-	var fault *projections.FoldError
-	if !errors.As(err, &fault) || fault.Type != "test.TalkProposed" {
-		t.Fatalf("the projector answered %v, not a fault", err)
-	}
-	if got := f.int(`select count(*) from views.talk_v1_g1`); got != 1 {
-		t.Errorf("%d talks are in the table, not the one before the fault", got)
 	}
 }
 

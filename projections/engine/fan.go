@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/readside/readside/projections"
@@ -71,7 +72,10 @@ func (f *folding) missing(w *viewWork, source *cachedView, j *projections.JoinMo
 			continue
 		}
 		if keys, err = j.SourceKeys(keys[:0], w.model, e.Row); err != nil {
-			return nil, f.placed(err, e.Row)
+			if f.attempt.rowWaits(w.index, e.Key) {
+				continue // it is known, and its row stays as it was
+			}
+			return nil, asFaults(f.placed(err, e.Row))
 		}
 		for _, key := range keys {
 			if e, known := f.cache.use(source, key); !known {
@@ -102,6 +106,12 @@ func (f *folding) fanOut(ctx context.Context, w *viewWork) error {
 			note = func(key string) { returned[key] = true }
 		}
 		w.table.FanCopy(f.out, j, f.work(j.Source).table.Layout, changed, note)
+	}
+	rejoin := slices.DeleteFunc(f.attempt.rejoin(w.index), func(key string) bool { return f.wrote(w, key) })
+	for keys := range slices.Chunk(rejoin, fanChunk) {
+		if err := f.fanRows(ctx, w, keys, returned); err != nil {
+			return err
+		}
 	}
 	return f.passOn(ctx, w, returned)
 }
@@ -162,8 +172,16 @@ func (f *folding) fanRows(ctx context.Context, w *viewWork, keys []string, retur
 		return err
 	}
 	var changes []hot.Change
+	var faults foldFaults
 	for _, e := range rows {
 		c, err := f.changeRow(w, &e.Stored)
+		if fault := (*projections.FoldError)(nil); errors.As(err, &fault) {
+			f.cache.forget(e)
+			if !f.attempt.rowWaits(w.index, e.Key) { // else it is known, and stays as it was
+				faults = append(faults, fault)
+			}
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -172,8 +190,13 @@ func (f *folding) fanRows(ctx context.Context, w *viewWork, keys []string, retur
 			returned[e.Key] = true
 		}
 	}
+	if len(faults) > 0 {
+		return faults
+	}
 	for _, e := range known {
-		f.cache.settle(e)
+		if w.rows[e.Key] == e {
+			f.cache.settle(e)
+		}
 	}
 	w.table.Write(f.out, changes)
 	return nil

@@ -21,11 +21,7 @@ type generation struct {
 	state       string
 }
 
-// The states of a generation.
-const (
-	genBuilding = "building"
-	genLive     = "live"
-)
+const genLive = "live"
 
 // liveGeneration finds the table of a projector's view that readers read; ok is false
 // where there is none yet.
@@ -47,30 +43,34 @@ func writtenGeneration(ctx context.Context, q rower, projector string, m *projec
 	return g, true, nil
 }
 
-// addGeneration makes the table of a new generation, empty and without indexes.
-func (p *Projector) addGeneration(ctx context.Context, tx pgx.Tx, l *hot.Layout) (generation, error) {
+// addGeneration makes the table of a new generation, empty: with its indexes, or as a
+// heap.
+func (p *Projector) addGeneration(ctx context.Context, tx pgx.Tx, l *hot.Layout, create func(*hot.Layout, string) string) error {
 	m := l.Model
-	g := generation{fingerprint: m.Fingerprint(), state: genBuilding}
 	// One at a time for each view: two projectors would take the same number.
 	if _, err := tx.Exec(ctx, `select pg_advisory_xact_lock(hashtextextended('readside.generation:' || $1, 0))`, m.Table()); err != nil {
-		return g, err
+		return err
 	}
 	// Tables count too: their rows in readside.views may have been dropped.
+	var number int
 	err := tx.QueryRow(ctx, `select coalesce(max(generation), 0) + 1 from (
   select generation from readside.views where view = $1 and version = $2
   union all
   select substring(tablename from '[0-9]+$')::int from pg_tables where schemaname = $3 and tablename ~ ('^' || $4 || '_g[0-9]{1,9}$')
-) used`, m.Name, m.Version, hot.Schema, m.Table()).Scan(&g.number)
+) used`, m.Name, m.Version, hot.Schema, m.Table()).Scan(&number)
 	if err != nil {
-		return g, err
+		return err
 	}
-	g.table = hot.TableName(m, g.number)
+	table := hot.TableName(m, number)
 	if _, err := tx.Exec(ctx, `insert into readside.views (view, version, generation, projector, table_name, fingerprint, state)
-values ($1, $2, $3, $4, $5, $6, $7)`, m.Name, m.Version, g.number, p.name, g.table, g.fingerprint, g.state); err != nil {
-		return g, err
+values ($1, $2, $3, $4, $5, $6, 'building')`, m.Name, m.Version, number, p.name, table, m.Fingerprint()); err != nil {
+		return err
 	}
-	_, err = tx.Exec(ctx, l.CreateTable(g.table))
-	return g, err
+	ddl := create(l, table)
+	if _, err := tx.Exec(ctx, ddl); err != nil || ddl != l.CreateTable(table) {
+		return err
+	}
+	return createIndexes(ctx, tx, l, table)
 }
 
 // createIndexes makes a table's indexes, those that it has not yet.

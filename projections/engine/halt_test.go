@@ -2,37 +2,36 @@ package engine_test
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
 )
 
-// mustHalt runs a projector that must halt over the row.
-func (f *fixture) mustHalt(set *projections.Set, view, key string) *projections.FoldError {
+// mustPark runs a projector until p, which must park exactly one event, of the row.
+func (f *fixture) mustPark(set *projections.Set, view, key, reason string, p eventlog.Position) {
 	f.t.Helper()
-	ctx, cancel := context.WithTimeout(f.t.Context(), 10*time.Second)
-	defer cancel()
-	err := f.projector(set, 100, nil).Run(ctx)
-	var fault *projections.FoldError
-	if !errors.As(err, &fault) {
-		f.t.Fatalf("the projector answered %v, not a fault", err)
+	f.catchUp(set, 100, p)
+	entries, err := f.projector(set, 100, nil).Parked(f.t.Context(), "")
+	if err != nil {
+		f.t.Fatal(err)
 	}
-	if fault.View != view || fault.Key != key || fault.Hint == "" {
-		f.t.Errorf("the fault says %+v", fault)
+	if len(entries) != 1 {
+		f.t.Fatalf("parked are %+v", entries)
 	}
-	if got := f.int(`select count(*) from readside.projectors where state = 'halted' and fault->>'view' = $1`, view); got != 1 {
-		f.t.Error("the projector's row does not say that it halted")
+	if e := entries[0]; e.View != view || e.Key != key || e.Reason != reason || e.State != "parked" || e.Error == "" || e.Hint == "" {
+		f.t.Errorf("parked is %+v", e)
 	}
-	return fault
+	if got := f.int(`select count(*) from readside.degraded where view = $1 and key = $2`, view, key); got != 1 {
+		f.t.Error("readers are not told of the row")
+	}
 }
 
 // Postgres refuses long values in an index, again and again: that is a fault.
-func TestValueTooLongForItsIndexHalts(t *testing.T) {
+func TestValueTooLongForItsIndexIsParked(t *testing.T) {
 	t.Parallel()
 	long := make([]byte, 6000)
 	r := rand.New(rand.NewPCG(1, 1))
@@ -41,8 +40,7 @@ func TestValueTooLongForItsIndexHalts(t *testing.T) {
 	}
 	f := newFixture(t)
 	f.append(streamed{"t1", talkProposed{ID: "t1", Speaker: "p1"}})
-	f.append(streamed{"t1", talkMoved{"t1", string(long)}})
-	f.mustHalt(mustSet(t, ""), "talk", "t1")
+	f.mustPark(mustSet(t, ""), "talk", "t1", "unstorable", f.append(streamed{"t1", talkMoved{"t1", string(long)}}))
 }
 
 // Keys of a join that no row can have are keys without a row.
@@ -123,22 +121,22 @@ func TestWhatStandsBeforeAFaultIsFoldedOnce(t *testing.T) {
 	f := newFixture(t)
 	set := boxes(t, func(*box) []string { return nil }, func(*box, func(string) *room) {})
 	f.catchUp(set, 100, f.append(streamed{"r1", roomOpened{"r1", "one"}}))
-	f.append(
+	last := f.append(
 		streamed{"b1", boxPacked{"b1", []boxItem{{N: 0}}}},
 		streamed{"b1", boxCounted{"b1"}},
 		streamed{"b2", boxPacked{"b2", nil}},
 		streamed{"b2", boxCounted{"b2"}}, // panics
 	)
-	f.mustHalt(set, "box", "b2")
+	f.mustPark(set, "box", "b2", "panic", last)
 	if got := f.int(`select (items->0->>'N')::int from views.box_v1_g1 where id = 'b1'`); got != 1 {
 		t.Errorf("counted once, folded %d times", got)
 	}
 	f.mustVerify(set)
 }
 
-// A join's functions are code too: their panics halt, and so does a key that fill
-// asks for and keys did not name, since nothing would bring its changes to the row.
-func TestFaultsOfJoinsHalt(t *testing.T) {
+// A join's functions are code too: their panics park, and so does a key that fill asks
+// for and keys did not name, since nothing would bring its changes to the row.
+func TestFaultsOfJoinsAreParked(t *testing.T) {
 	t.Parallel()
 	for name, set := range map[string]*projections.Set{
 		"keys panic":  boxes(t, func(b *box) []string { return []string{string(rune(b.Items[7].N))} }, func(*box, func(string) *room) {}),
@@ -152,8 +150,7 @@ func TestFaultsOfJoinsHalt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t)
-			f.append(streamed{"b1", boxPacked{"b1", []boxItem{{N: 1}}}})
-			f.mustHalt(set, "box", "b1")
+			f.mustPark(set, "box", "b1", "join", f.append(streamed{"b1", boxPacked{"b1", []boxItem{{N: 1}}}}))
 		})
 	}
 }

@@ -58,14 +58,16 @@ func (w *worker) foldEach(ctx context.Context, batches <-chan *batch, folded cha
 			return
 		}
 		w.cache.trim(w.committed.Load())
-		f := newFolding(w.cfg.Set, w.cache, loader, hot.NewScript(), b)
-		f.failed = f.fold(ctx)
+		f := newFolding(w.cfg.Set, w.cache, loader, hot.NewScript(), b, w.parking.newAttempt(w.cfg.Set, b, nil))
+		if f.failed = w.foldAttempt(ctx, f); f.failed == nil {
+			f.attempt.commit() // for the next batch; where this one is not written, all is read anew
+		}
 		select {
 		case folded <- f:
 		case <-ctx.Done():
 			return
 		}
-		if f.failed != nil || b.fault != nil {
+		if f.failed != nil {
 			return
 		}
 		if len(b.events) < aheadEvents {

@@ -74,7 +74,7 @@ func (p *Projector) Run(ctx context.Context) error {
 			return nil
 		case errors.As(err, &fault), errors.Is(err, eventlog.ErrForeignPosition), errors.Is(err, eventlog.ErrTruncated), errors.Is(err, errDefinition):
 			return err
-		case errors.Is(err, errMoved), errors.Is(err, errFenced):
+		case errors.Is(err, errMoved), errors.Is(err, errFenced), errors.Is(err, errAgain):
 			continue // nothing is wrong: read the state anew
 		}
 		pause := wait.NextBackOff()
@@ -124,7 +124,12 @@ func (w *worker) begin(ctx context.Context, wait bool) (err error) {
 		return err
 	}
 	w.ctx = w.lease.keep(ctx)
-	return w.why(w.prepare(w.ctx))
+	err = w.prepare(w.ctx)
+	var fault *projections.FoldError
+	if errors.As(err, &fault) {
+		return w.halt(ctx, fault)
+	}
+	return w.why(err)
 }
 
 // worker folds over one connection, as the owner of a projector.
@@ -141,6 +146,8 @@ type worker struct {
 	ahead *ahead
 	// committed is the number of the last batch that is.
 	committed atomic.Int64
+	// parking is what waits; it is the folder's like the cache.
+	parking *parking
 	// building says that readers do not see the views yet.
 	building bool
 	// at is the checkpoint.
@@ -164,45 +171,91 @@ func (w *worker) why(err error) error {
 	return err
 }
 
-// prepare finds the tables that the projector writes to, and makes those that are
-// missing.
-func (w *worker) prepare(ctx context.Context) (err error) {
+// prepare brings the projector to where batches can follow: with tables, which a first
+// build may have to fill.
+func (w *worker) prepare(ctx context.Context) error {
 	if err := w.clearHalt(ctx, w.conn); err != nil {
 		return err
 	}
+	if err := w.findCheckpoint(ctx); err != nil {
+		return err
+	}
+	b, err := w.openBuild(ctx)
+	if err != nil {
+		return err
+	}
+	create := (*hot.Layout).CreateTable
+	if b != nil {
+		create = (*hot.Layout).CreateHeap
+	}
+	if err := w.addGenerations(ctx, create); err != nil {
+		return err
+	}
+	if err := w.open(ctx); err != nil {
+		return err
+	}
+	if b == nil {
+		return nil
+	}
+	if err := b.run(ctx); err != nil {
+		return err
+	}
+	return w.open(ctx)
+}
+
+// findCheckpoint finds where the projector stands.
+func (w *worker) findCheckpoint(ctx context.Context) (err error) {
 	if w.at, err = readCheckpoint(ctx, w.conn, w.name, "", w.cfg.Log.Start()); err != nil {
+		return err
+	}
+	err = w.conn.QueryRow(ctx, `select not exists (select from readside.views where projector = $1 and state = 'live')`, w.name).Scan(&w.building)
+	return err
+}
+
+// open finds all that a worker folds with: checkpoint, tables, what is parked.
+func (w *worker) open(ctx context.Context) (err error) {
+	if err := w.findCheckpoint(ctx); err != nil {
 		return err
 	}
 	w.tables = make([]*hot.Table, len(w.layouts))
 	for i, l := range w.layouts {
-		g, err := w.generationOf(ctx, l)
+		g, ok, err := writtenGeneration(ctx, w.conn, w.name, l.Model)
 		if err != nil {
-			return fmt.Errorf("prepare the table of view %s: %w", l.Model.Name, err)
+			return err
+		}
+		if !ok {
+			return fmt.Errorf("%w: %s stands at place %d and its view %s has no table: drop the projector's row in readside.projectors and project again",
+				errDefinition, w.name, w.at.Place(), l.Model.Name)
 		}
 		w.tables[i] = hot.NewTable(l, g.table)
-		w.building = w.building || g.state == genBuilding
+	}
+	if w.parking, err = w.loadParking(ctx); err != nil {
+		return err
 	}
 	w.cache = newCache(w.cfg.Set, w.tables, w.cfg.CacheBytes)
 	w.session, err = hot.NewSession(ctx, w.conn.PgConn())
 	return err
 }
 
-func (w *worker) generationOf(ctx context.Context, l *hot.Layout) (g generation, err error) {
-	err = pgx.BeginFunc(ctx, w.conn, func(tx pgx.Tx) error {
-		var ok bool
-		if g, ok, err = writtenGeneration(ctx, tx, w.name, l.Model); ok || err != nil {
-			return err
+// addGenerations makes the tables of a projector that has folded nothing yet.
+func (w *worker) addGenerations(ctx context.Context, create func(*hot.Layout, string) string) error {
+	if w.at.Place() > 0 {
+		return nil
+	}
+	return pgx.BeginFunc(ctx, w.conn, func(tx pgx.Tx) error {
+		for _, l := range w.layouts {
+			if _, ok, err := writtenGeneration(ctx, tx, w.name, l.Model); ok || err != nil {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+			if err := w.addGeneration(ctx, tx, l, create); err != nil {
+				return fmt.Errorf("make the table of view %s: %w", l.Model.Name, err)
+			}
 		}
-		if w.at.Place() > 0 {
-			return fmt.Errorf("%w: %s stands at place %d and its view %s has no table: drop the projector's row in readside.projectors and project again",
-				errDefinition, w.name, w.at.Place(), l.Model.Name)
-		}
-		if g, err = w.addGeneration(ctx, tx, l); err != nil {
-			return err
-		}
-		return createIndexes(ctx, tx, l, g.table)
+		return nil
 	})
-	return g, err
 }
 
 // dropUnneeded drops what no reader needs any more.
@@ -234,7 +287,7 @@ func (w *worker) follow(ctx context.Context) error {
 	for {
 		select {
 		case f := <-w.folded():
-			if err := w.advance(ctx, f.batch, f); err != nil {
+			if err := w.advance(ctx, f); err != nil {
 				return err
 			}
 			w.healthy()
@@ -259,43 +312,35 @@ func (w *worker) activateEmpty(ctx context.Context) error {
 	if err != nil || head != w.at {
 		return err
 	}
-	return w.apply(ctx, &batch{from: w.at, next: w.at, caughtUp: true})
+	return w.fold(ctx, &batch{from: w.at, next: w.at, caughtUp: true})
 }
 
-// fold folds a batch, and where it faults, what stands before the fault.
-func (w *worker) fold(ctx context.Context, b *batch) error { return w.advance(ctx, b, nil) }
+// fold folds a batch.
+func (w *worker) fold(ctx context.Context, b *batch) error {
+	f := newFolding(w.cfg.Set, w.cache, w.session, w.session, b, w.parking.newAttempt(w.cfg.Set, b, nil))
+	return w.advance(ctx, f)
+}
 
-// advance is fold for a batch that may be folded already, by f.
-func (w *worker) advance(ctx context.Context, b *batch, f *folding) error {
-	err := w.commit(ctx, b, f)
+// advance writes a batch, which may have been folded ahead, and parks what fails in it.
+func (w *worker) advance(ctx context.Context, f *folding) error {
+	err := w.commit(ctx, f.batch, f, nil)
+	var faults foldFaults
 	var fault *projections.FoldError
-	if err == nil && b.fault != nil {
-		return w.halt(ctx, b.fault)
-	}
-	if !errors.As(err, &fault) {
+	switch {
+	case errors.As(err, &faults):
+		ahead := w.ahead != nil
+		w.stopAhead()
+		if err = w.foldAround(ctx, f.batch, faults); err == nil && ahead {
+			return errAgain
+		}
+		if !errors.As(err, &fault) {
+			return err
+		}
+	case !errors.As(err, &fault):
 		return err
 	}
 	w.stopAhead()
-	if !fault.Position.IsZero() && fault.Position.Place() > b.from.Place()+1 {
-		if err := w.applyBefore(ctx, b.from, fault.Position); err != nil && !errors.As(err, new(*projections.FoldError)) {
-			return err
-		}
-	}
 	return w.halt(ctx, fault)
-}
-
-// applyBefore folds what stands before position p. It is read and decoded anew: what
-// handlers keep of an event they may have changed already.
-func (w *worker) applyBefore(ctx context.Context, from, p eventlog.Position) error {
-	page, err := w.cfg.Log.Read(ctx, from, eventlog.Query{Types: w.cfg.Set.ViewTypes(), Limit: w.cfg.BatchEvents, Until: p.At(p.Place() - 1)})
-	if err != nil {
-		return err
-	}
-	b, err := decode(w.cfg.Set, from, page)
-	if err != nil {
-		return err
-	}
-	return w.apply(ctx, b)
 }
 
 func (w *worker) halt(ctx context.Context, fault *projections.FoldError) error {
@@ -311,21 +356,24 @@ func (w *worker) halt(ctx context.Context, fault *projections.FoldError) error {
 	return fault
 }
 
-// apply folds a batch in one transaction.
-func (w *worker) apply(ctx context.Context, b *batch) error { return w.commit(ctx, b, nil) }
-
-// commit is apply for a batch that may be folded already, by f.
-func (w *worker) commit(ctx context.Context, b *batch, f *folding) error {
+// commit writes a batch in one transaction: rows, what is parked, and the checkpoint,
+// or what an operator's order m asks for.
+func (w *worker) commit(ctx context.Context, b *batch, f *folding, m *mending) error {
 	started := time.Now()
-	if err := w.transact(ctx, b, f); err != nil {
+	if err := w.transact(ctx, b, f, m); err != nil {
 		w.rollback(ctx)
 		return err
 	}
-	if f == nil {
-		w.cache.trim(w.cache.batch)
-	} else {
+	w.tell(ctx, f.attempt)
+	if m != nil {
+		return nil
+	}
+	if f.ahead() {
 		w.committed.Store(f.number)
 		close(f.done)
+	} else {
+		f.attempt.commit()
+		w.cache.trim(w.cache.batch)
 	}
 	w.at = b.next
 	w.building = w.building && (!b.caughtUp || w.rebuilds != "")
@@ -335,31 +383,40 @@ func (w *worker) commit(ctx context.Context, b *batch, f *folding) error {
 	return nil
 }
 
-func (w *worker) transact(ctx context.Context, b *batch, f *folding) error {
-	if f != nil && f.failed != nil {
+func (w *worker) transact(ctx context.Context, b *batch, f *folding, m *mending) error {
+	if f.failed != nil {
 		return f.failed
 	}
 	w.session.Queue("begin")
 	w.session.Add(hot.Op{SQL: lockCheckpointSQL, Rows: 1, Checked: true, Otherwise: errFenced, Params: [][]byte{
 		[]byte(w.name), hot.Int64(b.from.Place()), hot.Int64(w.lease.epoch),
 	}})
-	if f == nil {
-		f = newFolding(w.cfg.Set, w.cache, w.session, w.session, b)
-		if err := f.fold(ctx); err != nil {
-			return err
-		}
-	} else {
-		w.session.Add(f.out.Take()...)
+	if m != nil {
+		m.queueBefore(w.session)
 	}
+	if f.ahead() {
+		w.session.Add(f.out.Take()...)
+	} else if err := w.foldAttempt(ctx, f); err != nil {
+		return err
+	}
+	f.attempt.queue(w.session, w.name)
+	if m != nil {
+		m.queueAfter(w.session, w.lease.epoch)
+	} else {
+		w.queueMove(b)
+	}
+	return w.session.Commit(ctx) // with nothing that did not find its row
+}
+
+// queueMove moves the checkpoint, and shows views that have caught up for the first time.
+func (w *worker) queueMove(b *batch) {
 	events, last := b.folded()
-	state := w.stateAfter(b)
 	if w.building && b.caughtUp && w.rebuilds == "" {
 		w.session.Add(hot.Op{SQL: activateSQL, Params: [][]byte{[]byte(w.name)}, Rows: len(w.tables)})
 	}
 	w.session.Add(hot.Op{SQL: moveCheckpointSQL, Rows: 1, Params: [][]byte{
-		[]byte(w.name), hot.Int64(b.next.Place()), hot.Int64(int64(events)), []byte(state), hot.TimeOrNull(last), hot.Int64(b.from.Place()), hot.Int64(w.lease.epoch),
+		[]byte(w.name), hot.Int64(b.next.Place()), hot.Int64(int64(events)), []byte(w.stateAfter(b)), hot.TimeOrNull(last), hot.Int64(b.from.Place()), hot.Int64(w.lease.epoch),
 	}})
-	return w.session.Commit(ctx) // with nothing that did not find its row
 }
 
 // stateAfter is what the projector is after a batch.

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/projections"
@@ -38,25 +37,12 @@ func (r *reader) close() {
 	<-r.done
 }
 
-// errDecode stops the reader behind a batch whose fault the writer reports.
-var errDecode = errors.New("an event cannot be decoded")
-
 func (r *reader) read(ctx context.Context, cfg Config, from eventlog.Position) error {
 	q := eventlog.Query{Types: cfg.Set.ViewTypes(), Limit: cfg.BatchEvents}
 	return cfg.Log.Follow(ctx, from, q, func(ctx context.Context, page eventlog.Page) error {
-		b, err := decode(cfg.Set, from, page)
-		if err != nil {
-			return err
-		}
+		b := newBatch(cfg.Set, from, page)
 		from = page.Next
-		if err := r.hand(ctx, b, cfg.BatchEvents); err != nil {
-			return err
-		}
-		if b.fault != nil {
-			<-ctx.Done() // nothing behind a fault can be folded
-			return errDecode
-		}
-		return nil
+		return r.hand(ctx, b, cfg.BatchEvents)
 	})
 }
 
@@ -80,23 +66,22 @@ func (r *reader) hand(ctx context.Context, b *batch, most int) error {
 	}
 }
 
-// decode makes a batch of a page: up to the first event that has no value or no key.
-func decode(set *projections.Set, from eventlog.Position, page eventlog.Page) (*batch, error) {
+// newBatch decodes a page.
+func newBatch(set *projections.Set, from eventlog.Position, page eventlog.Page) *batch {
 	b := &batch{from: from, next: page.Next, caughtUp: page.Next == page.Head}
-	var err error
-	b.events, err = set.DecodeAll(page.Events)
-	touches, keyErr := set.Touches(make([]projections.Touch, 0, len(b.events)*2), b.events)
-	if keyErr != nil {
-		err = keyErr // it stands before the event that could not be decoded
-	}
-	b.touches = touches
-	if err == nil {
-		return b, nil
-	}
-	if !errors.As(err, &b.fault) {
-		return nil, err
-	}
-	cut := b.until(b.fault.Position)
-	cut.fault = b.fault
-	return cut, nil
+	b.events, b.touches, b.broken = set.Prepare(page.Events)
+	return b
+}
+
+// readBatch reads a batch again, and decodes it anew: what handlers keep of an event
+// they may have changed already.
+func readBatch(ctx context.Context, cfg Config, b *batch) (*batch, error) {
+	again := &batch{from: b.from, next: b.from}
+	q := eventlog.Query{Types: cfg.Set.ViewTypes(), Limit: cfg.BatchEvents, Until: b.next}
+	err := cfg.Log.Follow(ctx, b.from, q, func(_ context.Context, page eventlog.Page) error {
+		again = again.with(newBatch(cfg.Set, again.next, page))
+		return nil
+	})
+	again.caughtUp = b.caughtUp
+	return again, err
 }

@@ -184,11 +184,7 @@ func (r *rebuild) foldTo(ctx context.Context, until eventlog.Position) error {
 	}
 	q := eventlog.Query{Types: w.cfg.Set.ViewTypes(), Limit: w.cfg.BatchEvents, Until: until}
 	return w.cfg.Log.Follow(ctx, w.at, q, func(ctx context.Context, page eventlog.Page) error {
-		b, err := decode(w.cfg.Set, w.at, page)
-		if err != nil {
-			return err
-		}
-		if err := w.fold(ctx, b); err != nil {
+		if err := w.fold(ctx, newBatch(w.cfg.Set, w.at, page)); err != nil {
 			return err
 		}
 		r.report("catching up", w.at, until)
@@ -226,6 +222,9 @@ func (r *rebuild) handOver(ctx context.Context) (g generation, err error) {
 			r.main.name, g.table); err != nil {
 			return err
 		}
+		if err := r.handOverParked(ctx, tx); err != nil {
+			return err
+		}
 		for _, t := range r.shadow.tables {
 			if t.Model.Name == r.model.Name {
 				continue // the sources were folded for this rebuild only
@@ -237,10 +236,25 @@ func (r *rebuild) handOver(ctx context.Context) (g generation, err error) {
 		if _, err := tx.Exec(ctx, `delete from readside.projectors where name = $1`, r.shadow.name); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, raiseEpochSQL, r.main.name)
+		_, err = tx.Exec(ctx, `update readside.projectors set epoch = epoch + 1 where name = $1`, r.main.name)
 		return err
 	})
 	return g, err
+}
+
+// handOverParked replaces what waits for the view by what the rebuild could not fold.
+func (r *rebuild) handOverParked(ctx context.Context, tx pgx.Tx) error {
+	for _, sql := range []string{
+		`delete from readside.parked where projector = $1 and view = $3 and state <> 'discarded' and $2 <> ''`,
+		`delete from readside.degraded where projector = $1 and view = $3 and $2 <> ''`,
+		`update readside.parked set projector = $1 where projector = $2 and view = $3`,
+		`update readside.degraded set projector = $1 where projector = $2 and view = $3`,
+	} {
+		if _, err := tx.Exec(ctx, sql, r.main.name, r.shadow.name, r.model.Name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *rebuild) layout() *hot.Layout {

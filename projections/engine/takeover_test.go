@@ -34,7 +34,9 @@ func TestAStoppedWorkerIsRelievedInTime(t *testing.T) {
 				open = f.holdCopies()
 			}
 			stopped := f.process(*takeoverTTL)
-			f.until("the first worker owns the projector", func() bool { return f.int(`select count(*) from readside.leases where expires_at > now() and process = $1`, stopped.cmd.Process.Pid) == 1 })
+			f.until("the first worker owns the projector", func() bool {
+				return f.int(`select count(*) from readside.leases where expires_at > now() and process = $1`, stopped.cmd.Process.Pid) == 1
+			})
 			folded := make(chan eventlog.Position, 1000)
 			defer f.runs(f.leased(set, *takeoverTTL, folded))()
 			f.until("the second worker waits", func() bool {

@@ -73,9 +73,10 @@ func TestWaitingBatchesBecomeOne(t *testing.T) {
 	t.Parallel()
 	start := eventlog.Position{}
 	a := &batch{from: start, events: make([]projections.Event, 2), touches: []projections.Touch{{Key: "a", Event: 1}}}
-	b := &batch{caughtUp: true, events: make([]projections.Event, 3), touches: []projections.Touch{{Key: "b", Event: 0}, {Key: "c", Event: 2}}, fault: &projections.FoldError{}}
+	b := &batch{caughtUp: true, events: make([]projections.Event, 3), touches: []projections.Touch{{Key: "b", Event: 0}, {Key: "c", Event: 2}}}
+	b.broken = []projections.Broken{{}}
 	got := a.with(b)
-	if len(got.events) != 5 || !got.caughtUp || got.fault != b.fault {
+	if len(got.events) != 5 || !got.caughtUp || len(got.broken) != 1 {
 		t.Errorf("the batch is %+v", got)
 	}
 	for i, want := range []int{1, 2, 4} {

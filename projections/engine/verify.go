@@ -100,6 +100,8 @@ type verification struct {
 	logBytes int64
 	tables   map[*projections.Model]*verifiedTable
 	parked   map[parkedTouch]bool
+	// joinless are rows whose joins may fail: those that wait.
+	joinless map[rowOf]bool
 	sources  *hot.PrivateSources
 	layouts  map[*projections.Model]*hot.Layout
 	found    []Verified
@@ -135,7 +137,7 @@ func (v *verification) look(ctx context.Context, models map[*projections.Model]b
 	if err := v.tx.QueryRow(ctx, `select pg_table_size('eventlog.events')`).Scan(&v.logBytes); err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
-	if v.parked, err = readParked(ctx, v.tx, name); err != nil {
+	if err := v.readParked(ctx, name); err != nil {
 		return err
 	}
 	v.tables, v.layouts = map[*projections.Model]*verifiedTable{}, map[*projections.Model]*hot.Layout{}
@@ -169,7 +171,7 @@ func (v *verification) run(ctx context.Context) error {
 	cfg := replay.Config{
 		Log: v.Log, Set: v.Set, Until: v.at, Views: v.Views,
 		Budget: v.Budget, Slices: replay.Slices(v.logBytes, v.Budget), Dir: v.Dir,
-		Skip: v.skip, Sources: v.sources, Progress: v.Progress,
+		Skip: v.skip, Sources: v.sources, Progress: v.Progress, Joinless: v.waits,
 	}
 	if v.Sample > 0 {
 		cfg.Keep = func(_ *projections.Model, key string) bool { return v.compared(key) }
@@ -244,25 +246,38 @@ type parkedTouch struct {
 	key   string
 }
 
-func readParked(ctx context.Context, tx pgx.Tx, projector string) (map[parkedTouch]bool, error) {
-	rows, err := tx.Query(ctx, `select view, place, key from readside.parked where projector = $1`, projector)
+// rowOf names a row.
+type rowOf struct{ view, key string }
+
+func (v *verification) readParked(ctx context.Context, projector string) error {
+	v.parked, v.joinless = map[parkedTouch]bool{}, map[rowOf]bool{}
+	rows, err := v.tx.Query(ctx, `select view, place, key, state <> 'discarded' from readside.parked where projector = $1`, projector)
 	if err != nil {
-		return nil, fmt.Errorf("read what is parked: %w", explain(err))
+		return fmt.Errorf("read what is parked: %w", explain(err))
 	}
-	parked := map[parkedTouch]bool{}
 	var t parkedTouch
-	_, err = pgx.ForEachRow(rows, []any{&t.view, &t.place, &t.key}, func() error {
-		parked[t] = true
+	var waits bool
+	_, err = pgx.ForEachRow(rows, []any{&t.view, &t.place, &t.key, &waits}, func() error {
+		v.parked[t] = true
+		if waits {
+			v.joinless[rowOf{t.view, t.key}] = true
+		}
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read what is parked: %w", explain(err))
+		return fmt.Errorf("read what is parked: %w", explain(err))
 	}
-	return parked, nil
+	return nil
 }
 
 func (v *verification) skip(view *projections.Model, key, _ string, place int64) bool {
 	return len(v.parked) > 0 && (v.parked[parkedTouch{view.Name, place, key}] || v.parked[parkedTouch{view.Name, place, ""}])
+}
+
+// waits says of a row that its joins may fail: what its joined columns should hold
+// nobody can say then.
+func (v *verification) waits(view *projections.Model, key string) bool {
+	return v.joinless[rowOf{view.Name, key}]
 }
 
 // chosen finds views by name; none means all.

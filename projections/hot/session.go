@@ -271,3 +271,6 @@ func Int64s(into ...*int64) func([][]byte) error {
 		return nil
 	}
 }
+
+// Int32 is an integer parameter.
+func Int32(v int32) []byte { return be.AppendUint32(nil, uint32(v)) }

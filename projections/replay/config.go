@@ -49,6 +49,9 @@ type Config struct {
 	// with the first *projections.FoldError, and an error of its own does too. A build
 	// that goes on hears again of events whose rows are not known.
 	Faults func(Waiting) error
+	// Joinless says of which rows the joins may fail: their joined columns stay empty then,
+	// and Row.Joinless says so. nil means of none.
+	Joinless func(view *projections.Model, key string) bool
 	// Rate bounds the events read per second; nil does not.
 	Rate *rate.Limiter
 	// Progress, unless nil, is told how far the replay is: after every page read and

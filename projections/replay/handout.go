@@ -222,8 +222,13 @@ func (r *replay) finishRow(v *view, row *projections.Row, lookup projections.Sou
 	if row.State == projections.Absent {
 		return nil
 	}
+	joinless := false
 	if fault := r.join(v, row, lookup); fault != nil {
-		return fault
+		if r.cfg.Joinless == nil || !r.cfg.Joinless(v.model, row.Key) {
+			return fault
+		}
+		v.model.Unjoin(row)
+		joinless = true
 	}
 	handed := v.wanted && (r.cfg.Keep == nil || r.cfg.Keep(v.model, row.Key))
 	stored := letGo && row.State == projections.Live
@@ -234,7 +239,7 @@ func (r *replay) finishRow(v *view, row *projections.Row, lookup projections.Sou
 	if fault != nil {
 		return fault
 	}
-	finished := Row{Key: row.Key, State: row.State, Image: img}
+	finished := Row{Key: row.Key, State: row.State, Image: img, Joinless: joinless}
 	if handed {
 		out.Rows = append(out.Rows, finished)
 	}

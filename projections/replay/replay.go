@@ -14,6 +14,8 @@ type Row struct {
 	Key   string
 	State projections.State
 	Image hot.Image
+	// Joinless says that the row's joins failed, and its joined columns are empty.
+	Joinless bool
 }
 
 // Slice is one part of a view, finished.

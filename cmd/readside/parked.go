@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/readside/readside/internal/service"
+	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/shop"
+)
+
+func (p *program) parkedCommand() *cobra.Command {
+	c := group("parked", "Events that could not be folded, and those that wait behind them",
+		p.parkedListCommand(), p.parkedShowCommand(),
+		p.parkedMendCommand("retry VIEW [KEY]", "Fold what waits, in order, with the handlers of this program",
+			"Folds what waits of a row, of a stream, or of the whole view, in the order of the log.\nWhat fails again waits on.", (*engine.Projector).Retry),
+		p.parkedMendCommand("discard VIEW KEY", "Give up the first parked event of a row or stream, and fold what waited behind it",
+			"Gives up the first parked event of a row (or, with --stream, of a stream) for ever: no\nrebuild folds it into this view again. What waited behind it is folded.", (*engine.Projector).Discard))
+	c.Long = "An event that cannot be folded into a row is parked, and later events of the same row queue\n" +
+		"behind it, in order; all others flow. Readers are told that the row is degraded."
+	return c
+}
+
+func (p *program) parkedListCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "list [VIEW]",
+		Short: "List what is parked",
+		Args:  usage(cobra.MaximumNArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			return p.withProjector(c.Context(), func(projector *engine.Projector) error {
+				entries, err := projector.Parked(c.Context(), first(args))
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return json.NewEncoder(p.out).Encode(entries)
+				}
+				return p.printParked(entries)
+			})
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON array")
+	return c
+}
+
+func first(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[0]
+}
+
+func (p *program) printParked(entries []engine.Parked) error {
+	if len(entries) == 0 {
+		_, err := fmt.Fprintln(p.out, "nothing is parked")
+		return err
+	}
+	rows := [][]string{{"VIEW", "KEY", "PLACE", "TYPE", "STATE", "REASON", "TRIES", "ERROR"}}
+	for _, e := range entries {
+		key := e.Key
+		if key == "" {
+			key = "stream " + e.Stream
+		}
+		rows = append(rows, []string{e.View, key, strconv.FormatInt(e.Position.Place(), 10), e.Type, e.State, e.Reason, strconv.Itoa(e.Attempts), short(e.Error)})
+	}
+	return printTable(p.out, rows)
+}
+
+// short is an error that fits into a table.
+func short(text string) string {
+	const most = 60
+	if r := []rune(text); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return text
+}
+
+func (p *program) parkedShowCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "show VIEW PLACE",
+		Short: "Show what is known of a parked event, and what to do",
+		Args:  usage(cobra.ExactArgs(2)),
+		RunE: func(c *cobra.Command, args []string) error {
+			place, err := strconv.ParseInt(args[1], 10, 64)
+			if err != nil {
+				return fmt.Errorf("%w%q is no place: `readside parked list` shows them", errUsage, args[1])
+			}
+			return p.withProjector(c.Context(), func(projector *engine.Projector) error {
+				entries, err := projector.Parked(c.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				found := false
+				for _, e := range entries {
+					if e.Position.Place() == place {
+						found = true
+						p.printOneParked(e)
+					}
+				}
+				if !found {
+					return fmt.Errorf("nothing is parked at place %d of view %s: `readside parked list` shows what is", place, args[0])
+				}
+				return nil
+			})
+		},
+	}
+}
+
+func (p *program) printOneParked(e engine.Parked) {
+	for _, line := range [][2]string{
+		{"view", e.View}, {"key", e.Key}, {"place", strconv.FormatInt(e.Position.Place(), 10)}, {"stream", e.Stream}, {"type", e.Type},
+		{"state", e.State}, {"reason", e.Reason}, {"error", e.Error}, {"hint", e.Hint},
+		{"tries", strconv.Itoa(e.Attempts)}, {"since", e.ParkedAt.UTC().Format("2006-01-02 15:04:05 MST")},
+	} {
+		if line[1] != "" {
+			fmt.Fprintf(p.out, "%-7s %s\n", line[0], line[1])
+		}
+	}
+}
+
+// mending is Retry or Discard.
+type mending func(*engine.Projector, context.Context, engine.Waiting) (engine.Retried, error)
+
+func (p *program) parkedMendCommand(use, short, long string, do mending) *cobra.Command {
+	var stream string
+	c := &cobra.Command{
+		Use: use, Short: short, Long: long,
+		Args: usage(cobra.RangeArgs(1, 2)),
+		RunE: func(c *cobra.Command, args []string) error {
+			return p.withProjector(c.Context(), func(projector *engine.Projector) error {
+				r, err := do(projector, c.Context(), engine.Waiting{View: args[0], Key: first(args[1:]), Stream: stream})
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(p.out, "view %s: %d events folded, %d discarded, %d wait on\n", args[0], r.Folded, r.Discarded, r.Waiting)
+				if r.Waiting > 0 {
+					fmt.Fprintln(p.out, "`readside parked list` shows why")
+					return errNo
+				}
+				return nil
+			})
+		},
+	}
+	c.Flags().StringVar(&stream, "stream", "", "what waits of a stream, where the row could not be read")
+	return c
+}
+
+// withProjector gives the shop's projector to work; it is not run.
+func (p *program) withProjector(ctx context.Context, work func(*engine.Projector) error) error {
+	log, url, err := p.openLog(ctx, "readside-operator")
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	set, err := shop.Set()
+	if err != nil {
+		return err
+	}
+	folding, err := settings[service.Folding]()
+	if err != nil {
+		return err
+	}
+	projector, err := service.Projector(log, url, set, folding, p.commandLog(), engine.Observer{})
+	if err != nil {
+		return err
+	}
+	return work(projector)
+}

@@ -1,0 +1,22 @@
+package service
+
+import (
+	"time"
+
+	"github.com/readside/readside/projections/engine"
+)
+
+// Folding says how the hot projector works, read from the environment by envconfig
+// with the prefix READSIDE.
+type Folding struct {
+	BatchEvents    int           `envconfig:"BATCH_EVENTS" default:"10000" desc:"how many events the projector folds in one transaction at most"`
+	LeaseTTL       time.Duration `envconfig:"LEASE_TTL" default:"5s" desc:"how long a projector's owner may be silent before another worker takes over"`
+	RollbackWindow time.Duration `envconfig:"ROLLBACK_WINDOW" default:"24h" desc:"how long the views of former definitions stay after their last worker has ended; negative drops them at once"`
+	ParkedMax      int           `envconfig:"PARKED_MAX" default:"1000" desc:"how many events may be parked before the projector halts; -1 halts at the first"`
+}
+
+// config fills in what the environment says.
+func (f Folding) config(c engine.Config) engine.Config {
+	c.BatchEvents, c.LeaseTTL, c.KeepFormer, c.ParkedMax = f.BatchEvents, f.LeaseTTL, f.RollbackWindow, f.ParkedMax
+	return c
+}

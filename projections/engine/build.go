@@ -1,0 +1,354 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/time/rate"
+
+	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/projections"
+	"github.com/readside/readside/projections/hot"
+	"github.com/readside/readside/projections/replay"
+)
+
+// A projector's first rows are not folded batch by batch: the log up to a fixed place
+// is folded slice by slice (package replay), each slice goes by COPY into a table
+// without indexes, and a table gets those when its last slice is in. Whole slices are
+// written down in the transaction that fills them, so a build that is cut off goes on
+// with those that it lacks. What came to the log meanwhile follows batch by batch.
+
+// build is a first build on its way.
+type build struct {
+	*worker
+	until  int64
+	slices int
+	done   map[string]map[int]bool
+
+	mu sync.Mutex
+	// waiting are faults that no slice has written down yet.
+	waiting []replay.Waiting
+	// progress is what was told last.
+	progress replay.Progress
+}
+
+// bulky says that the log is long enough for a build of slices.
+func (w *worker) bulky(ctx context.Context) (bool, error) {
+	if w.cfg.BuildAbove < 0 || w.at.Place() > 0 {
+		return false, nil
+	}
+	var begun bool
+	if err := w.conn.QueryRow(ctx, `select exists (select from readside.views where projector = $1)`, w.name).Scan(&begun); err != nil || begun {
+		return false, err
+	}
+	head, err := w.cfg.Log.Head(ctx)
+	return head.Place() >= int64(w.cfg.BuildAbove), err
+}
+
+// openBuild begins a build, or finds the one that was cut off; nil where there is none.
+func (w *worker) openBuild(ctx context.Context) (*build, error) {
+	b := &build{worker: w, done: map[string]map[int]bool{}}
+	err := w.conn.QueryRow(ctx, `select until, slices from readside.builds where projector = $1`, w.name).Scan(&b.until, &b.slices)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return w.newBuild(ctx, b)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find the build of projector %s: %w", w.name, explain(err))
+	}
+	rows, err := w.conn.Query(ctx, `select view, slice from readside.slices where projector = $1`, w.name)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var view string
+		var slice int
+		if err := rows.Scan(&view, &slice); err != nil {
+			return nil, err
+		}
+		b.finished(view, slice)
+	}
+	return b, rows.Err()
+}
+
+func (w *worker) newBuild(ctx context.Context, b *build) (*build, error) {
+	bulky, err := w.bulky(ctx)
+	if err != nil || !bulky {
+		return nil, err
+	}
+	// Up to where the log is settled now: only that is safe to fold for good.
+	page, err := w.cfg.Log.Read(ctx, w.at, eventlog.Query{Types: []string{}, Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	var logBytes int64
+	if err := w.conn.QueryRow(ctx, `select pg_table_size('eventlog.events')`).Scan(&logBytes); err != nil {
+		return nil, err
+	}
+	b.until, b.slices = page.Head.Place(), replay.Slices(logBytes, w.budget())
+	_, err = w.conn.Exec(ctx, `insert into readside.builds (projector, until, slices) values ($1, $2, $3)`, w.name, b.until, b.slices)
+	return b, err
+}
+
+func (b *build) finished(view string, slice int) {
+	if b.done[view] == nil {
+		b.done[view] = map[int]bool{}
+	}
+	b.done[view][slice] = true
+}
+
+// budget is the memory that a build may use: a third of the process's limit.
+func (w *worker) budget() int64 {
+	if w.cfg.BuildBytes > 0 {
+		return w.cfg.BuildBytes
+	}
+	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
+		return max(limit/3, 1<<20)
+	}
+	return defaultBuildBytes
+}
+
+// run folds all slices and leaves the projector at the place until.
+func (b *build) run(ctx context.Context) error {
+	started := time.Now()
+	b.cfg.Logger.InfoContext(ctx, "building the views from the log, slice by slice", "projector", b.name, "until", b.until, "slices", b.slices, "done", len(b.done))
+	sources, err := pgx.ConnectConfig(ctx, b.cfg.Postgres)
+	if err != nil {
+		return err
+	}
+	defer closeConn(sources)
+	stop := b.reportTo(ctx)
+	defer stop()
+	result, err := replay.Run(ctx, b.config(sources), b.sink)
+	if err != nil {
+		return fmt.Errorf("build the views: %w", err)
+	}
+	if err := b.finish(ctx, result); err != nil {
+		return fmt.Errorf("finish the build of the views: %w", err)
+	}
+	b.cfg.Logger.InfoContext(ctx, "the views are built; now what came meanwhile follows", "projector", b.name, "events", result.Events, "rows", result.Rows, "took", time.Since(started))
+	return nil
+}
+
+func (b *build) config(sources *pgx.Conn) replay.Config {
+	cfg := replay.Config{
+		Log: b.cfg.Log, Set: b.cfg.Set, Until: b.cfg.Log.Start().At(b.until),
+		Budget: b.budget(), Slices: b.slices, Dir: b.cfg.BuildDir,
+		Sources: &builtSources{conn: sources, tables: b.tables},
+		Skip:    b.discarded,
+		Faults:  b.hold,
+		Progress: func(p replay.Progress) {
+			b.mu.Lock()
+			b.progress = p
+			b.mu.Unlock()
+			if b.cfg.Observer.Building != nil {
+				b.cfg.Observer.Building(p)
+			}
+		},
+	}
+	if len(b.done) > 0 {
+		cfg.Done = func(view *projections.Model, slice int) bool { return b.done[view.Name][slice] }
+	}
+	if b.cfg.BuildRate > 0 {
+		cfg.Rate = rate.NewLimiter(rate.Limit(b.cfg.BuildRate), b.cfg.BatchEvents)
+	}
+	return cfg
+}
+
+// hold keeps a fault for the next slice to write down; too many halt the projector.
+func (b *build) hold(w replay.Waiting) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.waiting = append(b.waiting, w)
+	b.parking.count(w.Fault != nil)
+	if w.Fault != nil && b.parking.parked > b.cfg.ParkedMax {
+		return overBound(w.Fault, fmt.Errorf("%w; it is number %d of the parked events, and %d are allowed", w.Fault.Err, b.parking.parked, b.cfg.ParkedMax))
+	}
+	if b.parking.queued > maxQueued {
+		return &projections.FoldError{View: w.View.Name, Key: w.Key, Position: w.Position, Type: w.EventType, Stream: w.Stream,
+			Err: fmt.Errorf("%d events wait behind parked ones, and %d are allowed", b.parking.queued, maxQueued), Hint: hintMend}
+	}
+	return nil
+}
+
+// sink writes one slice, with what could not be folded so far.
+func (b *build) sink(ctx context.Context, s replay.Slice) error {
+	t := b.table(s.View)
+	err := b.fenced(ctx, func(tx pgx.Tx) error {
+		images := make([]hot.Image, len(s.Rows))
+		for i, r := range s.Rows {
+			images[i] = r.Image
+		}
+		if len(images) > 0 {
+			if err := t.CopyAll(ctx, b.conn.PgConn(), images); err != nil {
+				return err
+			}
+		}
+		if err := b.writeWaiting(ctx, tx); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `insert into readside.slices (projector, view, slice, rows) values ($1, $2, $3, $4)`, b.name, s.View.Name, s.Number, len(images))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("slice %d of view %s: %w", s.Number, s.View.Name, err)
+	}
+	b.finished(s.View.Name, s.Number)
+	if len(b.done[s.View.Name]) == s.Of {
+		return b.index(ctx, t)
+	}
+	return nil
+}
+
+func (b *build) table(m *projections.Model) *hot.Table {
+	for _, t := range b.tables {
+		if t.Model.Name == m.Name {
+			return t
+		}
+	}
+	panic("a slice of a view that the set does not have: " + m.Name)
+}
+
+// fenced runs work in one transaction of the owner.
+func (b *build) fenced(ctx context.Context, work func(pgx.Tx) error) error {
+	return pgx.BeginFunc(ctx, b.conn, func(tx pgx.Tx) error {
+		var epoch int64
+		if err := tx.QueryRow(ctx, `select epoch from readside.projectors where name = $1`+forChange, b.name).Scan(&epoch); err != nil {
+			return err
+		}
+		if epoch != b.lease.epoch {
+			return errFenced
+		}
+		return work(tx)
+	})
+}
+
+// index gives a whole table its key and its indexes, once: sources are looked up by
+// their keys from then on.
+func (b *build) index(ctx context.Context, t *hot.Table) error {
+	return b.fenced(ctx, func(tx pgx.Tx) error {
+		var has bool
+		if err := tx.QueryRow(ctx, `select exists (select from pg_index where indrelid = $1::regclass and indisprimary)`, t.Qualified()).Scan(&has); err != nil || has {
+			return err
+		}
+		if _, err := tx.Exec(ctx, t.AddKey(t.Name)); err != nil {
+			return err
+		}
+		if err := createIndexes(ctx, tx, t.Layout, t.Name); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `analyze `+t.Qualified())
+		return err
+	})
+}
+
+// finish moves the projector to where the slices end.
+func (b *build) finish(ctx context.Context, result replay.Result) error {
+	for _, t := range b.tables {
+		if err := b.index(ctx, t); err != nil {
+			return err
+		}
+	}
+	return b.fenced(ctx, func(tx pgx.Tx) error {
+		if err := b.writeWaiting(ctx, tx); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `delete from readside.builds where projector = $1`, b.name); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `update readside.projectors set place = $2, folded = folded + $3, updated_at = clock_timestamp() where name = $1`, b.name, b.until, result.Events)
+		b.at = b.at.At(b.until)
+		return err
+	})
+}
+
+// writeWaiting writes down the faults that were met since the last slice. A build that
+// goes on meets some again.
+func (b *build) writeWaiting(ctx context.Context, tx pgx.Tx) error {
+	b.mu.Lock()
+	waiting := b.waiting
+	b.waiting = nil
+	b.mu.Unlock()
+	for _, w := range waiting {
+		h := held{viewName: w.View.Name, key: w.Key, stream: w.Stream, eventType: w.EventType, position: w.Position, fault: w.Fault}
+		if err := h.mark(ctx, b.cfg); err != nil {
+			return err
+		}
+		if err := h.insert(ctx, tx, b.name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// discarded says that an operator gave a touch up.
+func (b *build) discarded(view *projections.Model, key, _ string, place int64) bool {
+	return b.parking.wasGivenUp(viewIndex(b.cfg.Set, view.Name), key, place)
+}
+
+// reportEvery is how often a build's progress is written down, for status.
+const reportEvery = time.Second
+
+// reportTo writes the progress down until stop is called. That it fails stops nothing.
+func (b *build) reportTo(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var done sync.WaitGroup
+	done.Go(func() {
+		conn, err := pgx.ConnectConfig(ctx, b.cfg.Postgres)
+		if err != nil {
+			return
+		}
+		defer closeConn(conn)
+		tick := time.NewTicker(reportEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			b.mu.Lock()
+			place := b.progress.Place
+			b.mu.Unlock()
+			_, _ = conn.Exec(ctx, `update readside.builds set read = greatest(read, $2), updated_at = clock_timestamp() where projector = $1`, b.name, place)
+		}
+	})
+	return func() { cancel(); done.Wait() }
+}
+
+// builtSources finds rows of sources in the tables just built.
+type builtSources struct {
+	conn   *pgx.Conn
+	tables []*hot.Table
+}
+
+// Load implements replay.Sources.
+func (s *builtSources) Load(ctx context.Context, source *projections.Model, keys []string) (map[string]any, error) {
+	for _, t := range s.tables {
+		if t.Model.Name != source.Name {
+			continue
+		}
+		images, err := t.Images(ctx, s.conn, keys)
+		if err != nil {
+			return nil, err
+		}
+		out := make(map[string]any, len(images))
+		for key, img := range images {
+			r, err := t.Row(img)
+			if err != nil {
+				return nil, err
+			}
+			if r.State == projections.Live {
+				out[key] = r.Value
+			}
+		}
+		return out, nil
+	}
+	return nil, fmt.Errorf("view %s is not built here", source.Name)
+}

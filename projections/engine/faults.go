@@ -1,0 +1,88 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/readside/readside/projections"
+)
+
+// foldFaults are the faults that folding a batch met: the batch is folded again
+// without the touches that failed, which are parked.
+type foldFaults []*projections.FoldError
+
+func (f foldFaults) Error() string {
+	return fmt.Sprintf("%d rows cannot be folded, the first: %v", len(f), f[0])
+}
+
+// asFaults makes a fault one of a batch; other errors stay what they are.
+func asFaults(err error) error {
+	var fault *projections.FoldError
+	if errors.As(err, &fault) {
+		return foldFaults{fault}
+	}
+	return err
+}
+
+// note adds faults to those that an attempt is to park. It fails where it would park a
+// row for the same event again, which would go on for ever.
+func (w *worker) note(failing map[row]*projections.FoldError, faults foldFaults) error {
+	for _, fault := range faults {
+		r := row{viewIndex(w.cfg.Set, fault.View), fault.Key}
+		if former := failing[r]; former != nil && former.Position == fault.Position {
+			return fmt.Errorf("view %s, key %q fails though its event is parked: %w", fault.View, fault.Key, fault)
+		}
+		failing[r] = fault
+	}
+	return nil
+}
+
+// errAgain says that what is parked has changed under the folding ahead.
+var errAgain = errors.New("events were parked")
+
+// foldAround folds a batch without what fails in it, and parks that.
+func (w *worker) foldAround(ctx context.Context, b *batch, faults foldFaults) error {
+	failing := map[row]*projections.FoldError{}
+	for {
+		if err := w.note(failing, faults); err != nil {
+			return err
+		}
+		again, err := readBatch(ctx, w.cfg, b)
+		if err != nil {
+			return err
+		}
+		f := newFolding(w.cfg.Set, w.cache, w.session, w.session, again, w.parking.newAttempt(w.cfg.Set, again, failing))
+		err = w.commit(ctx, again, f, nil)
+		if !errors.As(err, &faults) {
+			return err
+		}
+	}
+}
+
+// foldAttempt folds what an attempt leaves of its batch, unless too much would wait.
+func (w *worker) foldAttempt(ctx context.Context, f *folding) error {
+	if fault := w.parking.over(f.attempt.held, w.cfg.ParkedMax); fault != nil {
+		return fault
+	}
+	for i := range f.attempt.held {
+		if err := f.attempt.held[i].mark(ctx, w.cfg); err != nil {
+			return err
+		}
+	}
+	return f.fold(ctx)
+}
+
+// tell says what was parked, once for each event that failed.
+func (w *worker) tell(ctx context.Context, a *attempt) {
+	for _, h := range a.held {
+		if h.fault == nil {
+			continue
+		}
+		w.cfg.Logger.ErrorContext(ctx, "event PARKED", "projector", w.name, "view", h.viewName, "key", h.key, "position", h.position.String(),
+			"place", h.position.Place(), "type", h.eventType, "stream", h.stream, "reason", h.fault.Reason, "error", storable(h.fault.Err.Error()), "hint", h.fault.Hint)
+		if w.cfg.Observer.Parked != nil {
+			w.cfg.Observer.Parked(h.fault)
+		}
+	}
+}

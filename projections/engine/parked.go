@@ -1,0 +1,348 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/projections"
+	"github.com/readside/readside/projections/hot"
+)
+
+// Parked is an event that could not be folded into a row, or that waits behind one.
+type Parked struct {
+	View string `json:"view"`
+	// Key is the row; empty where it could not be read from the event.
+	Key      string            `json:"key"`
+	Position eventlog.Position `json:"position"`
+	Stream   string            `json:"stream"`
+	Type     string            `json:"type"`
+	// State is parked, queued or discarded.
+	State string `json:"state"`
+	// Reason, Error and Hint are empty for queued ones.
+	Reason   string    `json:"reason,omitempty"`
+	Error    string    `json:"error,omitempty"`
+	Hint     string    `json:"hint,omitempty"`
+	Attempts int       `json:"attempts"`
+	ParkedAt time.Time `json:"parked_at"`
+}
+
+// Waiting chooses among what is parked in a view: the events of one row, those of one
+// stream, or, with both empty, all.
+type Waiting struct {
+	View, Key, Stream string
+}
+
+// Retried is what a retry came to.
+type Retried struct {
+	// Folded events are in their rows now, Discarded ones given up, Waiting ones wait on.
+	Folded    int `json:"folded"`
+	Discarded int `json:"discarded"`
+	Waiting   int `json:"waiting"`
+}
+
+// Parked lists what is parked, in the order of the log; view may be empty for all.
+func (p *Projector) Parked(ctx context.Context, view string) ([]Parked, error) {
+	conn, err := pgx.ConnectConfig(ctx, p.cfg.Postgres)
+	if err != nil {
+		return nil, fmt.Errorf("list what is parked: %w", err)
+	}
+	defer closeConn(conn)
+	return p.listParked(ctx, conn, view)
+}
+
+func (p *Projector) listParked(ctx context.Context, conn *pgx.Conn, view string) ([]Parked, error) {
+	if view != "" && p.cfg.Set.View(view) == nil {
+		return nil, unknownView(p.cfg.Set, view)
+	}
+	rows, err := conn.Query(ctx, `select view, key, place, stream, event_type, state, reason, error, hint, attempts, parked_at
+from readside.parked where projector = $1 and (view = $2 or $2 = '') order by place, view, key`, p.name, view)
+	if err != nil {
+		return nil, fmt.Errorf("list what is parked: %w", explain(err))
+	}
+	return pgx.CollectRows(rows, func(r pgx.CollectableRow) (e Parked, err error) {
+		var place int64
+		err = r.Scan(&e.View, &e.Key, &place, &e.Stream, &e.Type, &e.State, &e.Reason, &e.Error, &e.Hint, &e.Attempts, &e.ParkedAt)
+		e.Position = p.cfg.Log.Start().At(place)
+		return e, err
+	})
+}
+
+// Retry folds what waits, in order, with the handlers that this program has: all of
+// it that hangs together with what is chosen. What fails again waits on.
+func (p *Projector) Retry(ctx context.Context, w Waiting) (Retried, error) {
+	return p.mend(ctx, w, false)
+}
+
+// Discard gives up the first event that is parked of what is chosen, for ever: no
+// rebuild folds it into this view again. What waited behind it is folded.
+func (p *Projector) Discard(ctx context.Context, w Waiting) (Retried, error) {
+	if w.Key == "" && w.Stream == "" {
+		return Retried{}, fmt.Errorf("discard: say of which row or stream of view %s: nothing is given up by the dozen", w.View)
+	}
+	return p.mend(ctx, w, true)
+}
+
+// maxMendTries bounds how often a mend begins anew because the projector moved on.
+const maxMendTries = 100
+
+func (p *Projector) mend(ctx context.Context, w Waiting, discard bool) (Retried, error) {
+	view := viewIndex(p.cfg.Set, w.View)
+	if view < 0 {
+		return Retried{}, unknownView(p.cfg.Set, w.View)
+	}
+	conn, err := pgx.ConnectConfig(ctx, p.cfg.Postgres)
+	if err != nil {
+		return Retried{}, fmt.Errorf("mend what is parked: %w", err)
+	}
+	defer closeConn(conn)
+	for range maxMendTries {
+		m := &mending{Projector: p, conn: conn, view: view, chosen: w, discard: discard}
+		out, err := m.run(ctx)
+		if err == errFenced || err == errMoved {
+			continue
+		}
+		return out, err
+	}
+	return Retried{}, fmt.Errorf("mend what is parked in view %s: the projector moved on %d times meanwhile: try again", w.View, maxMendTries)
+}
+
+// mending is one try to fold what waits.
+type mending struct {
+	*Projector
+	conn    *pgx.Conn
+	view    int
+	chosen  Waiting
+	discard bool
+
+	entries []Parked
+	given   *Parked
+}
+
+func (m *mending) run(ctx context.Context) (out Retried, err error) {
+	all, err := m.listParked(ctx, m.conn, m.chosen.View)
+	if err != nil {
+		return out, err
+	}
+	all = slices.DeleteFunc(all, func(e Parked) bool { return e.State == stateDiscarded })
+	if m.entries = together(all, m.chosen); len(m.entries) == 0 {
+		return out, fmt.Errorf("nothing waits in view %s for %s: `readside parked list` shows what does", m.chosen.View, m.chosen)
+	}
+	tried := len(m.entries)
+	if m.discard {
+		m.giveUp()
+		out.Discarded = tried - len(m.entries)
+	}
+	w, err := m.guest(ctx)
+	if err != nil {
+		return out, err
+	}
+	if out.Waiting, err = w.foldParked(ctx, m); err != nil {
+		return out, err
+	}
+	out.Folded = len(m.entries) - out.Waiting
+	return out, nil
+}
+
+func (w Waiting) String() string {
+	switch {
+	case w.Key != "":
+		return fmt.Sprintf("the row %q", w.Key)
+	case w.Stream != "":
+		return fmt.Sprintf("the stream %q", w.Stream)
+	}
+	return "any row"
+}
+
+// together are the entries that must be folded in one go: those chosen, and all that
+// share a row with them, or a stream that waits as a whole, and so on.
+func together(all []Parked, chosen Waiting) []Parked {
+	rows, streams := map[string]bool{}, map[string]bool{}
+	if chosen.Key != "" {
+		rows[chosen.Key] = true
+	}
+	if chosen.Stream != "" {
+		streams[chosen.Stream] = true
+	}
+	whole := map[string]bool{}
+	for _, e := range all {
+		whole[e.Stream] = whole[e.Stream] || e.Key == ""
+	}
+	everything := chosen.Key == "" && chosen.Stream == ""
+	taken := make([]bool, len(all))
+	for grown := true; grown; {
+		grown = false
+		for i, e := range all {
+			if taken[i] || !(everything || rows[e.Key] && e.Key != "" || streams[e.Stream]) {
+				continue
+			}
+			taken[i], grown = true, true
+			rows[e.Key] = true
+			if whole[e.Stream] {
+				streams[e.Stream] = true
+			}
+		}
+	}
+	out := make([]Parked, 0, len(all))
+	for i, e := range all {
+		if taken[i] {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// giveUp takes the first event that failed out of the entries.
+func (m *mending) giveUp() {
+	for i, e := range m.entries {
+		if e.State == stateParked {
+			m.given = &e
+			m.entries = slices.Delete(m.entries, i, i+1)
+			return
+		}
+	}
+}
+
+// guest is a worker that does not own the projector: it folds under the lock of the
+// projector's row, and raises the epoch.
+func (m *mending) guest(ctx context.Context) (*worker, error) {
+	w := &worker{Projector: m.Projector, lease: &lease{}, conn: m.conn, ctx: ctx, healthy: func() {}}
+	if err := m.conn.QueryRow(ctx, `select epoch from readside.projectors where name = $1`, m.name).Scan(&w.lease.epoch); err != nil {
+		return nil, fmt.Errorf("mend what is parked: %w", explain(err))
+	}
+	if err := w.open(ctx); err != nil {
+		return nil, err
+	}
+	for _, e := range m.entries {
+		delete(w.parking.rows, row{m.view, e.Key})
+		delete(w.parking.streams, stream{m.view, e.Stream})
+	}
+	if g := m.given; g != nil {
+		delete(w.parking.rows, row{m.view, g.Key})
+		delete(w.parking.streams, stream{m.view, g.Stream})
+		w.parking.given[event{m.view, g.Key, g.Position.Place()}] = true
+	}
+	return w, nil
+}
+
+// foldParked folds what waits in one transaction, and answers how much waits on.
+func (w *worker) foldParked(ctx context.Context, m *mending) (waiting int, err error) {
+	failing := map[row]*projections.FoldError{}
+	for {
+		b, err := m.batch(ctx, w)
+		if err != nil {
+			return 0, err
+		}
+		a := w.parking.newAttempt(w.cfg.Set, b, failing)
+		a.mending = m
+		f := newFolding(w.cfg.Set, w.cache, w.session, w.session, b, a)
+		err = w.commit(ctx, b, f, m)
+		var faults foldFaults
+		if !errors.As(err, &faults) {
+			return len(a.held), err
+		}
+		if err := w.note(failing, faults); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// batch are the events that wait, with those of their touches that do.
+func (m *mending) batch(ctx context.Context, w *worker) (*batch, error) {
+	wants := map[int64]map[string]bool{}
+	var places []int64
+	for _, e := range m.entries {
+		at := e.Position.Place()
+		if wants[at] == nil {
+			wants[at] = map[string]bool{}
+			places = append(places, at)
+		}
+		wants[at][e.Key] = true
+	}
+	b := &batch{from: w.at, next: w.at}
+	for chunk := range slices.Chunk(places, defaultBatchEvents) {
+		stored, err := m.cfg.Log.At(ctx, chunk)
+		if err != nil {
+			return nil, err
+		}
+		m.add(b, stored, wants)
+	}
+	return b, nil
+}
+
+func (m *mending) add(b *batch, stored []eventlog.Event, wants map[int64]map[string]bool) {
+	events, touches, broken := m.cfg.Set.Prepare(stored)
+	for _, t := range touches {
+		keys := wants[events[t.Event].Meta.Position.Place()]
+		if t.View == m.view && (keys[t.Key] || keys[""]) {
+			t.Event += len(b.events)
+			b.touches = append(b.touches, t)
+		}
+	}
+	for _, br := range broken {
+		if slices.Contains(br.Views, m.view) {
+			br.Views = []int{m.view}
+			b.broken = append(b.broken, br)
+		}
+	}
+	b.events = append(b.events, events...)
+}
+
+const (
+	unparkSQL    = `delete from readside.parked where projector = $1::text and view = $2::text and place = $3::bigint and key = $4::text`
+	discardSQL   = `update readside.parked set state = 'discarded' where projector = $1::text and view = $2::text and place = $3::bigint and key = $4::text`
+	undegradeSQL = `delete from readside.degraded d where projector = $1::text and view = $2::text and not exists (
+  select from readside.parked p where p.projector = d.projector and p.view = d.view and p.state <> 'discarded'
+    and (d.stream = '' and p.key = d.key or d.stream <> '' and p.key = '' and p.stream = d.stream))`
+)
+
+// queueBefore takes the entries out of what waits; those that fail again come back.
+func (m *mending) queueBefore(s *hot.Session) {
+	view := []byte(m.chosen.View)
+	for _, e := range m.entries {
+		s.Add(hot.Op{SQL: unparkSQL, Rows: 1, Params: [][]byte{[]byte(m.name), view, hot.Int64(e.Position.Place()), []byte(e.Key)}})
+	}
+	if g := m.given; g != nil {
+		s.Add(hot.Op{SQL: discardSQL, Rows: 1, Params: [][]byte{[]byte(m.name), view, hot.Int64(g.Position.Place()), []byte(g.Key)}})
+	}
+}
+
+// queueAfter clears the marks of rows that wait no more, and makes the owner forget
+// what it knows.
+func (m *mending) queueAfter(s *hot.Session, epoch int64) {
+	s.Queue(undegradeSQL, []byte(m.name), []byte(m.chosen.View))
+	s.Add(hot.Op{SQL: raiseEpochSQL, Rows: 1, Params: [][]byte{[]byte(m.name), hot.Int64(epoch)}})
+}
+
+// attempts is how often an entry was tried, this time included.
+func (m *mending) attempts(place int64, key string) int {
+	for _, e := range m.entries {
+		if e.Position.Place() == place && (e.Key == key || e.Key == "") {
+			return e.Attempts + 1
+		}
+	}
+	return 0
+}
+
+// rejoin are the rows that waited: while they did, their joins may have failed.
+func (m *mending) rejoin(view int) (keys []string) {
+	if view != m.view {
+		return nil
+	}
+	entries := m.entries
+	if m.given != nil {
+		entries = append(slices.Clone(entries), *m.given)
+	}
+	for _, e := range entries {
+		if e.Key != "" {
+			keys = append(keys, e.Key)
+		}
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
