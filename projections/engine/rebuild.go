@@ -35,6 +35,17 @@ type RebuildOptions struct {
 	Progress func(RebuildProgress)
 }
 
+// defaultRebuildRate leaves most of a small machine to live traffic.
+const defaultRebuildRate = 20_000
+
+// rate is in events per second; 0 is no bound.
+func (o RebuildOptions) rate() int {
+	if o.MaxRate == 0 {
+		return defaultRebuildRate
+	}
+	return max(0, o.MaxRate)
+}
+
 // RebuildProgress is how far a rebuild is.
 type RebuildProgress struct {
 	// Phase is what it does: "folding", "catching up", "comparing", "switching".
@@ -91,7 +102,7 @@ func (r *rebuild) run(ctx context.Context) (out Rebuilt, err error) {
 	if r.shadow, err = r.startShadow(ctx); err != nil {
 		return out, err
 	}
-	out, err = r.build(r.shadow.ctx)
+	out, err = r.build(ctx)
 	err = r.shadow.why(err)
 	r.shadow.close()
 	if errors.Is(err, ErrRefused) {
@@ -101,16 +112,11 @@ func (r *rebuild) run(ctx context.Context) (out Rebuilt, err error) {
 }
 
 func (r *rebuild) build(ctx context.Context) (out Rebuilt, err error) {
-	if err := r.chase(ctx); err != nil {
-		return out, err
-	}
-	if out.Repaired, err = r.compare(ctx); err != nil {
-		return out, err
-	}
-	if err := r.chase(ctx); err != nil { // comparing takes its time
+	if out.Repaired, err = r.prepare(r.shadow.ctx); err != nil {
 		return out, err
 	}
 	r.report("switching", r.shadow.at, r.shadow.at)
+	// Not the shadow's context from here on: handing over ends its lease, on purpose.
 	g, err := r.handOver(ctx)
 	if err != nil {
 		return out, err
@@ -121,6 +127,17 @@ func (r *rebuild) build(ctx context.Context) (out Rebuilt, err error) {
 		return out, err
 	}
 	return out, r.main.dropRetired(ctx, r.conn)
+}
+
+// prepare brings the new generation up to date and compares it.
+func (r *rebuild) prepare(ctx context.Context) (repaired Differences, err error) {
+	if err := r.chase(ctx); err != nil {
+		return repaired, err
+	}
+	if repaired, err = r.compare(ctx); err != nil {
+		return repaired, err
+	}
+	return repaired, r.chase(ctx) // comparing takes its time
 }
 
 // check sees to it that there is a live generation to relieve.
@@ -141,6 +158,7 @@ const shadowBatch = 2_000
 func (r *rebuild) startShadow(ctx context.Context) (*worker, error) {
 	cfg := r.main.cfg
 	cfg.Set, cfg.BatchEvents, cfg.Observer = r.main.cfg.Set.With(r.model), shadowBatch, Observer{}
+	cfg.BuildRate = r.options.rate()
 	layouts, err := layoutsOf(cfg.Set)
 	if err != nil {
 		return nil, err
@@ -211,6 +229,9 @@ func (r *rebuild) meet(ctx context.Context, work func(tx pgx.Tx) error) error {
 // tells its worker to look for its tables again.
 func (r *rebuild) handOver(ctx context.Context) (g generation, err error) {
 	err = r.meet(ctx, func(tx pgx.Tx) error {
+		if err := r.stillOurs(ctx, tx); err != nil {
+			return err
+		}
 		if g, _, err = writtenGeneration(ctx, tx, r.shadow.name, r.model); err != nil {
 			return err
 		}
@@ -240,6 +261,17 @@ func (r *rebuild) handOver(ctx context.Context) (g generation, err error) {
 		return err
 	})
 	return g, err
+}
+
+// stillOurs refuses to hand over what another process has taken over meanwhile: where
+// nothing was left to fold, no batch has told so.
+func (r *rebuild) stillOurs(ctx context.Context, tx pgx.Tx) error {
+	var epoch int64
+	err := tx.QueryRow(ctx, `select epoch from readside.projectors where name = $1 for update`, r.shadow.name).Scan(&epoch)
+	if errors.Is(err, pgx.ErrNoRows) || err == nil && epoch != r.shadow.lease.epoch {
+		return errFenced
+	}
+	return err
 }
 
 // handOverParked replaces what waits for the view by what the rebuild could not fold.
