@@ -10,7 +10,7 @@ func drill(history string, tests ...string) testRun {
 	return testRun{
 		pkg: "./internal/drill", tests: tests,
 		args:   []string{"-seed", "{seed}", "-rate", "1000", "-history", history, "-calm", "15s", "-changes", "1000", "-bound"},
-		figure: regexp.MustCompile(`(load|row changes meanwhile|rebuilt|freshness|reader \d|a reader of|planted|deployed|rolled back\b.*): `),
+		figure: regexp.MustCompile(`(load|row changes meanwhile|rebuilt|freshness|reader \d|a reader of|planted|deployed|rolled back)\b.*: `),
 	}
 }
 
