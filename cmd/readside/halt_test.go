@@ -4,7 +4,8 @@ import (
 	"testing"
 )
 
-// An event that no code can read halts both projectors, and status says everything
+// An event that no code can read halts both projectors, where nothing is to be parked,
+// and status says everything
 // that an operator needs; the lag is that of the log, although nobody projects.
 func TestAHaltedProjectorIsShownWithItsFault(t *testing.T) {
 	db, _ := useStores(t)
@@ -13,6 +14,7 @@ func TestAHaltedProjectorIsShownWithItsFault(t *testing.T) {
 values (1, now(), 99, 'e-1', 'postgres', 'ordering.OrderSubmitted', 'order-1', '{}')`); err != nil {
 		t.Fatal(err)
 	}
+	t.Setenv("READSIDE_PARKED_MAX", "-1")
 	contains(t, must(t, exitNo, "project").err, "ordering.OrderSubmitted", "99")
 	contains(t, must(t, exitOK, "status").out, "HALTED", "ordering.OrderSubmitted", "order-1", "hint", "error")
 	r := statusNow(t)

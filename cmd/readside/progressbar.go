@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/readside/readside/projections/engine"
 	"github.com/readside/readside/projections/replay"
 )
 
@@ -15,6 +16,7 @@ type progressBar struct {
 	out      io.Writer
 	terminal bool
 	now      func() time.Time
+	began    time.Time
 	shown    time.Time
 	drawn    bool
 }
@@ -27,11 +29,41 @@ const (
 )
 
 func newProgressBar(out io.Writer) *progressBar {
-	return &progressBar{out: out, terminal: isTerminal(out), now: time.Now, shown: time.Now()}
+	return &progressBar{out: out, terminal: isTerminal(out), now: time.Now, began: time.Now(), shown: time.Now()}
 }
 
 // replayed is told how far the replay is.
 func (b *progressBar) replayed(p replay.Progress) {
+	share, text := progressText(p)
+	if p.Phase == replay.Reading {
+		text += b.rate(p.Events)
+	}
+	b.show(share, text)
+}
+
+// rebuilt is told how far a rebuild is.
+func (b *progressBar) rebuilt(p engine.RebuildProgress) {
+	if p.Phase == engine.PhaseFolding {
+		b.replayed(p.Replay)
+		return
+	}
+	share := 1.0
+	if until := p.Until.Place(); until > 0 {
+		share = float64(p.At.Place()) / float64(until)
+	}
+	b.show(share, fmt.Sprintf("%s, at place %d of %d", p.Phase, p.At.Place(), p.Until.Place()))
+}
+
+// rate is how many events a second were read since the bar began.
+func (b *progressBar) rate(events int64) string {
+	if seconds := b.now().Sub(b.began).Seconds(); seconds > 0 {
+		return fmt.Sprintf(", %.0f/s", float64(events)/seconds)
+	}
+	return ""
+}
+
+// show shows how far it is, and how long the rest takes if it goes on like this.
+func (b *progressBar) show(share float64, text string) {
 	every := barLineEvery
 	if b.terminal {
 		every = barEvery
@@ -40,7 +72,10 @@ func (b *progressBar) replayed(p replay.Progress) {
 		return
 	}
 	b.shown = b.now()
-	share, text := progressText(p)
+	if share > 0 && share < 1 {
+		gone := b.now().Sub(b.began)
+		text += fmt.Sprintf(", %s left", time.Duration(float64(gone)*(1-share)/share).Round(time.Second))
+	}
 	if !b.terminal {
 		fmt.Fprintf(b.out, "%3.0f %% %s\n", 100*share, text)
 		return

@@ -15,7 +15,7 @@ func TestProgressIsABarOnATerminalAndLinesElsewhere(t *testing.T) {
 	for _, terminal := range []bool{true, false} {
 		var out bytes.Buffer
 		now := time.Unix(0, 0)
-		b := &progressBar{out: &out, terminal: terminal, now: func() time.Time { return now }, shown: now}
+		b := &progressBar{out: &out, terminal: terminal, now: func() time.Time { return now }, began: now, shown: now}
 		steps := []replay.Progress{
 			{Phase: replay.Reading, Place: 50, Until: 100, Events: 40},
 			{Phase: replay.Reading, Place: 100, Until: 100, Events: 80, Spilled: 5 << 20},
@@ -35,7 +35,7 @@ func TestProgressIsABarOnATerminalAndLinesElsewhere(t *testing.T) {
 			}
 			continue
 		}
-		if want := " 50 % 80 events read, at place 100 of 100, 5 MB on disk\n100 % order: 2468 rows\n"; got != want {
+		if want := " 50 % 80 events read, at place 100 of 100, 5 MB on disk, 7/s, 12s left\n100 % order: 2468 rows\n"; got != want {
 			t.Errorf("the lines are %q, not %q", got, want)
 		}
 	}

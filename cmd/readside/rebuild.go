@@ -2,50 +2,78 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/projections/engine"
-	"github.com/readside/readside/projections/shop"
 )
 
+// rebuildFlags are the flags of rebuild.
+type rebuildFlags struct {
+	dryRun, fullSpeed bool
+	maxRate           int
+	key               string
+}
+
 func (p *program) rebuildCommand() *cobra.Command {
-	var dryRun bool
+	var f rebuildFlags
 	c := &cobra.Command{
 		Use:   "rebuild VIEW",
 		Short: "Fold a view anew from the log, beside the live one, and switch to it",
 		Long: "Folds a view anew from the log into a new generation beside the live one, catches up,\n" +
-			"checks it, and switches in one transaction. Readers see the old rows or the new ones.\n" +
-			"With --dry-run it only tells in which rows the new generation would differ.",
+			"compares both at the same position, and switches in one transaction. Readers see the old\n" +
+			"rows or the new ones. Interrupted, it goes on when it is ordered again. It is throttled,\n" +
+			"so that live traffic keeps its latency.\n" +
+			"With --key it mends one row; with --dry-run it only tells what it would read, take and need.",
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			if dryRun {
-				return p.rebuildDry(c, args[0])
+			if err := f.check(); err != nil {
+				return err
 			}
-			return p.rebuild(c, args[0])
+			return p.withProjector(c.Context(), func(projector *engine.Projector) error {
+				switch {
+				case f.dryRun:
+					return p.rebuildDry(c, projector, args[0], f)
+				case f.key != "":
+					return p.rebuildKey(c, projector, args[0], f.key)
+				}
+				return p.rebuild(c, projector, args[0], f)
+			})
 		},
 	}
-	c.Flags().BoolVar(&dryRun, "dry-run", false, "fold and compare, change nothing")
+	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "tell what it would read, take and need, and change nothing")
+	c.Flags().StringVar(&f.key, "key", "", "mend only the row of this `key`")
+	c.Flags().IntVar(&f.maxRate, "max-rate", 20_000, "`events` read per second at most")
+	c.Flags().BoolVar(&f.fullSpeed, "full-speed", false, "no bound on what is read per second")
 	return c
 }
 
-func (p *program) rebuild(c *cobra.Command, view string) error {
-	log, url, err := p.openLog(c.Context(), "readside-rebuild")
-	if err != nil {
-		return err
+func (f *rebuildFlags) check() error {
+	switch {
+	case f.maxRate < 1:
+		return fmt.Errorf("%w--max-rate %d: at least 1 event per second, or --full-speed", errUsage, f.maxRate)
+	case f.key != "" && f.dryRun:
+		return fmt.Errorf("%w--key and --dry-run do not go together: `readside explain` shows what a row would be", errUsage)
 	}
-	defer log.Close()
-	set, err := shop.Set()
-	if err != nil {
-		return err
+	return nil
+}
+
+func (f *rebuildFlags) options() engine.RebuildOptions {
+	if f.fullSpeed {
+		return engine.RebuildOptions{MaxRate: -1}
 	}
-	projector, err := service.Projector(log, url, set, service.Folding{}, p.commandLog(), engine.Observer{})
-	if err != nil {
-		return err
-	}
-	r, err := projector.Rebuild(c.Context(), view, engine.RebuildOptions{})
+	return engine.RebuildOptions{MaxRate: f.maxRate}
+}
+
+func (p *program) rebuild(c *cobra.Command, projector *engine.Projector, view string, f rebuildFlags) error {
+	options := f.options()
+	bar := newProgressBar(p.err)
+	options.Progress = bar.rebuilt
+	r, err := projector.Rebuild(c.Context(), view, options)
+	bar.end()
 	if err != nil {
 		return err
 	}
@@ -58,27 +86,33 @@ func (p *program) rebuild(c *cobra.Command, view string) error {
 	return nil
 }
 
-// rebuildDry folds and compares as verify does: a dry run's findings are no failure.
-func (p *program) rebuildDry(c *cobra.Command, view string) error {
-	stores, err := settings[service.Stores]()
+func (p *program) rebuildKey(c *cobra.Command, projector *engine.Projector, view, key string) error {
+	r, err := projector.RebuildKey(c.Context(), view, key)
 	if err != nil {
 		return err
 	}
-	set, err := shop.Set()
+	if r.Repaired == nil {
+		fmt.Fprintf(p.out, "view %s, row %q: it is what the log says at place %d; nothing was changed\n", view, key, r.Position.Place())
+		return nil
+	}
+	fmt.Fprintf(p.out, "view %s, row %q: mended at place %d: it was %s\n", view, key, r.Position.Place(), r.Repaired)
+	return nil
+}
+
+func (p *program) rebuildDry(c *cobra.Command, projector *engine.Projector, view string, f rebuildFlags) error {
+	plan, err := projector.PlanRebuild(c.Context(), view, f.options())
 	if err != nil {
 		return err
 	}
-	found, err := service.Verify(c.Context(), stores, set, []string{view}, p.commandLog())
-	if err != nil {
+	rows := [][]string{{"EVENT TYPE", "EVENTS"}}
+	for _, t := range plan.Types {
+		rows = append(rows, []string{t.Type, strconv.FormatInt(t.Events, 10)})
+	}
+	rows = append(rows, []string{"all", strconv.FormatInt(plan.Events, 10)})
+	if err := printTable(p.out, rows); err != nil {
 		return err
 	}
-	if len(found.Views) == 0 {
-		return fmt.Errorf("%q is a fact: only views are rebuilt by this command", view)
-	}
-	for _, v := range found.Views {
-		fmt.Fprintf(p.out, "dry run: view %s version %d would get generation %d: %d rows of %d events, %d of them other than in generation %d; nothing was changed\n",
-			v.View, v.Version, v.Generation+1, v.Rows, v.Events, v.Differences.Count, v.Generation)
-		service.PrintDifferences(p.out, v.Differences)
-	}
+	fmt.Fprintf(p.out, "\na rebuild of view %s version %d would take about %s, %.1f MB until the switch, and %d connections to Postgres; nothing was changed\n",
+		plan.View, plan.Version, plan.Took.Round(100*time.Millisecond), float64(plan.Bytes)/1e6, plan.Connections)
 	return nil
 }

@@ -23,7 +23,7 @@ var ErrRefused = errors.New("the new generation is refused")
 // snapshot while both go on, and lets the log decide over the rows in which they
 // differ. It answers what the new generation repairs.
 func (r *rebuild) compare(ctx context.Context) (d Differences, err error) {
-	r.report("comparing", r.shadow.at, r.shadow.at)
+	r.report(RebuildProgress{Phase: PhaseComparing, At: r.shadow.at, Until: r.shadow.at})
 	conn, err := pgx.ConnectConfig(ctx, r.main.cfg.Postgres)
 	if err != nil {
 		return d, err

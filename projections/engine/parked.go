@@ -208,15 +208,25 @@ func (m *mending) giveUp() {
 	}
 }
 
-// guest is a worker that does not own the projector: it folds under the lock of the
+// newGuest is a worker that does not own the projector: it folds under the lock of the
 // projector's row, and raises the epoch.
-func (m *mending) guest(ctx context.Context) (*worker, error) {
-	w := &worker{Projector: m.Projector, lease: &lease{}, conn: m.conn, ctx: ctx, healthy: func() {}}
-	if err := m.conn.QueryRow(ctx, `select epoch from readside.projectors where name = $1`, m.name).Scan(&w.lease.epoch); err != nil {
-		return nil, fmt.Errorf("mend what is parked: %w", explain(err))
+func (p *Projector) newGuest(ctx context.Context, conn *pgx.Conn) (*worker, error) {
+	w := &worker{Projector: p, lease: &lease{}, conn: conn, ctx: ctx, healthy: func() {}}
+	err := conn.QueryRow(ctx, `select epoch from readside.projectors where name = $1`, p.name).Scan(&w.lease.epoch)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, fmt.Errorf("there is no projector %s yet: run `readside project` with these definitions first", p.name)
 	}
-	if err := w.open(ctx); err != nil {
-		return nil, err
+	if err != nil {
+		return nil, explain(err)
+	}
+	return w, w.open(ctx)
+}
+
+// guest is one that takes what it is to fold for free.
+func (m *mending) guest(ctx context.Context) (*worker, error) {
+	w, err := m.newGuest(ctx, m.conn)
+	if err != nil {
+		return nil, fmt.Errorf("mend what is parked: %w", err)
 	}
 	for _, e := range m.entries {
 		delete(w.parking.rows, row{m.view, e.Key})

@@ -7,10 +7,12 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/time/rate"
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/hot"
+	"github.com/readside/readside/projections/replay"
 )
 
 // Rebuilt is what a rebuild did.
@@ -48,10 +50,21 @@ func (o RebuildOptions) rate() int {
 
 // RebuildProgress is how far a rebuild is.
 type RebuildProgress struct {
-	// Phase is what it does: "folding", "catching up", "comparing", "switching".
-	Phase     string
+	// Phase is one of the Phase constants.
+	Phase string
+	// At and Until are how far the phase is and where it ends.
 	At, Until eventlog.Position
+	// Replay says more while it is folding.
+	Replay replay.Progress
 }
+
+// The phases of a rebuild, in their order; it may catch up more than once.
+const (
+	PhaseFolding    = "folding"
+	PhaseCatchingUp = "catching up"
+	PhaseComparing  = "comparing"
+	PhaseSwitching  = "switching"
+)
 
 // Rebuild folds a view anew from the log into a generation of its own, beside the
 // live one, and hands it over in one transaction.
@@ -89,6 +102,8 @@ type rebuild struct {
 	conn *pgx.Conn
 	// shadow folds the view and what it joins, privately.
 	shadow *worker
+	// limit bounds what it reads; nil does not.
+	limit *rate.Limiter
 }
 
 func (r *rebuild) run(ctx context.Context) (out Rebuilt, err error) {
@@ -115,7 +130,7 @@ func (r *rebuild) build(ctx context.Context) (out Rebuilt, err error) {
 	if out.Repaired, err = r.prepare(r.shadow.ctx); err != nil {
 		return out, err
 	}
-	r.report("switching", r.shadow.at, r.shadow.at)
+	r.report(RebuildProgress{Phase: PhaseSwitching, At: r.shadow.at, Until: r.shadow.at})
 	// Not the shadow's context from here on: handing over ends its lease, on purpose.
 	g, err := r.handOver(ctx)
 	if err != nil {
@@ -157,8 +172,14 @@ const shadowBatch = 2_000
 // startShadow begins the rebuild, or goes on with one that was interrupted.
 func (r *rebuild) startShadow(ctx context.Context) (*worker, error) {
 	cfg := r.main.cfg
-	cfg.Set, cfg.BatchEvents, cfg.Observer = r.main.cfg.Set.With(r.model), shadowBatch, Observer{}
-	cfg.BuildRate = r.options.rate()
+	cfg.Set, cfg.BatchEvents = r.main.cfg.Set.With(r.model), shadowBatch
+	if cfg.BuildRate = r.options.rate(); cfg.BuildRate > 0 {
+		r.limit = rate.NewLimiter(rate.Limit(cfg.BuildRate), shadowBatch)
+	}
+	cfg.Observer = Observer{Building: func(p replay.Progress) {
+		start := r.main.cfg.Log.Start()
+		r.report(RebuildProgress{Phase: PhaseFolding, At: start.At(p.Place), Until: start.At(p.Until), Replay: p})
+	}}
 	layouts, err := layoutsOf(cfg.Set)
 	if err != nil {
 		return nil, err
@@ -202,10 +223,15 @@ func (r *rebuild) foldTo(ctx context.Context, until eventlog.Position) error {
 	}
 	q := eventlog.Query{Types: w.cfg.Set.ViewTypes(), Limit: w.cfg.BatchEvents, Until: until}
 	return w.cfg.Log.Follow(ctx, w.at, q, func(ctx context.Context, page eventlog.Page) error {
+		if r.limit != nil && until.Place()-w.at.Place() > nearEnough {
+			if err := r.limit.WaitN(ctx, len(page.Events)); err != nil {
+				return err
+			}
+		}
 		if err := w.fold(ctx, newBatch(w.cfg.Set, w.at, page)); err != nil {
 			return err
 		}
-		r.report("catching up", w.at, until)
+		r.report(RebuildProgress{Phase: PhaseCatchingUp, At: w.at, Until: until})
 		return nil
 	})
 }
@@ -293,8 +319,8 @@ func (r *rebuild) layout() *hot.Layout {
 	return r.shadow.layouts[len(r.shadow.layouts)-1] // sources stand before those that join them
 }
 
-func (r *rebuild) report(phase string, at, until eventlog.Position) {
+func (r *rebuild) report(p RebuildProgress) {
 	if r.options.Progress != nil {
-		r.options.Progress(RebuildProgress{Phase: phase, At: at, Until: until})
+		r.options.Progress(p)
 	}
 }

@@ -1,0 +1,89 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// RebuildPlan is what a rebuild would read, take and need.
+type RebuildPlan struct {
+	View    string `json:"view"`
+	Version int    `json:"version"`
+	// Types counts the events that would be folded, by type; Events is their sum.
+	Types  []TypeCount `json:"types"`
+	Events int64       `json:"events"`
+	// Took is how long they would take at the rate that bounds them, or at what a small
+	// machine does without a bound.
+	Took time.Duration `json:"estimated_ns"`
+	// Bytes is the space that the new generation and the private sources would take
+	// until the switch, as much as today's tables.
+	Bytes int64 `json:"estimated_bytes"`
+	// Connections is how many it opens.
+	Connections int `json:"connections"`
+}
+
+// TypeCount is how many events there are of a type.
+type TypeCount struct {
+	Type   string `json:"type"`
+	Events int64  `json:"events"`
+}
+
+const (
+	// unboundedRate is what two cores folded per second in docs/performance.md, rounded down.
+	unboundedRate = 100_000
+	// rebuildConnections: the view's projector, the shadow's writer and lease, the
+	// sources, the progress, the snapshot, and the log's reader.
+	rebuildConnections = 7
+)
+
+// PlanRebuild looks what a rebuild would come to, and changes nothing.
+func (p *Projector) PlanRebuild(ctx context.Context, view string, o RebuildOptions) (RebuildPlan, error) {
+	m := p.cfg.Set.View(view)
+	if m == nil {
+		return RebuildPlan{}, unknownView(p.cfg.Set, view)
+	}
+	conn, err := pgx.ConnectConfig(ctx, p.cfg.Postgres)
+	if err != nil {
+		return RebuildPlan{}, fmt.Errorf("plan the rebuild of view %s: %w", view, err)
+	}
+	defer closeConn(conn)
+	r := &rebuild{main: p, model: m, options: o, conn: conn}
+	if err := r.check(ctx); err != nil {
+		return RebuildPlan{}, fmt.Errorf("plan the rebuild of view %s: %w", view, err)
+	}
+	plan, err := r.plan(ctx)
+	if err != nil {
+		return plan, fmt.Errorf("plan the rebuild of view %s: %w", view, err)
+	}
+	return plan, nil
+}
+
+func (r *rebuild) plan(ctx context.Context) (RebuildPlan, error) {
+	part := r.main.cfg.Set.With(r.model)
+	plan := RebuildPlan{View: r.model.Name, Version: r.model.Version, Connections: rebuildConnections}
+	rows, err := r.conn.Query(ctx, `select type, count(*) from eventlog.events where type = any($1) group by type order by count(*) desc, type`, part.ViewTypes())
+	if err != nil {
+		return plan, err
+	}
+	if plan.Types, err = pgx.CollectRows(rows, pgx.RowToStructByPos[TypeCount]); err != nil {
+		return plan, err
+	}
+	for _, t := range plan.Types {
+		plan.Events += t.Events
+	}
+	most := r.options.rate()
+	if most == 0 {
+		most = unboundedRate
+	}
+	plan.Took = time.Duration(float64(plan.Events) / float64(most) * float64(time.Second))
+	var names []string
+	for _, m := range part.Views() {
+		names = append(names, m.Name)
+	}
+	err = r.conn.QueryRow(ctx, `select coalesce(sum(pg_total_relation_size(('views.' || quote_ident(table_name))::regclass)), 0)::bigint
+from readside.views where projector = $1 and state = 'live' and view = any($2)`, r.main.name, names).Scan(&plan.Bytes)
+	return plan, err
+}
