@@ -1,28 +1,36 @@
 // Package engine is the projector: it reads the log, folds events into the rows of a
 // set of views, and writes them in the transaction that moves its checkpoint. It
-// also rebuilds and verifies.
+// also builds, rebuilds and verifies.
 //
-//	            fold faults                        started again
-//	     ┌──────────────────────▶ halted ─────────────────────────┐
-//	     │                                                        ▼
-//	catching_up ◀──────────────────────────────────────────── catching_up
-//	     │  ▲
-//	     ▼  │ behind
-//	    live
+//	             caught up for the first time        behind
+//	building ─────────────────────────────────▶ live ──────▶ catching_up
+//	     │                                       │  ◀──────  │
+//	     │                                       │ caught up │
+//	     └──────────────▶ halted ◀───────────────┴───────────┘
+//	                         │   a fault that cannot be parked
+//	                         └── started again: building or catching_up
+//
+// # Who works
+//
+// A projector is a name and its definitions, main@3f2a91bc: other definitions are
+// another projector beside it, with a checkpoint and tables of its own. Of several
+// workers of one projector one owns it, by a lease; the others wait. Whoever takes over
+// ends the server process of the former owner and raises the projector's epoch. So
+// does, to the epoch, whoever else changes rows: a retry of what is parked, a row that
+// is mended, a generation that is handed over. The owner then begins anew.
 //
 // # What a crash can do
 //
 // Nothing. A batch is one transaction: rows and checkpoint, or neither. The
 // checkpoint row is locked before anything is written, and moved only from the place
-// that the batch was read from; so of two workers one folds a batch and the other,
-// finding the checkpoint moved, starts again from there. After a connection lost at
-// COMMIT the worker reads the checkpoint back; it never guesses.
+// that the batch was read from and in the epoch that it was folded in. After a
+// connection lost at COMMIT the worker reads the checkpoint back; it never guesses.
 //
 // # A batch
 //
 //	read and decode the events                                  one batch ahead
-//	load the rows that the cache does not know; fold            one batch ahead, where the set allows
-//	per view, sources first: join, compare                      the same
+//	take out what waits; load what the cache does not know;     one batch ahead, where
+//	fold; per view, sources first: join, compare                the set allows
 //	begin; lock the checkpoint, if nobody moved it or took over
 //	write what changed, fan out; move the checkpoint; commit    one round trip, three with a COPY
 //
@@ -30,7 +38,18 @@
 // ownership: see cache. Where no view joins by a function and no joined view has
 // joins, a batch is folded while the one before it is written: see ahead.
 //
-// Infrastructure's errors are tried again with backoff. A handler's fault
-// (*projections.FoldError) halts the projector right before the event, with what,
-// where and how to mend it in readside.projectors.
+// # First rows
+//
+// A first build folds the log up to a settled place slice by slice, in bounded memory,
+// and copies whole slices into tables without indexes: see build. What came meanwhile
+// follows in batches. Readers see the views when all of them have caught up. A rebuild
+// is a projector of its own that does the same for one view and those that it joins; it
+// is compared with the live generation, and handed over.
+//
+// # Faults
+//
+// An event that cannot be folded into a row is parked, and what follows on that row
+// waits behind it: see parking. Over a bound, the projector halts right before the event
+// that is too much, with what, where and how to mend it in readside.projectors.
+// Infrastructure's errors are tried again with backoff.
 package engine
