@@ -27,6 +27,9 @@ type candidate struct {
 // earlier position: another projector takes over once it has come as far, or when the
 // one before lost the view, or stands still behind it.
 func choose(views []*view, found map[*view][]*candidate, before choice) choice {
+	if len(before) < len(views) {
+		before = nil // it was not ready: no reader was to be sent to it
+	}
 	kept := stillGood(views, found, before)
 	if one := single(kept, len(views)); one {
 		return kept

@@ -98,7 +98,30 @@ func (p *Projector) run(ctx context.Context, healthy func()) error {
 	if err := w.dropUnneeded(w.ctx); err != nil {
 		return w.why(err)
 	}
-	return w.why(w.follow(w.ctx))
+	for {
+		err := w.follow(w.ctx)
+		if !errors.Is(err, errFenced) && !errors.Is(err, errAgain) && !errors.Is(err, errMoved) {
+			return w.why(err)
+		}
+		// Somebody mended rows, handed a generation over, or events were parked: all that
+		// is known is read anew, over the same connection while the lease is still ours.
+		if err := w.resume(w.ctx); err != nil {
+			return w.why(err)
+		}
+	}
+}
+
+// resume finds all that a worker folds with anew, where it still owns the projector.
+func (w *worker) resume(ctx context.Context) error {
+	err := w.conn.QueryRow(ctx, `select p.epoch from readside.projectors p join readside.leases l on l.projector = p.name where p.name = $1 and l.owner = $2`,
+		w.name, w.lease.owner.String()).Scan(&w.lease.epoch)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return errFenced
+	}
+	if err != nil {
+		return err
+	}
+	return w.open(ctx)
 }
 
 // start connects, takes the lease and finds or makes the projector's tables. With wait
@@ -217,24 +240,40 @@ func (w *worker) open(ctx context.Context) (err error) {
 	if err := w.findCheckpoint(ctx); err != nil {
 		return err
 	}
-	w.tables = make([]*hot.Table, len(w.layouts))
-	for i, l := range w.layouts {
-		g, ok, err := writtenGeneration(ctx, w.conn, w.name, l.Model)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			return fmt.Errorf("%w: %s stands at place %d and its view %s has no table: drop the projector's row in readside.projectors and project again",
-				errDefinition, w.name, w.at.Place(), l.Model.Name)
-		}
-		w.tables[i] = hot.NewTable(l, g.table)
+	if err := w.findTables(ctx); err != nil {
+		return err
 	}
 	if w.parking, err = w.loadParking(ctx); err != nil {
 		return err
 	}
 	w.cache = newCache(w.cfg.Set, w.tables, w.cfg.CacheBytes)
-	w.session, err = hot.NewSession(ctx, w.conn.PgConn())
+	if w.session == nil {
+		w.session, err = hot.NewSession(ctx, w.conn.PgConn())
+	}
 	return err
+}
+
+// findTables finds the tables that the projector writes to.
+func (w *worker) findTables(ctx context.Context) error {
+	rows, err := w.conn.Query(ctx, `select view, table_name from readside.views where projector = $1 and state <> 'retired'`, w.name)
+	if err != nil {
+		return fmt.Errorf("find the tables of projector %s: %w", w.name, explain(err))
+	}
+	names := map[string]string{}
+	var view, table string
+	if _, err := pgx.ForEachRow(rows, []any{&view, &table}, func() error { names[view] = table; return nil }); err != nil {
+		return fmt.Errorf("find the tables of projector %s: %w", w.name, explain(err))
+	}
+	w.tables = make([]*hot.Table, len(w.layouts))
+	for i, l := range w.layouts {
+		name := names[l.Model.Name]
+		if name == "" {
+			return fmt.Errorf("%w: %s stands at place %d and its view %s has no table: drop the projector's row in readside.projectors and project again",
+				errDefinition, w.name, w.at.Place(), l.Model.Name)
+		}
+		w.tables[i] = hot.NewTable(l, name)
+	}
+	return nil
 }
 
 // addGenerations makes the tables of a projector that has folded nothing yet.

@@ -197,7 +197,7 @@ func (r *rebuild) startShadow(ctx context.Context) (*worker, error) {
 
 // nearEnough is how many places behind its projector a rebuild may be when it makes
 // the projector wait for the rest.
-const nearEnough = 256
+const nearEnough = 64
 
 // chase folds until the rebuild is near its projector's checkpoint.
 func (r *rebuild) chase(ctx context.Context) error {
