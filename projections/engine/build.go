@@ -65,16 +65,12 @@ func (w *worker) openBuild(ctx context.Context) (*build, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var view string
-		var slice int
-		if err := rows.Scan(&view, &slice); err != nil {
-			return nil, err
-		}
-		b.finished(view, slice)
+	var view string
+	var slice int
+	if _, err := pgx.ForEachRow(rows, []any{&view, &slice}, func() error { b.finished(view, slice); return nil }); err != nil {
+		return nil, err
 	}
-	return b, rows.Err()
+	return b, b.goOn(ctx)
 }
 
 func (w *worker) newBuild(ctx context.Context, b *build) (*build, error) {
@@ -268,8 +264,7 @@ func (b *build) finish(ctx context.Context, result replay.Result) error {
 	})
 }
 
-// writeWaiting writes down the faults that were met since the last slice. A build that
-// goes on meets some again.
+// writeWaiting writes down the faults that were met since the last slice.
 func (b *build) writeWaiting(ctx context.Context, tx pgx.Tx) error {
 	b.mu.Lock()
 	waiting := b.waiting

@@ -219,6 +219,9 @@ func (p *Projector) newGuest(ctx context.Context, conn *pgx.Conn) (*worker, erro
 	if err != nil {
 		return nil, explain(err)
 	}
+	if err := p.checkBuilt(ctx, conn); err != nil {
+		return nil, err
+	}
 	return w, w.open(ctx)
 }
 

@@ -1,0 +1,227 @@
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/projections"
+	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/replay"
+)
+
+// leastBudget is the least memory that a build takes: with it what the tests fold
+// does not fit.
+const leastBudget = 1 << 20
+
+// builder runs a projector whose first rows are built slice by slice, in little memory.
+type builder struct {
+	f   *fixture
+	cfg engine.Config
+	// stopAt, unless 0, is how many slices a run hands out before it is cut off.
+	stopAt int
+	// handed is how many slices the last run handed out, of slices for each view; spilled
+	// are the bytes that did not fit.
+	handed, slices int
+	spilled        int64
+}
+
+func (f *fixture) builder(base string, set *projections.Set) *builder {
+	return &builder{f: f, cfg: engine.Config{
+		Name: base, Log: f.log, Postgres: f.config, Set: set, BatchEvents: 100,
+		BuildAbove: 1, BuildBytes: leastBudget, BuildDir: f.t.TempDir(),
+		Logger: slog.New(slog.NewTextHandler(f.t.Output(), nil)),
+	}}
+}
+
+// run builds until p is reached or the run is cut off, and answers what Run does.
+func (b *builder) run(p eventlog.Position) error {
+	b.f.t.Helper()
+	ctx, cancel := context.WithTimeout(b.f.t.Context(), patience)
+	defer cancel()
+	b.handed, b.spilled = 0, 0
+	cfg, reached := b.cfg, false
+	cfg.Observer.Building = func(at replay.Progress) {
+		b.spilled, b.slices = at.Spilled, at.Slices
+		if at.Phase == replay.Rows {
+			if b.handed++; b.handed == b.stopAt {
+				cancel()
+			}
+		}
+	}
+	cfg.Observer.Folded = func(at engine.Folded) {
+		if at.Position.Place() >= p.Place() {
+			reached = true
+			cancel()
+		}
+	}
+	projector, err := engine.New(cfg)
+	if err != nil {
+		return err
+	}
+	if err := projector.Run(ctx); err != nil {
+		return err
+	}
+	if cut := b.stopAt > 0; reached == cut {
+		b.f.t.Fatalf("after %d slices, to be cut off at %d, where 0 is never: reached the end of the log: %v", b.handed, b.stopAt, reached)
+	}
+	return nil
+}
+
+func (b *builder) mustRun(p eventlog.Position) {
+	b.f.t.Helper()
+	if err := b.run(p); err != nil {
+		b.f.t.Fatal(err)
+	}
+}
+
+// table is the one that a projector writes a view to.
+func (f *fixture) table(base string, set *projections.Set, view string) (name string) {
+	f.t.Helper()
+	err := f.db.Pool.QueryRow(f.t.Context(), `select 'views.' || table_name from readside.views where projector = $1 and view = $2 and state = 'live'`,
+		engine.ProjectorName(base, set), view).Scan(&name)
+	if err != nil {
+		f.t.Fatalf("the live table of view %s of projector %s: %v", view, base, err)
+	}
+	return name
+}
+
+// mustEqual compares the tables, whole, and the indexes of two projectors.
+func (f *fixture) mustEqual(base, other string, set *projections.Set) {
+	f.t.Helper()
+	for _, m := range set.Views() {
+		one, two := f.table(base, set, m.Name), f.table(other, set, m.Name)
+		rows := f.int(`select count(*) from ` + one)
+		differ := f.int(fmt.Sprintf(`select count(*) from ((select t::text from %[1]s t except all select t::text from %[2]s t)
+union all (select t::text from %[2]s t except all select t::text from %[1]s t)) d`, one, two))
+		if differ != 0 || rows == 0 {
+			f.t.Errorf("view %s: of %d rows of %s and %s %d differ", m.Name, rows, one, two, differ)
+		}
+		if one, two := f.indexes(one), f.indexes(two); one != two {
+			f.t.Errorf("view %s has the indexes\n%s\nand\n%s", m.Name, one, two)
+		}
+	}
+}
+
+// indexes are a table's, without its name.
+func (f *fixture) indexes(table string) (text string) {
+	f.t.Helper()
+	name := strings.TrimPrefix(table, "views.")
+	err := f.db.Pool.QueryRow(f.t.Context(), `select string_agg(replace(indexdef, $1, ''), E'\n' order by replace(indexdef, $1, '')) from pg_indexes where schemaname = 'views' and tablename = $1`, name).Scan(&text)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return text
+}
+
+// bigStory is a log with joins of every kind that does not fit into the least budget.
+func bigStory(f *fixture, seed uint64) eventlog.Position {
+	r := rand.New(rand.NewPCG(seed, 31))
+	f.append(randomEvents(r, 1000)...)
+	f.append(manyRows(1500)...)
+	return f.append(randomEvents(r, 1000)...)
+}
+
+// What is built slice by slice, on disk where it does not fit, is what batches fold; and
+// so is what follows batch by batch.
+func TestABuildEqualsTheFoldByBatches(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	set := mustSet(t, "")
+	last := bigStory(f, 1)
+	f.catchUp(set, 1000, last)
+	b := f.builder("built", set)
+	b.mustRun(last)
+	if b.spilled == 0 || b.handed != len(set.Views())*b.slices {
+		t.Errorf("the build put %d bytes on disk and handed out %d slices: nothing was tried", b.spilled, b.handed)
+	}
+	f.mustEqual("main", "built", set)
+
+	last = f.append(randomEvents(rand.New(rand.NewPCG(2, 31)), 500)...)
+	f.catchUp(set, 1000, last)
+	b.mustRun(last)
+	if b.handed != 0 {
+		t.Errorf("the projector built again: %d slices", b.handed)
+	}
+	f.mustEqual("main", "built", set)
+	f.mustVerify(set)
+}
+
+// A build that is cut off, again and again, goes on with the slices that it lacks.
+func TestABuildThatIsCutOffGoesOn(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	set := mustSet(t, "")
+	last := bigStory(f, 3)
+	f.catchUp(set, 1000, last)
+	b := f.builder("built", set)
+	var all int
+	for _, b.stopAt = range []int{1, 5, 3, 9, 0} {
+		done := f.int(`select count(*) from readside.slices`)
+		b.mustRun(last)
+		if b.stopAt > 0 {
+			if got := f.int(`select count(*) from readside.slices`); got != done+b.stopAt {
+				t.Errorf("%d slices were whole and %d were handed out; now %d are whole", done, b.stopAt, got)
+			}
+			if shown := f.int(`select count(*) from readside.views where state = 'live' and projector like 'built%'`); shown != 0 {
+				t.Errorf("readers are shown %d views that are not built", shown)
+			}
+			f.append(streamed{"noise", ignored{}}) // a build ends where it was to end
+			last = f.append(randomEvents(rand.New(rand.NewPCG(uint64(all), 32)), 20)...)
+		}
+		all += b.handed
+	}
+	slices := len(set.Views()) * b.slices
+	if all != slices || f.int(`select count(*) from readside.builds`) != 0 {
+		t.Errorf("%d slices were handed out in all, of %d", all, slices)
+	}
+	f.catchUp(set, 1000, last)
+	f.mustEqual("main", "built", set)
+}
+
+// So does one whose process is killed inside the transaction of a slice; what that one
+// wrote is gone with it.
+func TestABuildThatIsKilledGoesOn(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	set := mustSet(t, "")
+	f.append(manyRows(50)...)
+	// The engine's default takes logs of so many places for long ones.
+	f.exec(`alter table eventlog.events alter column position restart with 60000`)
+	last := bigStory(f, 4)
+
+	gate, err := f.db.Pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer gate.Release()
+	if _, err := gate.Exec(t.Context(), `select pg_advisory_lock($1)`, copyWaits); err != nil {
+		t.Fatal(err)
+	}
+	f.exec(fmt.Sprintf(`create function wait() returns trigger language plpgsql as $$ begin perform pg_advisory_xact_lock_shared(%d); return new; end $$`, copyWaits))
+	f.exec(`create trigger wait before insert on readside.slices for each row when (new.view = 'talk' and new.slice = 3) execute function wait()`)
+	killed := f.process(time.Second)
+	f.until("the worker has copied a slice", func() bool {
+		return f.int(`select count(*) from pg_stat_activity where datname = current_database() and query like 'insert into readside.slices%' and wait_event = 'advisory'`) == 1
+	})
+	killed.signal(syscall.SIGKILL)
+	<-killed.done
+	done := f.int(`select count(*) from readside.slices`)
+	if _, err := gate.Exec(t.Context(), `select pg_advisory_unlock_all()`); err != nil {
+		t.Fatal(err)
+	}
+
+	b := f.builder("main", set)
+	b.cfg.BuildAbove, b.cfg.LeaseTTL = 0, time.Second
+	b.mustRun(last)
+	if all := len(set.Views()) * b.slices; done < 3 || b.handed != all-done {
+		t.Errorf("%d slices of %d were whole, and the next worker handed out %d", done, all, b.handed)
+	}
+	f.mustVerify(set)
+}
