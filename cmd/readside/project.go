@@ -49,7 +49,13 @@ func (p *program) projectCommand() *cobra.Command {
 // project runs both projectors; the end of one does not end the other.
 func project(ctx context.Context, postgres, clickHouse string, set *projections.Set, folding service.Folding, logger *slog.Logger) error {
 	var both errgroup.Group
-	both.Go(func() error { return service.Hot(ctx, postgres, set, folding, logger, engine.Observer{}) })
-	both.Go(func() error { return service.Cold(ctx, postgres, clickHouse, set, logger) })
+	end := func(which string, err error) error {
+		if err != nil { // at once: the other one may go on for months
+			logger.ErrorContext(ctx, "a projector ended; the other one goes on", "projector", which, "error", err)
+		}
+		return err
+	}
+	both.Go(func() error { return end("hot", service.Hot(ctx, postgres, set, folding, logger, engine.Observer{})) })
+	both.Go(func() error { return end("cold", service.Cold(ctx, postgres, clickHouse, set, logger)) })
 	return both.Wait()
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/shop"
 )
 
 // rebuildFlags are the flags of rebuild.
@@ -22,16 +23,20 @@ func (p *program) rebuildCommand() *cobra.Command {
 	var f rebuildFlags
 	c := &cobra.Command{
 		Use:   "rebuild VIEW",
-		Short: "Fold a view anew from the log, beside the live one, and switch to it",
+		Short: "Fold a view, or the facts, anew from the log, beside the live ones, and switch",
 		Long: "Folds a view anew from the log into a new generation beside the live one, catches up,\n" +
 			"compares both at the same position, and switches in one transaction. Readers see the old\n" +
 			"rows or the new ones. Interrupted, it goes on when it is ordered again. It is throttled,\n" +
 			"so that live traffic keeps its latency.\n" +
-			"With --key it mends one row; with --dry-run it only tells what it would read, take and need.",
+			"With --key it mends one row; with --dry-run it only tells what it would read, take and need.\n" +
+			"`rebuild facts` orders new tables for all facts, which the running projector fills.",
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := f.check(); err != nil {
 				return err
+			}
+			if args[0] == allFacts {
+				return p.rebuildFacts(c)
 			}
 			return p.withProjector(c.Context(), func(projector *engine.Projector) error {
 				switch {
@@ -96,6 +101,25 @@ func (p *program) rebuildKey(c *cobra.Command, projector *engine.Projector, view
 		return nil
 	}
 	fmt.Fprintf(p.out, "view %s, row %q: mended at place %d: it was %s\n", view, key, r.Position.Place(), r.Repaired)
+	return nil
+}
+
+// allFacts is what rebuild calls the facts, which share a checkpoint.
+const allFacts = "facts"
+
+func (p *program) rebuildFacts(c *cobra.Command) error {
+	stores, err := settings[service.Stores]()
+	if err != nil {
+		return err
+	}
+	set, err := shop.Set()
+	if err != nil {
+		return err
+	}
+	if err := service.RebuildFacts(c.Context(), stores, set, p.commandLog()); err != nil {
+		return err
+	}
+	fmt.Fprintln(p.out, "new tables for all facts are ordered: the running projector fills them, and the mart shows the old ones until then; `readside status` tells how far they are")
 	return nil
 }
 

@@ -39,6 +39,33 @@ func Cold(ctx context.Context, postgresURL, clickHouseURL string, set *projectio
 	return group.Wait()
 }
 
+// RebuildFacts orders new tables for the facts; it does not fill them.
+func RebuildFacts(ctx context.Context, stores Stores, set *projections.Set, logger *slog.Logger) error {
+	postgresURL, err := stores.Projector()
+	if err != nil {
+		return err
+	}
+	clickHouseURL, err := stores.ClickHouse()
+	if err != nil {
+		return err
+	}
+	log, err := Open(ctx, postgresURL, "readside-rebuild", logger)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	conn, err := ClickHouse(clickHouseURL)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	projector, err := cold.Open(ctx, ColdConfig(log, conn, set, logger))
+	if err != nil {
+		return err
+	}
+	return projector.Rebuild(ctx)
+}
+
 // ColdConfig is the cold projector's configuration.
 func ColdConfig(log *OpenLog, conn driver.Conn, set *projections.Set, logger *slog.Logger) cold.Config {
 	return cold.Config{Name: ColdName, Log: log.Log, Pool: log.Pool, ClickHouse: conn, Set: set, Logger: logger}

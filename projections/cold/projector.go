@@ -71,7 +71,7 @@ func (p *Projector) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case halts(err), errors.Is(err, eventlog.ErrForeignPosition), errors.Is(err, eventlog.ErrTruncated):
+		case halts(err), errors.Is(err, eventlog.ErrForeignPosition), errors.Is(err, eventlog.ErrTruncated), errors.Is(err, eventlog.ErrMoved):
 			return err
 		}
 		pause := wait.NextBackOff()

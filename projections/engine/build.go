@@ -74,22 +74,30 @@ func (w *worker) openBuild(ctx context.Context) (*build, error) {
 }
 
 func (w *worker) newBuild(ctx context.Context, b *build) (*build, error) {
-	bulky, err := w.bulky(ctx)
-	if err != nil || !bulky {
+	if bulky, err := w.bulky(ctx); err != nil || !bulky {
 		return nil, err
 	}
-	// Up to where the log is settled now: only that is safe to fold for good.
-	page, err := w.cfg.Log.Read(ctx, w.at, eventlog.Query{Types: []string{}, Limit: 1})
-	if err != nil {
+	until, err := w.buildUntil(ctx)
+	if err != nil || until.Place() < int64(w.cfg.BuildAbove) {
 		return nil, err
 	}
 	var logBytes int64
 	if err := w.conn.QueryRow(ctx, `select pg_table_size('eventlog.events')`).Scan(&logBytes); err != nil {
 		return nil, err
 	}
-	b.until, b.slices = page.Head.Place(), replay.Slices(logBytes, w.budget())
+	b.until, b.slices = until.Place(), replay.Slices(logBytes, w.budget())
 	_, err = w.conn.Exec(ctx, `insert into readside.builds (projector, until, slices) values ($1, $2, $3)`, w.name, b.until, b.slices)
 	return b, err
+}
+
+// buildUntil is as far as the log is settled now, since only that is safe to fold for
+// good; a rebuild must not pass the projector that it builds for.
+func (w *worker) buildUntil(ctx context.Context) (eventlog.Position, error) {
+	if w.rebuilds != "" {
+		return readCheckpoint(ctx, w.conn, w.rebuilds, "", w.cfg.Log.Start())
+	}
+	page, err := w.cfg.Log.Read(ctx, w.at, eventlog.Query{Types: []string{}, Limit: 1})
+	return page.Head, err
 }
 
 func (b *build) finished(view string, slice int) {

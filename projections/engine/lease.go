@@ -75,12 +75,15 @@ func (l *lease) take(ctx context.Context, writer *pgx.Conn, wait bool, standBy f
 		return err
 	}
 	var pid int32
-	var start time.Time
+	var start *time.Time
 	if err := writer.QueryRow(ctx, `select pg_backend_pid(), readside.own_backend_start()`).Scan(&pid, &start); err != nil {
 		return err
 	}
+	if start == nil {
+		return errors.New("it cannot be seen when a server process began: grant pg_read_all_stats to whoever owns the function readside.own_backend_start")
+	}
 	for {
-		holder, err := l.try(ctx, pid, start)
+		holder, err := l.try(ctx, pid, *start)
 		switch {
 		case err != nil:
 			return err
@@ -221,8 +224,8 @@ func (l *lease) release() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	// Where this fails, the lease runs out.
-	_, _ = l.conn.Exec(ctx, `update readside.leases set expires_at = '-infinity' where projector = $1 and owner = $2`, l.projector, l.owner.String())
+	// Where this fails, the lease runs out. The time stays: a rollback counts from it.
+	_, _ = l.conn.Exec(ctx, `update readside.leases set expires_at = clock_timestamp() where projector = $1 and owner = $2`, l.projector, l.owner.String())
 	_, _ = l.conn.Exec(ctx, "notify "+leaseChannel)
 	closeConn(l.conn)
 }

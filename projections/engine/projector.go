@@ -72,7 +72,7 @@ func (p *Projector) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.As(err, &fault), errors.Is(err, eventlog.ErrForeignPosition), errors.Is(err, eventlog.ErrTruncated), errors.Is(err, errDefinition):
+		case errors.As(err, &fault), errors.Is(err, eventlog.ErrForeignPosition), errors.Is(err, eventlog.ErrTruncated), errors.Is(err, eventlog.ErrMoved), errors.Is(err, errDefinition):
 			return err
 		case errors.Is(err, errMoved), errors.Is(err, errFenced), errors.Is(err, errAgain):
 			continue // nothing is wrong: read the state anew
@@ -315,6 +315,8 @@ func (w *worker) follow(ctx context.Context) error {
 	}
 	r := startReader(ctx, w.cfg, w.at)
 	defer r.close()
+	tidy := time.NewTicker(tidyEvery)
+	defer tidy.Stop()
 	batches := (<-chan *batch)(r.batches)
 	if w.cache.flat() {
 		if err := w.foldAhead(ctx, batches); err != nil {
@@ -335,11 +337,18 @@ func (w *worker) follow(ctx context.Context) error {
 				return err
 			}
 			w.healthy()
+		case <-tidy.C:
+			if err := w.dropUnneeded(ctx); err != nil {
+				return err
+			}
 		case err := <-r.failed:
 			return err
 		}
 	}
 }
+
+// tidyEvery is how often an owner looks for tables that nobody needs any more.
+const tidyEvery = 10 * time.Minute
 
 // activateEmpty shows the views of a log in which there is nothing to fold: no batch
 // comes that would.
