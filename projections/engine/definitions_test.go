@@ -126,6 +126,11 @@ func TestFormerDefinitionsAreDropped(t *testing.T) {
 	}
 	f.exec(`update readside.projectors set updated_at = now() - interval '2 days' where name = $1`, engine.ProjectorName("main", first))
 	f.catchUp(second, 100, ratings2(f))
+	if got := f.int(`select count(*) from pg_tables where schemaname = 'views'`); got != 7 {
+		t.Fatalf("%d tables, though the former worker ended only now", got)
+	}
+	f.exec(`update readside.leases set expires_at = now() - interval '2 days' where projector = $1`, engine.ProjectorName("main", first))
+	f.catchUp(second, 100, ratings2(f))
 	if got := f.int(`select count(*) from pg_tables where schemaname = 'views'`); got != 3 {
 		t.Errorf("%d tables are left, not those of the three views in use", got)
 	}
