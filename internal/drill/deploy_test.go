@@ -57,20 +57,6 @@ func (p *pair) reaches(place int64) {
 	})
 }
 
-// oneWorker waits until all views of an answer are read from one worker's tables, while
-// that of the other version stands still.
-func (p *pair) oneWorker() (mixed int) {
-	p.s.t.Helper()
-	p.s.until("all views are read from one worker's tables", func() bool {
-		before, _ := p.reader.answers()
-		_, mixed = p.reader.answers()
-		p.s.until("the reader has read", func() bool { all, _ := p.reader.answers(); return all > before })
-		_, now := p.reader.answers()
-		return now == mixed
-	})
-	return mixed
-}
-
 // ask answers a query's data.
 func (p *pair) ask(query string) (data map[string]any, code string) {
 	p.s.t.Helper()
@@ -134,9 +120,6 @@ func (s *shop) deploy(old *pair) (young *pair) {
 	close(open)
 	s.until("the new pair is ready", young.ready)
 	s.t.Logf("deployed: the new pair was ready after %s", time.Since(began).Round(time.Millisecond))
-	// Views that both versions define alike may be read from the former worker until the
-	// new one has come as far: nobody is sent back.
-	young.reader.loose = true
 	young.read()
 	s.bothAnswer(old, young)
 	return young
@@ -229,16 +212,10 @@ func (s *shop) rollBackToAStoppedWorker(old, young *pair) {
 		s.bothColumns(p)
 	}
 	_, behind := again.reader.seen()
-	mixed := young.oneWorker()
 	began := time.Now()
 	old.work(nil)
 	old.reaches(s.load.committed.Load())
 	s.t.Logf("rolled back to a stopped worker: the old generation was served with its lag of %d events, and was up to date %s after the worker's start", behind, time.Since(began).Round(time.Millisecond))
-	if all, now := young.reader.answers(); now > mixed {
-		s.t.Errorf("the new API went back to reading views from the old worker's tables: %d of %d answers", now-mixed, all)
-	} else {
-		s.t.Logf("deployed: of %d answers of the new pair %d had views of both workers, before it had come as far as the old one", all, mixed)
-	}
 }
 
 func (s *shop) bothColumns(p *pair) {

@@ -21,14 +21,10 @@ type reader struct {
 	api   *queryapi.API
 	query string
 	load  *load
-	// loose lets an answer come from the tables of two workers, as it may right after a
-	// deployment, where it says so.
-	loose bool
 
 	mu      sync.Mutex
 	highest map[string]eventlog.Position
 	last    []viewSeen
-	mixed   int
 	took    spread
 }
 
@@ -105,10 +101,7 @@ func (r *reader) note(answer *queryapi.Answer, committed int64, took time.Durati
 		r.highest[v.View] = v.Position
 	}
 	if !coherent {
-		r.mixed++
-		if !r.loose {
-			return fmt.Errorf("a reader saw views at different positions: %+v", seen)
-		}
+		return fmt.Errorf("a reader saw views at different positions: %+v", seen)
 	}
 	r.last, r.took = seen, append(r.took, took)
 	return nil
@@ -124,13 +117,6 @@ func (r *reader) seen() (place, lag int64) {
 		}
 	}
 	return place, lag
-}
-
-// answers are how many there were, and how many of them from two workers' tables.
-func (r *reader) answers() (all, mixed int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.took), r.mixed
 }
 
 // times are how long the answers took, sorted.
