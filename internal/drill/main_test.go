@@ -21,4 +21,9 @@ var (
 // patience bounds every wait of the tests.
 const patience = 3 * time.Minute
 
-func TestMain(m *testing.M) { dbtest.Main(m) }
+func TestMain(m *testing.M) {
+	if asLarge() {
+		return
+	}
+	dbtest.Main(m)
+}
