@@ -129,7 +129,11 @@ func (b *build) run(ctx context.Context) error {
 	defer closeConn(sources)
 	stop := b.reportTo(ctx)
 	defer stop()
-	result, err := replay.Run(ctx, b.config(sources), b.sink)
+	most, err := b.rate(ctx)
+	if err != nil {
+		return err
+	}
+	result, err := replay.Run(ctx, b.config(sources, most), b.sink)
 	if err != nil {
 		return fmt.Errorf("build the views: %w", err)
 	}
@@ -140,7 +144,20 @@ func (b *build) run(ctx context.Context) error {
 	return nil
 }
 
-func (b *build) config(sources *pgx.Conn) replay.Config {
+// rate is how many events a second are read at most; not positive for no bound.
+func (b *build) rate(ctx context.Context) (most int, err error) {
+	if b.cfg.BuildRate != 0 {
+		return b.cfg.BuildRate, nil
+	}
+	var serving bool
+	err = b.conn.QueryRow(ctx, `select exists (select from readside.projectors where base = $1 and name <> $2 and rebuilds is null and state = 'live')`, b.cfg.Name, b.name).Scan(&serving)
+	if serving {
+		most = defaultRebuildRate
+	}
+	return most, err
+}
+
+func (b *build) config(sources *pgx.Conn, most int) replay.Config {
 	cfg := replay.Config{
 		Log: b.cfg.Log, Set: b.cfg.Set, Until: b.cfg.Log.Start().At(b.until),
 		Budget: b.budget(), Slices: b.slices, Dir: b.cfg.BuildDir,
@@ -159,8 +176,8 @@ func (b *build) config(sources *pgx.Conn) replay.Config {
 	if len(b.done) > 0 {
 		cfg.Done = func(view *projections.Model, slice int) bool { return b.done[view.Name][slice] }
 	}
-	if b.cfg.BuildRate > 0 {
-		cfg.Rate = rate.NewLimiter(rate.Limit(b.cfg.BuildRate), b.cfg.BatchEvents)
+	if most > 0 {
+		cfg.Rate = rate.NewLimiter(rate.Limit(most), b.cfg.BatchEvents)
 	}
 	return cfg
 }

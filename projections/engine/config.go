@@ -47,7 +47,8 @@ type Config struct {
 	BuildBytes int64
 	// BuildDir is where it puts what does not fit. Default the system's.
 	BuildDir string
-	// BuildRate bounds the events that it reads per second; 0 does not.
+	// BuildRate bounds the events that it reads per second. Default 20,000 while a
+	// projector of other definitions serves readers, and no bound else; negative never.
 	BuildRate int
 	// Logger gets what an operator wants to know. Default slog.Default().
 	Logger *slog.Logger

@@ -40,12 +40,12 @@ type RebuildOptions struct {
 // defaultRebuildRate leaves most of a small machine to live traffic.
 const defaultRebuildRate = 20_000
 
-// rate is in events per second; 0 is no bound.
+// rate is in events per second; negative is no bound.
 func (o RebuildOptions) rate() int {
 	if o.MaxRate == 0 {
 		return defaultRebuildRate
 	}
-	return max(0, o.MaxRate)
+	return o.MaxRate
 }
 
 // RebuildProgress is how far a rebuild is.

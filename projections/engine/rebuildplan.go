@@ -75,7 +75,7 @@ func (r *rebuild) plan(ctx context.Context) (RebuildPlan, error) {
 		plan.Events += t.Events
 	}
 	most := r.options.rate()
-	if most == 0 {
+	if most < 0 {
 		most = unboundedRate
 	}
 	plan.Took = time.Duration(float64(plan.Events) / float64(most) * float64(time.Second))
