@@ -16,7 +16,7 @@ func TestContestantsDoTheSameWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, key := range []string{"catchup/watermill", "catchup/sqlworker", "catchup/bulkwrite", "baseline/sqlworker_over_copy",
-		"rebuild/insert_select", "rebuild/copy", "latency_p50/append", "latency_p99/append"} {
+		"build/insert_select", "build/copy", "rebuild/insert_select", "rebuild/copy", "rebuild_compared/copy", "latency_p50/append", "latency_p99/append"} {
 		if ratios[key] <= 0 {
 			t.Errorf("no ratio %s in %v", key, ratios)
 		}

@@ -84,8 +84,11 @@ func (a *arena) benchmark(ctx context.Context, cfg Config, name string) (Ratios,
 			return nil, err
 		}
 		return Ratios{
+			"build/insert_select":   ratio(rates["build"], rates["insert_select"]),
+			"build/copy":            ratio(rates["build"], rates["copy"]),
 			"rebuild/insert_select": ratio(rates["rebuild"], rates["insert_select"]),
 			"rebuild/copy":          ratio(rates["rebuild"], rates["copy"]),
+			"rebuild_compared/copy": ratio(rates["rebuild_compared"], rates["copy"]),
 		}, nil
 	}
 	return a.latency(ctx, cfg)
@@ -107,7 +110,7 @@ func (a *arena) race(ctx context.Context, cfg Config, contestants []contestant) 
 			}
 			rate := float64(events) / took.Seconds()
 			rates[c.name] = append(rates[c.name], rate)
-			fmt.Fprintf(cfg.Out, "round %d  %-14s %9d events %8.2f s %10.0f events/s\n", round+1, c.name, events, took.Seconds(), rate)
+			fmt.Fprintf(cfg.Out, "round %d  %-16s %9d events %8.2f s %10.0f events/s\n", round+1, c.name, events, took.Seconds(), rate)
 		}
 	}
 	return rates, nil
