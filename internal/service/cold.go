@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/cenkalti/backoff/v5"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/readside/readside/projections"
@@ -28,7 +30,7 @@ func Cold(ctx context.Context, postgresURL, clickHouseURL string, set *projectio
 		return err
 	}
 	defer conn.Close()
-	projector, err := cold.Open(ctx, ColdConfig(log, conn, set, logger))
+	projector, err := openCold(ctx, ColdConfig(log, conn, set, logger))
 	if err != nil {
 		return err
 	}
@@ -37,6 +39,20 @@ func Cold(ctx context.Context, postgresURL, clickHouseURL string, set *projectio
 	group.Go(func() error { _ = log.Listener.Run(listening); return nil })
 	group.Go(func() error { defer stop(); return projector.Run(ctx) })
 	return group.Wait()
+}
+
+// coldRetryMost is the longest pause between two tries to reach ClickHouse at the start.
+const coldRetryMost = 5 * time.Second
+
+// openCold tries until ClickHouse answers: the views do not need it, and the facts follow.
+func openCold(ctx context.Context, cfg cold.Config) (*cold.Projector, error) {
+	wait := backoff.NewExponentialBackOff()
+	wait.MaxInterval = coldRetryMost
+	return backoff.Retry(ctx, func() (*cold.Projector, error) { return cold.Open(ctx, cfg) },
+		backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0),
+		backoff.WithNotify(func(err error, pause time.Duration) {
+			cfg.Logger.WarnContext(ctx, "ClickHouse does not answer; the facts wait for it", "error", err, "retry_in", pause)
+		}))
 }
 
 // RebuildFacts orders new tables for the facts; it does not fill them.

@@ -68,17 +68,18 @@ comment on column readside.leases.backend_pid is 'with backend_start: the server
 
 -- A worker learns when its own server process began, asks whether a lease's still
 -- lives, and ends it: of nobody else's does it learn anything. They run with the
--- rights of whoever migrates, who needs pg_signal_backend and pg_read_all_stats.
+-- rights of whoever migrates, who needs pg_signal_backend and pg_read_all_stats;
+-- pg_temp stands last in their path, or a caller's temporary view would be read.
 -- +goose StatementBegin
 create function readside.own_backend_start() returns timestamptz
-language sql volatile security definer set search_path = pg_catalog as $$
+language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
   select backend_start from pg_stat_activity where pid = pg_backend_pid();
 $$;
 -- +goose StatementEnd
 
 -- +goose StatementBegin
 create function readside.owner_lives(projector text) returns boolean
-language sql volatile security definer set search_path = pg_catalog as $$
+language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
   select exists (select from readside.leases l join pg_stat_activity a on a.pid = l.backend_pid and a.backend_start = l.backend_start
                   where l.projector = owner_lives.projector);
 $$;
@@ -87,7 +88,7 @@ $$;
 -- Ends the server process of a lease, and waits until it is gone, five seconds at most.
 -- +goose StatementBegin
 create function readside.end_owner(projector text) returns boolean
-language sql volatile security definer set search_path = pg_catalog as $$
+language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
   select coalesce(bool_and(pg_terminate_backend(a.pid, 5000)), true)
     from readside.leases l join pg_stat_activity a on a.pid = l.backend_pid and a.backend_start = l.backend_start
    where l.projector = end_owner.projector and a.pid <> pg_backend_pid();

@@ -34,8 +34,11 @@ type (
 		Note  string `view:"note"`
 		Total int    `view:"total"`
 		Seen  []int  `view:"seen"`
+		Touch touchy `view:"touch"`
 		Name  string `view:"name,join"`
 	}
+	// touchy is a value whose own method panics.
+	touchy struct{ On bool }
 	adding interface {
 		eventlog.Typed
 		parts() (id, note string, n int)
@@ -52,6 +55,14 @@ func (e cardAdded2) parts() (id, note string, n int) { return e.ID, e.Note, int(
 func (l *lenient) UnmarshalJSON(data []byte) error {
 	_, err := fmt.Sscan(strings.Trim(string(data), `"`), (*int)(l))
 	return err
+}
+
+// MarshalJSON panics where it is told to.
+func (t touchy) MarshalJSON() ([]byte, error) {
+	if t.On {
+		panic("touched")
+	}
+	return []byte("{}"), nil
 }
 
 // cards is the view with handlers that break where a note tells them to.
@@ -78,6 +89,8 @@ func cards[E adding](broken bool, rooms *projections.View[room]) projections.Vie
 					return errBroken
 				case breaks(note, "panic"):
 					panic(note)
+				case breaks(note, "touchy"):
+					c.Touch.On = true
 				case breaks(note, "unstorable"):
 					c.Note = "\x00"
 				}
@@ -132,6 +145,7 @@ var damages = []damage{
 	{name: "handler", reason: "handler", event: cardAdded{"c1", "handler", 7}},
 	{name: "panic", reason: "panic", event: cardAdded{"c1", "panic", 7}},
 	{name: "unstorable", reason: "unstorable", event: cardAdded{"c1", "unstorable", 7}},
+	{name: "a value that panics", reason: "unstorable", event: cardAdded{"c1", "touchy", 7}},
 	{name: "join", reason: "join", event: cardAdded{"c1", "join", 7}},
 }
 

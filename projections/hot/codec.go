@@ -105,7 +105,7 @@ func appendTime(buf []byte, t time.Time) ([]byte, error) {
 }
 
 func appendJSON(buf []byte, v any) ([]byte, error) {
-	data, err := json.Marshal(v)
+	data, err := marshal(v)
 	if err != nil {
 		return buf, fmt.Errorf("it cannot be written as json: %w", err)
 	}
@@ -169,9 +169,30 @@ func setCell(c *projections.Column, base unsafe.Pointer, data []byte) error {
 	case projections.Time:
 		*(*time.Time)(p) = time.UnixMicro(int64(be.Uint64(data)) + epochMicros).UTC()
 	default:
-		if err := json.Unmarshal(data, reflect.NewAt(c.Type, p).Interface()); err != nil {
+		if err := unmarshal(data, reflect.NewAt(c.Type, p).Interface()); err != nil {
 			return fmt.Errorf("column %s holds json that the view's %s cannot read: %w", c.Name, c.Type, err)
 		}
 	}
 	return nil
+}
+
+// A view's types may have methods of their own: their panics are errors of a value, and
+// no end of the process.
+
+func marshal(v any) (data []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return json.Marshal(v)
+}
+
+func unmarshal(data []byte, v any) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return json.Unmarshal(data, v)
 }
