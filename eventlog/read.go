@@ -28,6 +28,9 @@ type Query struct {
 	Limit int
 	// Until, if not zero, is the last place to read.
 	Until Position
+	// Lean leaves out what no view is told of an event: Source, CausationID, TraceParent
+	// and PersonID stay empty.
+	Lean bool
 }
 
 // Page is a stretch of the log. Its events' strings and data share blocks of
@@ -108,8 +111,11 @@ func (l *Log) read(ctx context.Context, conn *pgxpool.Conn, from int64, q Query,
 		return page, nil
 	}
 	page.Next = l.at(last)
+	if q.Types != nil && len(q.Types) == 0 {
+		return page, nil
+	}
 	var err error
-	if page.Events, err = l.readEvents(ctx, conn, from, last, q.Types, limit); err != nil {
+	if page.Events, err = l.readEvents(ctx, conn, from, last, q, limit); err != nil {
 		return Page{}, err
 	}
 	if len(page.Events) == limit {
@@ -140,23 +146,37 @@ func (l *Log) Kept(ctx context.Context) (Position, error) {
 }
 
 // The columns in the order that the scanner reads them.
-const eventColumns = `position, version, time, schema_version, id, source, type, stream,
-       correlation_id, causation_id, traceparent, person_id, data`
-
-// Both run along the primary key; the range is settled, so that any snapshot serves.
 const (
-	readStatement = `select ` + eventColumns + `
-  from eventlog.events where position > $1 and position <= $2 order by position limit $3`
-	readTypesStatement = `select ` + eventColumns + `
-  from eventlog.events where position > $1 and position <= $2 and type = any($4) order by position limit $3`
+	leanColumns  = `position, version, time, schema_version, id, type, stream, correlation_id, data`
+	eventColumns = leanColumns + `, source, causation_id, traceparent, person_id`
 )
 
-func (l *Log) readEvents(ctx context.Context, conn *pgxpool.Conn, from, last int64, types []string, limit int) ([]Event, error) {
-	statement, args := readStatement, []any{pgx.QueryResultFormats{pgx.BinaryFormatCode}, from, last, limit}
-	if types != nil {
-		statement, args = readTypesStatement, append(args, types)
+// All run along the primary key; the range is settled, so that any snapshot serves.
+const (
+	readRange = `
+  from eventlog.events where position > $1 and position <= $2`
+	readOrder = ` order by position limit $3`
+	readTypes = ` and type = any($4)`
+)
+
+func (q *Query) statement() string {
+	switch {
+	case q.Lean && q.Types != nil:
+		return `select ` + leanColumns + readRange + readTypes + readOrder
+	case q.Lean:
+		return `select ` + leanColumns + readRange + readOrder
+	case q.Types != nil:
+		return `select ` + eventColumns + readRange + readTypes + readOrder
 	}
-	rows, err := conn.Query(ctx, statement, args...)
+	return `select ` + eventColumns + readRange + readOrder
+}
+
+func (l *Log) readEvents(ctx context.Context, conn *pgxpool.Conn, from, last int64, q Query, limit int) ([]Event, error) {
+	args := []any{pgx.QueryResultFormats{pgx.BinaryFormatCode}, from, last, limit}
+	if q.Types != nil {
+		args = append(args, q.Types)
+	}
+	rows, err := conn.Query(ctx, q.statement(), args...)
 	if err != nil {
 		return nil, err
 	}

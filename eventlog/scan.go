@@ -15,7 +15,7 @@ const arenaBytes = 64 << 10
 // postgresEpochMicros is where Postgres' binary times begin, 2000-01-01.
 var postgresEpochMicros = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
 
-// scanner turns rows of eventColumns, in binary, into events. Text is copied once,
+// scanner turns rows of eventColumns or leanColumns, in binary, into events. Text is copied once,
 // into blocks that many events share, instead of once per string: allocations were
 // half the time of a page.
 type scanner struct {
@@ -24,11 +24,15 @@ type scanner struct {
 	names map[string]string
 }
 
-const eventColumnCount = 13
+// How many columns a lean reader asks for, and how many any other.
+const (
+	leanColumnCount  = 9
+	eventColumnCount = 13
+)
 
 func (s *scanner) row(rows pgx.Rows, e *Event) error {
 	v := rows.RawValues()
-	if len(v) != eventColumnCount || len(v[0]) != 8 || len(v[1]) != 8 || len(v[2]) != 8 || len(v[3]) != 4 {
+	if len(v) < leanColumnCount || len(v[0]) != 8 || len(v[1]) != 8 || len(v[2]) != 8 || len(v[3]) != 4 {
 		return fmt.Errorf("the log's rows came in another form than binary: the pool must not use the simple protocol")
 	}
 	e.Position = s.log.at(int64(binary.BigEndian.Uint64(v[0])))
@@ -36,14 +40,16 @@ func (s *scanner) row(rows pgx.Rows, e *Event) error {
 	e.Time = time.UnixMicro(postgresEpochMicros + int64(binary.BigEndian.Uint64(v[2]))).UTC()
 	e.SchemaVersion = int(binary.BigEndian.Uint32(v[3]))
 	e.ID = s.text(v[4])
-	e.Source = s.name(v[5])
-	e.Type = s.name(v[6])
-	e.Stream = s.text(v[7])
-	e.CorrelationID = s.text(v[8])
-	e.CausationID = s.text(v[9])
-	e.TraceParent = s.text(v[10])
-	e.PersonID = s.text(v[11])
-	e.Data = s.bytes(v[12])
+	e.Type = s.name(v[5])
+	e.Stream = s.text(v[6])
+	e.CorrelationID = s.text(v[7])
+	e.Data = s.bytes(v[8])
+	if len(v) == eventColumnCount {
+		e.Source = s.name(v[9])
+		e.CausationID = s.text(v[10])
+		e.TraceParent = s.text(v[11])
+		e.PersonID = s.text(v[12])
+	}
 	return nil
 }
 

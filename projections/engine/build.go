@@ -264,9 +264,23 @@ func (b *build) index(ctx context.Context, t *hot.Table) error {
 		if err := createIndexes(ctx, tx, t.Layout, t.Name); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `analyze `+t.Qualified())
-		return err
+		return analyze(ctx, tx, t)
 	})
+}
+
+// analyze lets the planner know the columns that stand in an index, which is what views
+// are asked by, and the state. The others would take as long as the indexes do;
+// autovacuum comes for them.
+func analyze(ctx context.Context, tx pgx.Tx, t *hot.Table) error {
+	var columns string
+	err := tx.QueryRow(ctx, `select string_agg(distinct quote_ident(a.attname), ', ')
+  from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any(i.indkey)
+ where i.indrelid = $1::regclass`, t.Qualified()).Scan(&columns)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, fmt.Sprintf(`analyze %s (%s, %s)`, t.Qualified(), columns, hot.StateColumn))
+	return err
 }
 
 // finish moves the projector to where the slices end.

@@ -74,7 +74,7 @@ const settleWait = 3 * time.Millisecond
 
 func (r *replay) pages(ctx context.Context, out chan<- eventlog.Page) error {
 	at := r.cfg.Log.Start()
-	q := eventlog.Query{Types: r.cfg.Set.ViewTypes(), Limit: min(pageEventsFirst, r.pageEvents(nil)), Until: r.cfg.Until}
+	q := eventlog.Query{Types: r.cfg.Set.ViewTypes(), Limit: min(pageEventsFirst, r.pageEvents(nil)), Until: r.cfg.Until, Lean: true}
 	for at.Place() < r.cfg.Until.Place() {
 		page, err := r.cfg.Log.Read(ctx, at, q)
 		if err != nil {
