@@ -93,7 +93,7 @@ func (r *reader) note(answer *queryapi.Answer, committed int64, took time.Durati
 	defer r.mu.Unlock()
 	for _, v := range seen {
 		if order, err := v.Position.Compare(r.highest[v.View]); err != nil || order < 0 {
-			return fmt.Errorf("a reader saw %s at place %d after %d (%v)", v.View, v.Position.Place(), r.highest[v.View].Place(), err)
+			return fmt.Errorf("a reader saw %s at place %d after %d (%w)", v.View, v.Position.Place(), r.highest[v.View].Place(), err)
 		}
 		if v.LagEvents < committed-v.Position.Place() {
 			return fmt.Errorf("a reader of %s at place %d was told a lag of %d, when place %d was committed already", v.View, v.Position.Place(), v.LagEvents, committed)
@@ -139,7 +139,7 @@ func freshnessOf(answer *queryapi.Answer) (views []viewSeen, coherent bool, err 
 		Views    []viewSeen
 	}
 	if err := json.Unmarshal(doc, &f); err != nil || len(f.Views) == 0 {
-		return nil, false, fmt.Errorf("an answer does not say how fresh it is: %s (%v)", doc, err)
+		return nil, false, fmt.Errorf("an answer does not say how fresh it is: %s (%w)", doc, err)
 	}
 	return f.Views, f.Coherent, nil
 }
