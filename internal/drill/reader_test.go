@@ -92,8 +92,12 @@ func (r *reader) note(answer *queryapi.Answer, committed int64, took time.Durati
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, v := range seen {
-		if order, err := v.Position.Compare(r.highest[v.View]); err != nil || order < 0 {
-			return fmt.Errorf("a reader saw %s at place %d after %d (%w)", v.View, v.Position.Place(), r.highest[v.View].Place(), err)
+		order, err := v.Position.Compare(r.highest[v.View])
+		if err != nil {
+			return fmt.Errorf("a reader saw %s: %w", v.View, err)
+		}
+		if order < 0 {
+			return fmt.Errorf("a reader saw %s at place %d after %d", v.View, v.Position.Place(), r.highest[v.View].Place())
 		}
 		if v.LagEvents < committed-v.Position.Place() {
 			return fmt.Errorf("a reader of %s at place %d was told a lag of %d, when place %d was committed already", v.View, v.Position.Place(), v.LagEvents, committed)
@@ -138,8 +142,11 @@ func freshnessOf(answer *queryapi.Answer) (views []viewSeen, coherent bool, err 
 		Coherent bool
 		Views    []viewSeen
 	}
-	if err := json.Unmarshal(doc, &f); err != nil || len(f.Views) == 0 {
-		return nil, false, fmt.Errorf("an answer does not say how fresh it is: %s (%w)", doc, err)
+	if err := json.Unmarshal(doc, &f); err != nil {
+		return nil, false, fmt.Errorf("how fresh an answer is cannot be read from %s: %w", doc, err)
+	}
+	if len(f.Views) == 0 {
+		return nil, false, fmt.Errorf("an answer does not say how fresh it is: %s", doc)
 	}
 	return f.Views, f.Coherent, nil
 }
