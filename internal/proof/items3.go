@@ -28,6 +28,17 @@ var issue3 = []item{
 		atMost("latency_p50/append", 2, 1.5),
 		atMost("latency_p99/append", 3, 2),
 	)}},
+	{"3.3", "a view of 5 million keys built, rebuilt and verified within GOMEMLIMIT 512 MiB", []step{
+		tests(testRun{pkg: "./internal/drill", tests: []string{"TestALargeViewIsRebuiltInLittleMemory"}, args: []string{"-keys", "5000000", "-build-bytes", "0"},
+			figure: regexp.MustCompile(`(log|memory): `), limit: time.Hour}),
+		tests(testRun{pkg: "./projections/engine", tests: []string{"TestABuildEqualsTheFoldByBatches", "TestABuildThatIsCutOffGoesOn", "TestABuildThatIsKilledGoesOn",
+			"TestFaultsOfABuildAreParked", "TestFaultsOfABuildThatIsCutOff", "TestABuildHaltsOverTheBoundOfParkedEvents"}}),
+	}},
+	{"3.4", "50 of 100,000 events damaged in seven ways: others are seen within a second, the damaged rows are marked, a retry makes all exact", []step{
+		tests(testRun{pkg: "./internal/drill", tests: []string{"TestDamagedEventsHoldUpNobodyElse"},
+			args: []string{"-seed", "{seed}", "-events", "100000", "-damaged", "50", "-probes", "200", "-bound"}, figure: regexp.MustCompile(`(damaged|marked|live|mended): `)}),
+		tests(testRun{pkg: "./projections/engine", tests: []string{"TestFaultyEventIsParked", "TestRowWhoseJoinFailsIsParked", "TestParkedEventsAreFoldedInOrder", "TestRetryBesideARunningWorker"}}),
+	}},
 	{"3.5", "workers killed and stopped past their lease: exact, 200 seeds; the default lease taken over within a second of its end", []step{
 		tests(testRun{pkg: "./internal/exact", tests: []string{"TestExactUnderKills"}, args: []string{"-seed", "{seed}", "-runs", "200", "-events", "700"},
 			figure: regexp.MustCompile(`seeds \d+ to \d+: `), limit: 40 * time.Minute}),
@@ -43,5 +54,10 @@ var issue3 = []item{
 	)}},
 	{"3.7", "version 2 of a view beside version 1, then rolled back: to a running worker at once, to a stopped one with its true lag", []step{
 		tests(drill("20000", "TestDeployAndRollBack")),
+	}},
+	{"3.8", "the story of an order is whole, and its last state is the row", []step{
+		tests(testRun{pkg: "./internal/drill", tests: []string{"TestAnOrderIsExplainedFromItsFirstEventToItsRow"}, figure: regexp.MustCompile(`explain: .*\S`)}),
+		tests(testRun{pkg: "./projections/explain", tests: []string{"TestTheStoriesOfTheShopEndInTheStoredRows", "TestAnEventOfAnotherRowIsToldWithItsJoin", "TestParkedAndDiscardedEventsAreTold"}}),
+		tests(testRun{pkg: "./cmd/readside", tests: []string{"TestExplain"}}),
 	}},
 }
