@@ -60,22 +60,19 @@ func (p *program) verify(c *cobra.Command, names []string, f verifyFlags) error 
 		return err
 	}
 	bar := newProgressBar(p.err)
-	found, err := service.VerifyWith(c.Context(), stores, set, names, service.VerifyOptions{
+	found, err := service.Verify(c.Context(), stores, set, names, service.VerifyOptions{
 		Sample: f.sample, Checksum: f.checksum, Budget: f.memoryMB << 20, Progress: bar.replayed,
 	}, p.commandLog())
 	bar.end()
 	if err != nil {
 		return err
 	}
-	switch {
-	case f.json:
+	if f.json {
 		err = json.NewEncoder(p.out).Encode(struct {
 			Answer bool `json:"verified"`
 			*service.Verified
 		}{found.OK(), found})
-	case f.sample > 0 || f.checksum:
-		found.PrintCompared(p.out)
-	default:
+	} else {
 		found.Print(p.out)
 	}
 	if err == nil && !found.OK() {

@@ -10,6 +10,7 @@ import (
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/cold"
 	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/replay"
 )
 
 // Verified is what verifying views and facts found.
@@ -29,9 +30,22 @@ func (v *Verified) OK() bool {
 	return v.Cold == nil || v.Cold.Equal()
 }
 
+// VerifyOptions say how views are compared. Facts are compared by their partitions'
+// sums, whatever they say.
+type VerifyOptions struct {
+	// Sample, if above 0, is the share of the keys to compare.
+	Sample float64
+	// Checksum compares sums instead of rows.
+	Checksum bool
+	// Budget is the memory for rows in bytes; 0 is the default.
+	Budget int64
+	// Progress, unless nil, is told how far the views are.
+	Progress func(replay.Progress)
+}
+
 // Verify compares with the fold of the log: the view of that name, or all facts for the
 // name of one, or everything without a name.
-func Verify(ctx context.Context, stores Stores, set *projections.Set, names []string, logger *slog.Logger) (*Verified, error) {
+func Verify(ctx context.Context, stores Stores, set *projections.Set, names []string, o VerifyOptions, logger *slog.Logger) (*Verified, error) {
 	url, err := stores.Projector()
 	if err != nil {
 		return nil, err
@@ -47,7 +61,15 @@ func Verify(ctx context.Context, stores Stores, set *projections.Set, names []st
 	defer log.Close()
 	found := &Verified{}
 	if len(views) > 0 {
-		if found.Views, err = verifyViews(ctx, log, url, set, views); err != nil {
+		config, err := ConnConfig(url, "readside-verify")
+		if err != nil {
+			return nil, err
+		}
+		found.Views, err = engine.Verify(ctx, engine.VerifyConfig{
+			Projector: HotName, Log: log.Log, Postgres: config, Set: set, Views: views,
+			Sample: o.Sample, Checksum: o.Checksum, Budget: o.Budget, Progress: o.Progress,
+		})
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -86,14 +108,6 @@ func split(set *projections.Set, names []string) (views []string, facts bool, er
 	return views, facts, nil
 }
 
-func verifyViews(ctx context.Context, log *OpenLog, url string, set *projections.Set, views []string) ([]engine.Verified, error) {
-	config, err := ConnConfig(url, "readside-verify")
-	if err != nil {
-		return nil, err
-	}
-	return engine.Verify(ctx, engine.VerifyConfig{Projector: HotName, Log: log.Log, Postgres: config, Set: set, Views: views})
-}
-
 func verifyFacts(ctx context.Context, log *OpenLog, stores Stores, set *projections.Set, logger *slog.Logger) (*cold.Report, error) {
 	url, err := stores.ClickHouse()
 	if err != nil {
@@ -116,12 +130,20 @@ func verifyFacts(ctx context.Context, log *OpenLog, stores Stores, set *projecti
 // row that is known by name.
 func (v *Verified) Print(w io.Writer) {
 	for _, view := range v.Views {
-		answer := "equals the fold of"
-		if !view.OK() {
-			answer = fmt.Sprintf("DIFFERS in %d rows from the fold of", view.Differences.Count)
+		how, answer := "", "equals the fold of"
+		if view.Share > 0 {
+			how = fmt.Sprintf(" of a share of %g of the keys", view.Share)
 		}
-		fmt.Fprintf(w, "view %s version %d generation %d: %d rows, %s %d events up to place %d\n",
-			view.View, view.Version, view.Generation, view.Rows, answer, view.Events, view.Position.Place())
+		switch {
+		case view.Checksum == nil && !view.OK():
+			answer = fmt.Sprintf("DIFFERS in %d rows from the fold of", view.Differences.Count)
+		case view.Checksum != nil && !view.OK():
+			answer = fmt.Sprintf("DIFFERS by its checksum (%s) from the fold of", view.Checksum)
+		case view.Checksum != nil:
+			answer = "equals by its checksum the fold of"
+		}
+		fmt.Fprintf(w, "view %s version %d generation %d: %d rows%s, %s %d events up to place %d\n",
+			view.View, view.Version, view.Generation, view.Rows, how, answer, view.Events, view.Position.Place())
 		PrintDifferences(w, view.Differences)
 	}
 	if v.Cold != nil {
