@@ -31,7 +31,7 @@ var issue3 = []item{
 	{"3.3", "a view of 5 million keys built, rebuilt and verified within GOMEMLIMIT 512 MiB", []step{
 		tests(testRun{pkg: "./internal/drill", tests: []string{"TestALargeViewIsRebuiltInLittleMemory"}, args: []string{"-keys", "5000000", "-build-bytes", "0"},
 			figure: regexp.MustCompile(`(log|memory): `), limit: time.Hour}),
-		tests(testRun{pkg: "./projections/engine", tests: []string{"TestABuildEqualsTheFoldByBatches", "TestABuildThatIsCutOffGoesOn", "TestABuildThatIsKilledGoesOn",
+		tests(testRun{pkg: "./projections/engine", tests: []string{"TestABuildEqualsTheFoldByBatches", "TestABuildThatIsCutOffGoesOn", "TestABuildThatIsKilledGoesOn", "TestABuildOfALowerEpochIsRefused",
 			"TestFaultsOfABuildAreParked", "TestFaultsOfABuildThatIsCutOff", "TestABuildHaltsOverTheBoundOfParkedEvents"}}),
 	}},
 	{"3.4", "50 of 100,000 events damaged in seven ways: others are seen within a second, the damaged rows are marked, a retry makes all exact", []step{

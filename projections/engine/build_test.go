@@ -24,6 +24,8 @@ const leastBudget = 1 << 20
 type builder struct {
 	f   *fixture
 	cfg engine.Config
+	// each, unless nil, is told of the build's progress.
+	each func(replay.Progress)
 	// stopAt, unless 0, is how many slices a run hands out before it is cut off.
 	stopAt int
 	// handed is how many slices the last run handed out, of slices for each view; spilled
@@ -49,6 +51,9 @@ func (b *builder) run(p eventlog.Position) error {
 	cfg, reached := b.cfg, false
 	cfg.Observer.Building = func(at replay.Progress) {
 		b.spilled, b.slices = at.Spilled, at.Slices
+		if b.each != nil {
+			b.each(at)
+		}
 		if at.Phase == replay.Rows {
 			if b.handed++; b.handed == b.stopAt {
 				cancel()
@@ -222,6 +227,30 @@ func TestABuildThatIsKilledGoesOn(t *testing.T) {
 	b.mustRun(last)
 	if all := len(set.Views()) * b.slices; done < 3 || b.handed != all-done {
 		t.Errorf("%d slices of %d were whole, and the next worker handed out %d", done, all, b.handed)
+	}
+	f.mustVerify(set)
+}
+
+// A build whose epoch somebody raised writes no slice more: it goes on as another attempt.
+func TestABuildOfALowerEpochIsRefused(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	set := mustSet(t, "")
+	last := bigStory(f, 5)
+	b := f.builder("main", set)
+	attempts, place := 1, int64(0)
+	b.each = func(at replay.Progress) {
+		if at.Place < place {
+			attempts++
+		}
+		place = at.Place
+		if at.Phase == replay.Rows && b.handed == 3 && attempts == 1 {
+			f.exec(`update readside.projectors set epoch = epoch + 1`)
+		}
+	}
+	b.mustRun(last)
+	if all := len(set.Views()) * b.slices; attempts != 2 || b.handed != all {
+		t.Errorf("%d attempts handed out %d slices of %d", attempts, b.handed, all)
 	}
 	f.mustVerify(set)
 }
