@@ -6,7 +6,7 @@ type rowKey struct {
 	key  string
 }
 
-// FoldAll calls the handlers that touches name on rows, in order, and leaves out the
+// FoldAll calls the handlers that touches name on their rows, in order, and leaves out the
 // later touches of a row whose fold failed. It answers every fault; where there is
 // one the rows of those faults are half folded, and the caller drops all rows.
 func (s *Set) FoldAll(rows Rows, touches []Touch, events []Event) (faults []*FoldError) {
@@ -40,7 +40,11 @@ func (s *Set) foldRun(rows Rows, touches []Touch, events []Event, i int, failed 
 			continue
 		}
 		e := &events[t.Event]
-		if err := s.views[t.View].apply(rows.Row(t.View, t.Key), t.Handling, e.Value, e.Meta, t.Event); err != nil {
+		r := t.Row
+		if r == nil {
+			r = rows.Row(t.View, t.Key)
+		}
+		if err := s.views[t.View].apply(r, t.Handling, e.Value, e.Meta, t.Event); err != nil {
 			fault := s.fault(t.View, t.Key, e, err, hintFor(err))
 			fault.Reason = ReasonHandler
 			return i, fault

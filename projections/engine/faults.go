@@ -53,7 +53,7 @@ func (w *worker) foldAround(ctx context.Context, b *batch, faults foldFaults) er
 			return err
 		}
 		f := newFolding(w.cfg.Set, w.cache, w.session, w.session, again, w.parking.newAttempt(w.cfg.Set, again, failing))
-		err = w.commit(ctx, again, f, nil)
+		err = w.commit(ctx, again, f)
 		if !errors.As(err, &faults) {
 			return err
 		}

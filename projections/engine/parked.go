@@ -88,9 +88,6 @@ func (p *Projector) Discard(ctx context.Context, w Waiting) (Retried, error) {
 	return p.mend(ctx, w, true)
 }
 
-// maxMendTries bounds how often a mend begins anew because the projector moved on.
-const maxMendTries = 100
-
 func (p *Projector) mend(ctx context.Context, w Waiting, discard bool) (Retried, error) {
 	view := viewIndex(p.cfg.Set, w.View)
 	if view < 0 {
@@ -100,22 +97,18 @@ func (p *Projector) mend(ctx context.Context, w Waiting, discard bool) (Retried,
 	if err != nil {
 		return Retried{}, fmt.Errorf("mend what is parked: %w", err)
 	}
-	defer closeConn(conn)
-	for range maxMendTries {
-		m := &mending{Projector: p, conn: conn, view: view, chosen: w, discard: discard}
-		out, err := m.run(ctx)
-		if err == errFenced || err == errMoved {
-			continue
-		}
-		return out, err
-	}
-	return Retried{}, fmt.Errorf("mend what is parked in view %s: the projector moved on %d times meanwhile: try again", w.View, maxMendTries)
+	defer closeConn(conn) // and what was not committed is undone
+	m := &mending{Projector: p, worker: p.newGuest(ctx, conn), view: view, chosen: w, discard: discard}
+	return m.run(ctx)
 }
 
-// mending is one try to fold what waits.
+// mending folds what waits, in one transaction that locks the projector's row first:
+// so what is parked and where the projector stands cannot change under it, and no busy
+// worker can be in its way. The worker waits meanwhile, for no longer than it takes to
+// fold what waits at most: ParkedMax events and maxQueued.
 type mending struct {
 	*Projector
-	conn    *pgx.Conn
+	worker  *worker
 	view    int
 	chosen  Waiting
 	discard bool
@@ -125,7 +118,10 @@ type mending struct {
 }
 
 func (m *mending) run(ctx context.Context) (out Retried, err error) {
-	all, err := m.listParked(ctx, m.conn, m.chosen.View)
+	if err := m.worker.lockAsGuest(ctx); err != nil {
+		return out, fmt.Errorf("mend what is parked: %w", err)
+	}
+	all, err := m.listParked(ctx, m.worker.conn, m.chosen.View)
 	if err != nil {
 		return out, err
 	}
@@ -138,11 +134,8 @@ func (m *mending) run(ctx context.Context) (out Retried, err error) {
 		m.giveUp()
 		out.Discarded = tried - len(m.entries)
 	}
-	w, err := m.guest(ctx)
-	if err != nil {
-		return out, err
-	}
-	if out.Waiting, err = w.foldParked(ctx, m); err != nil {
+	m.free(m.worker.parking)
+	if out.Waiting, err = m.worker.foldParked(ctx, m); err != nil {
 		return out, err
 	}
 	out.Folded = len(m.entries) - out.Waiting
@@ -208,42 +201,25 @@ func (m *mending) giveUp() {
 	}
 }
 
-// newGuest is a worker that does not own the projector: it folds under the lock of the
-// projector's row, and raises the epoch.
-func (p *Projector) newGuest(ctx context.Context, conn *pgx.Conn) (*worker, error) {
-	w := &worker{Projector: p, lease: &lease{}, conn: conn, ctx: ctx, healthy: func() {}}
-	err := conn.QueryRow(ctx, `select epoch from readside.projectors where name = $1`, p.name).Scan(&w.lease.epoch)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, fmt.Errorf("there is no projector %s yet: run `readside project` with these definitions first", p.name)
-	}
-	if err != nil {
-		return nil, explain(err)
-	}
-	if err := p.checkBuilt(ctx, conn); err != nil {
-		return nil, err
-	}
-	return w, w.open(ctx)
-}
-
-// guest is one that takes what it is to fold for free.
-func (m *mending) guest(ctx context.Context) (*worker, error) {
-	w, err := m.newGuest(ctx, m.conn)
-	if err != nil {
-		return nil, fmt.Errorf("mend what is parked: %w", err)
-	}
+// free lets what is to be folded pass by what it waited for. What fails again counts
+// again.
+func (m *mending) free(p *parking) {
 	for _, e := range m.entries {
-		delete(w.parking.rows, row{m.view, e.Key})
-		delete(w.parking.streams, stream{m.view, e.Stream})
+		p.free(m.view, e)
 	}
 	if g := m.given; g != nil {
-		delete(w.parking.rows, row{m.view, g.Key})
-		delete(w.parking.streams, stream{m.view, g.Stream})
-		w.parking.given[event{m.view, g.Key, g.Position.Place()}] = true
+		p.free(m.view, *g)
+		p.given[event{m.view, g.Key, g.Position.Place()}] = true
 	}
-	return w, nil
 }
 
-// foldParked folds what waits in one transaction, and answers how much waits on.
+// Folding goes back to here from a fault, and keeps the lock.
+const (
+	markSQL   = `savepoint folding`
+	unmarkSQL = `rollback to savepoint folding`
+)
+
+// foldParked folds what waits, and answers how much waits on.
 func (w *worker) foldParked(ctx context.Context, m *mending) (waiting int, err error) {
 	failing := map[row]*projections.FoldError{}
 	for {
@@ -253,16 +229,39 @@ func (w *worker) foldParked(ctx context.Context, m *mending) (waiting int, err e
 		}
 		a := w.parking.newAttempt(w.cfg.Set, b, failing)
 		a.mending = m
-		f := newFolding(w.cfg.Set, w.cache, w.session, w.session, b, a)
-		err = w.commit(ctx, b, f, m)
+		err = w.writeParked(ctx, newFolding(w.cfg.Set, w.cache, w.session, w.session, b, a), m)
 		var faults foldFaults
+		if err == nil {
+			w.tell(ctx, a)
+			return len(a.held), nil
+		}
 		if !errors.As(err, &faults) {
-			return len(a.held), err
+			return 0, err
 		}
 		if err := w.note(failing, faults); err != nil {
 			return 0, err
 		}
+		if err := w.backToMark(ctx); err != nil {
+			return 0, err
+		}
 	}
+}
+
+func (w *worker) writeParked(ctx context.Context, f *folding, m *mending) error {
+	w.session.Queue(markSQL)
+	m.queueBefore(w.session)
+	if err := w.foldAttempt(ctx, f); err != nil {
+		return err
+	}
+	f.attempt.queue(w.session, w.name)
+	m.queueAfter(w.session, w.lease.epoch)
+	return w.session.Commit(ctx)
+}
+
+func (w *worker) backToMark(ctx context.Context) error {
+	w.session.Discard()
+	w.cache.drop()
+	return w.session.Exec(ctx, unmarkSQL)
 }
 
 // batch are the events that wait, with those of their touches that do.

@@ -135,6 +135,18 @@ func (p *parking) count(faulty bool) {
 	}
 }
 
+// free takes an entry out of what waits.
+func (p *parking) free(view int, e Parked) {
+	delete(p.rows, row{view, e.Key})
+	delete(p.streams, stream{view, e.Stream})
+	delete(p.waiting, event{view, e.Key, e.Position.Place()})
+	if e.State == stateParked {
+		p.parked--
+	} else {
+		p.queued--
+	}
+}
+
 // over answers the fault that halts the projector where too much would wait.
 func (p *parking) over(held []held, most int) *projections.FoldError {
 	parked, queued := p.parked, p.queued

@@ -371,7 +371,7 @@ func (w *worker) fold(ctx context.Context, b *batch) error {
 
 // advance writes a batch, which may have been folded ahead, and parks what fails in it.
 func (w *worker) advance(ctx context.Context, f *folding) error {
-	err := w.commit(ctx, f.batch, f, nil)
+	err := w.commit(ctx, f.batch, f)
 	var faults foldFaults
 	var fault *projections.FoldError
 	switch {
@@ -404,18 +404,14 @@ func (w *worker) halt(ctx context.Context, fault *projections.FoldError) error {
 	return fault
 }
 
-// commit writes a batch in one transaction: rows, what is parked, and the checkpoint,
-// or what an operator's order m asks for.
-func (w *worker) commit(ctx context.Context, b *batch, f *folding, m *mending) error {
+// commit writes a batch in one transaction: rows, what is parked, and the checkpoint.
+func (w *worker) commit(ctx context.Context, b *batch, f *folding) error {
 	started := time.Now()
-	if err := w.transact(ctx, b, f, m); err != nil {
+	if err := w.transact(ctx, b, f); err != nil {
 		w.rollback(ctx)
 		return err
 	}
 	w.tell(ctx, f.attempt)
-	if m != nil {
-		return nil
-	}
 	if f.ahead() {
 		w.committed.Store(f.number)
 		close(f.done)
@@ -431,7 +427,7 @@ func (w *worker) commit(ctx context.Context, b *batch, f *folding, m *mending) e
 	return nil
 }
 
-func (w *worker) transact(ctx context.Context, b *batch, f *folding, m *mending) error {
+func (w *worker) transact(ctx context.Context, b *batch, f *folding) error {
 	if f.failed != nil {
 		return f.failed
 	}
@@ -439,20 +435,13 @@ func (w *worker) transact(ctx context.Context, b *batch, f *folding, m *mending)
 	w.session.Add(hot.Op{SQL: lockCheckpointSQL, Rows: 1, Checked: true, Otherwise: errFenced, Params: [][]byte{
 		[]byte(w.name), hot.Int64(b.from.Place()), hot.Int64(w.lease.epoch),
 	}})
-	if m != nil {
-		m.queueBefore(w.session)
-	}
 	if f.ahead() {
 		w.session.Add(f.out.Take()...)
 	} else if err := w.foldAttempt(ctx, f); err != nil {
 		return err
 	}
 	f.attempt.queue(w.session, w.name)
-	if m != nil {
-		m.queueAfter(w.session, w.lease.epoch)
-	} else {
-		w.queueMove(b)
-	}
+	w.queueMove(b)
 	return w.session.Commit(ctx) // with nothing that did not find its row
 }
 

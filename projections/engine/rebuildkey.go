@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/jackc/pgx/v5"
 
@@ -35,106 +36,127 @@ func (p *Projector) RebuildKey(ctx context.Context, view, key string) (RebuiltKe
 		return RebuiltKey{}, fmt.Errorf("rebuild row %q of view %s: %w", key, view, err)
 	}
 	defer closeConn(conn)
-	r := &rowRebuild{Projector: p, conn: conn, view: i, key: key}
-	for range maxMendTries {
+	r := &rowRebuild{worker: p.newGuest(ctx, conn), view: i, key: key}
+	for range maxRowTries {
 		d, err := r.run(ctx)
-		if errors.Is(err, errFenced) {
-			continue // the projector changed hands meanwhile
+		if errors.Is(err, errMoved) {
+			continue
 		}
 		if err != nil {
 			return RebuiltKey{}, fmt.Errorf("rebuild row %q of view %s: %w", key, view, err)
 		}
-		return RebuiltKey{View: view, Key: key, Position: r.worker.at, Repaired: d}, nil
+		return RebuiltKey{View: view, Key: key, Position: r.at, Repaired: d}, nil
 	}
-	return RebuiltKey{}, fmt.Errorf("rebuild row %q of view %s: the projector changed hands %d times meanwhile: try again", key, view, maxMendTries)
+	return RebuiltKey{}, fmt.Errorf("rebuild row %q of view %s: what is parked of it was retried or discarded %d times meanwhile: try again", key, view, maxRowTries)
 }
+
+// maxRowTries bounds how often a row is folded anew because somebody retried or
+// discarded what waits for it meanwhile.
+const maxRowTries = 10
 
 // rowRebuild folds one row.
 type rowRebuild struct {
-	*Projector
-	conn   *pgx.Conn
-	view   int
-	key    string
-	worker *worker
+	*worker
+	view int
+	key  string
 }
 
 func (r *rowRebuild) run(ctx context.Context) (d *Difference, err error) {
-	if r.worker, err = r.newGuest(ctx, r.conn); err != nil {
+	if err := r.lookAsGuest(ctx, ""); err != nil {
 		return nil, err
 	}
-	w := r.worker
+	held := r.held(r.at)
+	row, err := r.replay(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil && !r.conn.IsClosed() {
+			_, _ = r.conn.Exec(ctx, "rollback")
+		}
+	}()
+	from := r.at
+	if err := r.lockAsGuest(ctx); err != nil {
+		return nil, err
+	}
+	if r.at.Place() < from.Place() || !maps.Equal(held, r.held(from)) {
+		return nil, errMoved
+	}
+	if d, err = r.replace(ctx, row, from); err != nil {
+		return nil, err
+	}
+	_, err = r.conn.Exec(ctx, "commit")
+	return d, err
+}
+
+// held are the events up to a checkpoint that are not in the row.
+func (r *rowRebuild) held(until eventlog.Position) map[event]bool {
+	out := map[event]bool{}
+	for _, events := range []map[event]bool{r.parking.given, r.parking.waiting} {
+		for e := range events {
+			if e.view == r.view && (e.key == r.key || e.key == "") && e.place <= until.Place() {
+				out[e] = true
+			}
+		}
+	}
+	return out
+}
+
+// replay folds the row from the log.
+func (r *rowRebuild) replay(ctx context.Context) (*projections.Row, error) {
 	rows, err := replay.Keys(ctx, replay.Config{
-		Log: w.cfg.Log, Set: w.cfg.Set.With(r.model()), Until: w.at,
+		Log: r.cfg.Log, Set: r.cfg.Set.With(r.model()), Until: r.at,
 		Skip: func(view *projections.Model, key, _ string, place int64) bool {
-			return w.parking.holds(viewIndex(w.cfg.Set, view.Name), key, place)
+			return r.parking.holds(viewIndex(r.cfg.Set, view.Name), key, place)
 		},
 	}, r.model().Name, []string{r.key})
 	if err != nil {
 		return nil, err
 	}
-	row := r.model().NewRow(r.key)
 	if folded, ok := rows[r.key]; ok {
-		if row, err = w.tables[r.view].Row(folded.Image); err != nil {
-			return nil, err
-		}
+		return r.tables[r.view].Row(folded.Image)
 	}
-	err = pgx.BeginFunc(ctx, r.conn, func(tx pgx.Tx) error {
-		d, err = r.replace(ctx, tx, row)
-		return err
-	})
-	return d, err
+	return r.model().NewRow(r.key), nil
 }
 
 func (r *rowRebuild) model() *projections.Model { return r.cfg.Set.Views()[r.view] }
 
 // replace brings the row to the projector's checkpoint, under its lock, and writes it
 // where it differs.
-func (r *rowRebuild) replace(ctx context.Context, tx pgx.Tx, row *projections.Row) (*Difference, error) {
-	w := r.worker
-	from := w.at
-	var epoch int64
-	if err := tx.QueryRow(ctx, `select epoch from readside.projectors where name = $1`+forChange, w.name).Scan(&epoch); err != nil {
-		return nil, err
-	}
-	if epoch != w.lease.epoch {
-		return nil, errFenced
-	}
-	var err error
-	if w.at, err = readCheckpoint(ctx, tx, w.name, "", w.cfg.Log.Start()); err != nil {
-		return nil, err
-	}
+func (r *rowRebuild) replace(ctx context.Context, row *projections.Row, from eventlog.Position) (*Difference, error) {
 	if err := r.foldOn(ctx, row, from); err != nil {
 		return nil, err
 	}
-	f := newFolding(w.cfg.Set, w.cache, w.session, w.session, &batch{from: w.at, next: w.at}, &attempt{parking: w.parking, here: newParking()})
+	f := newFolding(r.cfg.Set, r.cache, r.session, r.session, &batch{from: r.at, next: r.at}, &attempt{parking: r.parking, here: newParking()})
 	view := f.views[r.view]
-	e, _ := w.cache.use(view.cachedView, r.key)
+	e, _ := r.cache.use(view.cachedView, r.key)
 	*e.Row = *row
 	if err := r.join(ctx, f, view, e); err != nil {
 		return nil, err
 	}
-	return r.write(ctx, tx, f, view, e)
+	return r.write(ctx, f, view, e)
 }
 
-// foldOn folds what came to the log since the row was folded from it.
+// foldOn folds what came to the log since the row was folded from it, page by page: a
+// busy projector may have gone far. Only what is parked is left out: the row's events
+// before that are in it, and after a retry those behind it, too.
 func (r *rowRebuild) foldOn(ctx context.Context, row *projections.Row, from eventlog.Position) error {
-	w := r.worker
-	b, err := readBatch(ctx, w.cfg, &batch{from: from, next: w.at})
-	if err != nil {
-		return err
-	}
 	r.model().Unjoin(row)
-	var own []projections.Touch
-	for _, t := range w.parking.newAttempt(w.cfg.Set, b, nil).touches {
-		if t.View == r.view && t.Key == r.key {
-			t.Row = row
-			own = append(own, t)
+	q := eventlog.Query{Types: r.cfg.Set.ViewTypes(), Limit: r.cfg.BatchEvents, Until: r.at}
+	return r.cfg.Log.Follow(ctx, from, q, func(_ context.Context, page eventlog.Page) error {
+		events, touches, _ := r.cfg.Set.Prepare(page.Events)
+		var own []projections.Touch
+		for _, t := range touches {
+			if t.View == r.view && t.Key == r.key && !r.parking.holds(r.view, r.key, events[t.Event].Meta.Position.Place()) {
+				t.Row = row
+				own = append(own, t)
+			}
 		}
-	}
-	if faults := w.cfg.Set.FoldAll(nil, own, b.events); len(faults) > 0 {
-		return faults[0]
-	}
-	return nil
+		if faults := r.cfg.Set.FoldAll(nil, own, events); len(faults) > 0 {
+			return faults[0]
+		}
+		return nil
+	})
 }
 
 // join computes the joined columns and the image from the tables, which stand at the
@@ -153,8 +175,8 @@ func (r *rowRebuild) join(ctx context.Context, f *folding, view *viewWork, e *ca
 }
 
 // write puts the row in place, and brings it to the rows that join it.
-func (r *rowRebuild) write(ctx context.Context, tx pgx.Tx, f *folding, view *viewWork, e *cached) (*Difference, error) {
-	stored, err := view.table.Images(ctx, tx, []string{r.key})
+func (r *rowRebuild) write(ctx context.Context, f *folding, view *viewWork, e *cached) (*Difference, error) {
+	stored, err := view.table.Images(ctx, r.conn, []string{r.key})
 	if err != nil {
 		return nil, err
 	}
@@ -176,6 +198,6 @@ func (r *rowRebuild) write(ctx context.Context, tx pgx.Tx, f *folding, view *vie
 	if err := f.out.Flush(ctx); err != nil {
 		return nil, err
 	}
-	_, err = tx.Exec(ctx, raiseEpochSQL, r.worker.name, r.worker.lease.epoch)
+	_, err = r.conn.Exec(ctx, raiseEpochSQL, r.name, r.lease.epoch)
 	return d, err
 }

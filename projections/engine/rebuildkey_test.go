@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"math/rand/v2"
 	"testing"
 
@@ -45,6 +46,70 @@ func TestRebuildKeyMendsOneRow(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A row is mended beside a worker that changes it all the time.
+func TestRebuildKeyOfABusyRow(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	set := cardSet(t, false)
+	folded := make(chan eventlog.Position, 100_000)
+	defer f.runs(f.projector(set, 100, folded))()
+	f.reach(folded, f.append(streamed{"c1", cardOpened{"c1", ""}}))
+	stop := f.busy("c1", "c1")
+	for range 10 {
+		if _, err := f.projector(set, 100, nil).RebuildKey(t.Context(), "card", "c1"); err != nil {
+			t.Errorf("%.300v", err)
+			break
+		}
+	}
+	stop()
+	f.reach(folded, f.append(streamed{"c1", cardAdded{"c1", "", 1}}))
+	f.mustVerify(set)
+}
+
+// What waited for the row when it was folded from the log, and was retried before it
+// is written, is in it.
+func TestRebuildKeyMeetsARetry(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	broken, mended := cardSet(t, true), cardSet(t, false)
+	f.catchUp(broken, 100, f.append(streamed{"c1", cardOpened{"c1", ""}}, streamed{"c1", cardAdded{"c1", "handler", 2}}, streamed{"c1", cardAdded{"c1", "", 3}}))
+	tx, err := f.db.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+	if _, err := tx.Exec(t.Context(), `select from readside.projectors for no key update`); err != nil {
+		t.Fatal(err)
+	}
+	waiting := func(n int) {
+		t.Helper()
+		f.until("they wait for the projector's row", func() bool {
+			return f.int(`select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`) == n
+		})
+	}
+	done := make(chan error, 2)
+	go func() {
+		_, err := f.projector(mended, 100, nil).Retry(t.Context(), engine.Waiting{View: "card", Key: "c1"})
+		done <- err
+	}()
+	waiting(1)
+	go func() {
+		_, err := f.projector(mended, 100, nil).RebuildKey(t.Context(), "card", "c1")
+		done <- err
+	}()
+	waiting(2)
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	f.mustBe("c1", 5, "[2,3]")
+	f.mustVerify(mended)
 }
 
 func TestPlanOfARebuild(t *testing.T) {
