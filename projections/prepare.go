@@ -7,7 +7,9 @@ import (
 )
 
 // Broken is an event of which it cannot be said whose rows it touches: it does not
-// decode, or a view's key function fails. Nothing of it is folded into Views.
+// decode, or a view's key function fails. Nothing of it is folded into Views. Where
+// other handlers of those views name rows, Prepare answers these touches: the rows wait
+// behind the event, and whoever folds leaves them out.
 type Broken struct {
 	Event *eventlog.Event
 	// Views are the indices of the views that handle it, each once.
@@ -39,7 +41,7 @@ func (s *Set) Prepare(stored []eventlog.Event) (events []Event, touches []Touch,
 			before := len(touches)
 			var fault *FoldError
 			if keys, fault = s.keysOf(keys[:0], at, &d); fault != nil {
-				broken = append(broken, Broken{Event: e, Views: []int{at.View}, Fault: fault})
+				broken = addBroken(broken, Broken{Event: e, Views: []int{at.View}, Fault: fault})
 				touches = touches[:before]
 				continue
 			}
@@ -49,6 +51,15 @@ func (s *Set) Prepare(stored []eventlog.Event) (events []Event, touches []Touch,
 		}
 	}
 	return events, touches, broken
+}
+
+// addBroken adds what one handler cannot read; a view that cannot read an event twice
+// is answered once.
+func addBroken(broken []Broken, b Broken) []Broken {
+	if n := len(broken); n > 0 && broken[n-1].Event == b.Event && broken[n-1].Views[0] == b.Views[0] {
+		return broken
+	}
+	return append(broken, b)
 }
 
 func (s *Set) undecodable(e *eventlog.Event, err error) Broken {

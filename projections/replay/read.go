@@ -230,7 +230,7 @@ func (r *replay) waits(p *page, t *projections.Touch, e *projections.Event) bool
 		return false
 	}
 	from, ok := r.streams[rowID{t.View, e.Meta.Stream}]
-	if !ok || e.Meta.Position.Place() <= from {
+	if !ok || e.Meta.Position.Place() < from { // of that event itself no handler folds anything
 		return false
 	}
 	p.waiting = append(p.waiting, r.waiting(t, e))
