@@ -32,6 +32,10 @@ type Parked struct {
 	ParkedAt time.Time `json:"parked_at"`
 }
 
+// eventless says that a row's joins failed and no event of its own is to blame. It has
+// the place of the checkpoint then, and no stream.
+func (e Parked) eventless() bool { return e.Stream == "" }
+
 // Waiting chooses among what is parked in a view: the events of one row, those of one
 // stream, or, with both empty, all.
 type Waiting struct {
@@ -131,7 +135,9 @@ func (m *mending) run(ctx context.Context) (out Retried, err error) {
 	}
 	tried := len(m.entries)
 	if m.discard {
-		m.giveUp()
+		if err := m.giveUp(); err != nil {
+			return out, err
+		}
 		out.Discarded = tried - len(m.entries)
 	}
 	m.free(m.worker.parking)
@@ -191,14 +197,19 @@ func together(all []Parked, chosen Waiting) []Parked {
 }
 
 // giveUp takes the first event that failed out of the entries.
-func (m *mending) giveUp() {
-	for i, e := range m.entries {
-		if e.State == stateParked {
-			m.given = &e
-			m.entries = slices.Delete(m.entries, i, i+1)
-			return
-		}
+func (m *mending) giveUp() error {
+	i := slices.IndexFunc(m.entries, func(e Parked) bool { return e.State == stateParked })
+	if i < 0 {
+		return nil
 	}
+	e := m.entries[i]
+	if e.eventless() {
+		return fmt.Errorf("discard: the joins of row %q of view %s failed (%s), and no event of it is to blame that could be given up: mend the join and run `readside parked retry`",
+			e.Key, e.View, e.Error)
+	}
+	m.given = &e
+	m.entries = slices.Delete(m.entries, i, i+1)
+	return nil
 }
 
 // free lets what is to be folded pass by what it waited for. What fails again counts
@@ -269,6 +280,9 @@ func (m *mending) batch(ctx context.Context, w *worker) (*batch, error) {
 	wants := map[int64]map[string]bool{}
 	var places []int64
 	for _, e := range m.entries {
+		if e.eventless() {
+			continue
+		}
 		at := e.Position.Place()
 		if wants[at] == nil {
 			wants[at] = map[string]bool{}

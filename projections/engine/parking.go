@@ -95,7 +95,9 @@ func (p *parking) add(view int, e Parked) {
 		p.given[event{view, e.Key, e.Position.Place()}] = true
 		return
 	}
-	p.waiting[event{view, e.Key, e.Position.Place()}] = true
+	if !e.eventless() {
+		p.waiting[event{view, e.Key, e.Position.Place()}] = true
+	}
 	p.wait(view, e.Key, e.Stream)
 	p.count(e.State == stateParked)
 }
@@ -139,7 +141,9 @@ func (p *parking) count(faulty bool) {
 func (p *parking) free(view int, e Parked) {
 	delete(p.rows, row{view, e.Key})
 	delete(p.streams, stream{view, e.Stream})
-	delete(p.waiting, event{view, e.Key, e.Position.Place()})
+	if !e.eventless() {
+		delete(p.waiting, event{view, e.Key, e.Position.Place()})
+	}
 	if e.State == stateParked {
 		p.parked--
 	} else {
@@ -305,7 +309,9 @@ func (a *attempt) commit() {
 		a.parking.streams[s] = true
 	}
 	for _, h := range a.held {
-		a.parking.waiting[event{h.view, h.key, h.position.Place()}] = true
+		if h.stream != "" {
+			a.parking.waiting[event{h.view, h.key, h.position.Place()}] = true
+		}
 		a.parking.count(h.fault != nil)
 	}
 }

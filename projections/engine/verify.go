@@ -251,14 +251,16 @@ type rowOf struct{ view, key string }
 
 func (v *verification) readParked(ctx context.Context, projector string) error {
 	v.parked, v.joinless = map[parkedTouch]bool{}, map[rowOf]bool{}
-	rows, err := v.tx.Query(ctx, `select view, place, key, state <> 'discarded' from readside.parked where projector = $1`, projector)
+	rows, err := v.tx.Query(ctx, `select view, place, key, state <> 'discarded', stream <> '' from readside.parked where projector = $1`, projector)
 	if err != nil {
 		return fmt.Errorf("read what is parked: %w", explain(err))
 	}
 	var t parkedTouch
-	var waits bool
-	_, err = pgx.ForEachRow(rows, []any{&t.view, &t.place, &t.key, &waits}, func() error {
-		v.parked[t] = true
+	var waits, isEvent bool
+	_, err = pgx.ForEachRow(rows, []any{&t.view, &t.place, &t.key, &waits, &isEvent}, func() error {
+		if isEvent { // else only the row's joins failed
+			v.parked[t] = true
+		}
 		if waits {
 			v.joinless[rowOf{t.view, t.key}] = true
 		}
