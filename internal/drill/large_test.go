@@ -42,15 +42,19 @@ func TestALargeViewIsRebuiltInLittleMemory(t *testing.T) {
 	t.Logf("log: %d events of %d keys, %s, appended in %s", events, keys, logSize(t, db), time.Since(began).Round(time.Millisecond))
 	for _, task := range []string{"build", "rebuild", "verify"} {
 		got := runLarge(t, db, task)
-		t.Logf("memory: %s of a view with %d keys: peak %d MiB of a GOMEMLIMIT of %d MiB, %d MiB spilled, took %s",
-			task, keys, got.Peak>>20, *largeMemory>>20, got.Spilled>>20, got.Took.Round(10*time.Millisecond))
+		spilled := fmt.Sprintf("%d MiB spilled", got.Spilled>>20)
+		if task == "rebuild" {
+			spilled = "what it spilled it does not say"
+		}
+		t.Logf("memory: %s of a view with %d keys: peak %d MiB of a GOMEMLIMIT of %d MiB, %s, took %s",
+			task, keys, got.Peak>>20, *largeMemory>>20, spilled, got.Took.Round(10*time.Millisecond))
 		if got.Peak <= 0 || got.Peak > *largeMemory {
 			t.Errorf("%s: the peak was %d bytes, the limit is %d", task, got.Peak, *largeMemory)
 		}
 		if got.Rows != keys {
 			t.Errorf("%s: %d rows of %d keys", task, got.Rows, keys)
 		}
-		if got.Spilled == 0 && task != "rebuild" { // which says nothing of it
+		if got.Spilled == 0 && task != "rebuild" {
 			t.Errorf("%s: all of it fitted into memory: nothing was tried", task)
 		}
 		mustBeParcels(t, db, keys)
