@@ -3,6 +3,7 @@ package eventlog
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -90,9 +91,16 @@ func (l *Log) read(ctx context.Context, conn *pgxpool.Conn, from int64, q Query,
 	held := false
 	farBehind := s.settled.Load()-from >= int64(limit)
 	if !farBehind || time.Since(time.UnixMicro(s.seen.Load())) > lookEvery {
+		p := peek{from: from, last: farthest(from, math.MaxInt64, q), limit: min(limit, peekEvents), query: q}
 		var err error
-		if held, err = l.advance(ctx, conn); err != nil {
+		if held, err = l.advanceAndPeek(ctx, conn, &p); err != nil {
 			return Page{}, err
+		}
+		if p.read {
+			if err := l.checkPlace(from); err != nil {
+				return Page{}, err
+			}
+			return l.peeked(p, held), nil
 		}
 	}
 	if err := l.checkPlace(from); err != nil {
@@ -100,18 +108,12 @@ func (l *Log) read(ctx context.Context, conn *pgxpool.Conn, from int64, q Query,
 	}
 	settled := s.settled.Load()
 	page := Page{Next: l.at(from), Head: l.at(settled), Held: held}
-	last := settled
-	if !q.Until.IsZero() {
-		last = min(last, q.Until.place)
-	}
-	if q.Types != nil {
-		last = min(last, from+pagePlacesMax)
-	}
+	last := farthest(from, settled, q)
 	if last <= from {
 		return page, nil
 	}
 	page.Next = l.at(last)
-	if q.Types != nil && len(q.Types) == 0 {
+	if q.nothing() {
 		return page, nil
 	}
 	var err error
@@ -123,6 +125,21 @@ func (l *Log) read(ctx context.Context, conn *pgxpool.Conn, from int64, q Query,
 	}
 	return page, nil
 }
+
+// farthest is the last place that a page may pass.
+func farthest(from, settled int64, q Query) int64 {
+	last := settled
+	if !q.Until.IsZero() {
+		last = min(last, q.Until.place)
+	}
+	if q.Types != nil {
+		last = min(last, from+pagePlacesMax)
+	}
+	return last
+}
+
+// nothing says that the query wants no events, only where the log ends.
+func (q *Query) nothing() bool { return q.Types != nil && len(q.Types) == 0 }
 
 // checkPlace refuses places that the log does not have any more, or not yet.
 func (l *Log) checkPlace(from int64) error {
@@ -171,17 +188,27 @@ func (q *Query) statement() string {
 	return `select ` + eventColumns + readRange + readOrder
 }
 
-func (l *Log) readEvents(ctx context.Context, conn *pgxpool.Conn, from, last int64, q Query, limit int) ([]Event, error) {
-	args := []any{pgx.QueryResultFormats{pgx.BinaryFormatCode}, from, last, limit}
+// args are those of statement.
+func (q *Query) args(from, last int64, limit int) []any {
+	args := []any{from, last, limit}
 	if q.Types != nil {
 		args = append(args, q.Types)
 	}
+	return args
+}
+
+func (l *Log) readEvents(ctx context.Context, conn *pgxpool.Conn, from, last int64, q Query, limit int) ([]Event, error) {
+	args := append([]any{pgx.QueryResultFormats{pgx.BinaryFormatCode}}, q.args(from, last, limit)...)
 	rows, err := conn.Query(ctx, q.statement(), args...)
 	if err != nil {
 		return nil, err
 	}
+	return l.scan(rows, int(min(int64(limit), last-from)))
+}
+
+func (l *Log) scan(rows pgx.Rows, most int) ([]Event, error) {
 	defer rows.Close()
-	events := make([]Event, 0, min(int64(limit), last-from))
+	events := make([]Event, 0, most)
 	scan := scanner{log: l}
 	for rows.Next() {
 		events = append(events, Event{})

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -113,37 +114,48 @@ type look struct {
 // whether places beyond it are taken already: then a transaction holds the log back,
 // or a proof is under way, and asking again in a few milliseconds makes sense.
 func (l *Log) advance(ctx context.Context, conn *pgxpool.Conn) (open bool, err error) {
+	return l.advanceAndPeek(ctx, conn, &peek{})
+}
+
+// advanceAndPeek advances, and reads beside the look what p wants, if that is worthwhile.
+func (l *Log) advanceAndPeek(ctx context.Context, conn *pgxpool.Conn, p *peek) (open bool, err error) {
 	s := &l.settler
 	if err := s.lock(ctx); err != nil {
 		return false, err
 	}
 	defer s.unlock()
-	seen, err := l.see(ctx, conn)
+	seen, err := l.see(ctx, conn, p)
 	if err != nil {
 		return false, err
 	}
-	if s.proof != nil || s.settled.Load() < seen.end {
+	p.settled = s.settled.Load()
+	if p.settled < seen.end {
 		if err := l.prove(ctx, conn, seen.end); err != nil {
 			return false, err
 		}
+		p.read = p.read && s.settled.Load() == p.settled
+	} else {
+		s.proof = nil // a run without gaps has overtaken it
 	}
 	l.persist(ctx, conn)
 	return s.settled.Load() < seen.end, nil
 }
 
 // see looks at the log's end and takes over what needs no proof.
-func (l *Log) see(ctx context.Context, conn *pgxpool.Conn) (look, error) {
+func (l *Log) see(ctx context.Context, conn *pgxpool.Conn, p *peek) (seen look, err error) {
 	s := &l.settler
-	var seen look
-	err := conn.QueryRow(ctx, lookStatement, s.settled.Load(), settledRunMax).
-		Scan(&seen.start, &seen.keptFrom, &seen.settled, &seen.end, &seen.run)
+	if p.read = p.worthwhile(s); p.read {
+		seen, err = l.lookAndRead(ctx, conn, p)
+	} else {
+		seen, err = scanLook(conn.QueryRow(ctx, lookStatement, s.settled.Load(), settledRunMax))
+	}
 	if err != nil {
 		return look{}, fmt.Errorf("look at the log's end: %w", explainMissing(err))
 	}
 	if seen.start.UnixMicro() != l.serverStart.Load() {
 		// Restarted. With synchronous_commit off it may have lost its last commits, and
 		// gives their places away again: only what was written down is still proved.
-		s.proof = nil
+		s.proof, p.read = nil, false
 		s.settled.Store(seen.settled)
 		seen.run = seen.settled
 		if err := l.identify(ctx, conn); err != nil {
@@ -157,6 +169,11 @@ func (l *Log) see(ctx context.Context, conn *pgxpool.Conn) (look, error) {
 	s.raise(seen.run)
 	s.persisted = max(s.persisted, seen.settled)
 	return seen, nil
+}
+
+func scanLook(row pgx.Row) (seen look, err error) {
+	err = row.Scan(&seen.start, &seen.keptFrom, &seen.settled, &seen.end, &seen.run)
+	return seen, err
 }
 
 // prove goes on with the proof under way, or begins one for end. The holders are
