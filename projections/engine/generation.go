@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/hot"
@@ -85,79 +83,3 @@ func createIndexes(ctx context.Context, tx pgx.Tx, l *hot.Layout, table string) 
 
 // activateSQL makes what was built visible to readers, all at once.
 const activateSQL = `update readside.views set state = 'live', live_at = clock_timestamp() where projector = $1::text and state = 'building'`
-
-// How long a retired generation stays: longer than any snapshot that may read it.
-const retiredStays = 10 * time.Minute
-
-// dropRetired drops generations that no snapshot can need any more. One that somebody
-// still reads is left for the next time: a projector does not wait for strangers.
-func (p *Projector) dropRetired(ctx context.Context, conn *pgx.Conn) error {
-	return p.dropTables(ctx, conn, `select table_name from readside.views where projector = $1 and state = 'retired' and retired_at < clock_timestamp() - make_interval(secs => $2)`,
-		p.name, retiredStays.Seconds())
-}
-
-func (p *Projector) dropTables(ctx context.Context, conn *pgx.Conn, which string, args ...any) error {
-	rows, err := conn.Query(ctx, which, args...)
-	if err != nil {
-		return err
-	}
-	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return err
-	}
-	for _, t := range tables {
-		var pg *pgconn.PgError
-		if err := dropTable(ctx, conn, t); err != nil && (!errors.As(err, &pg) || pg.Code != lockNotAvailable) {
-			return fmt.Errorf("drop the table %s, which nobody needs: %w", t, err)
-		}
-	}
-	return nil
-}
-
-const lockNotAvailable = "55P03"
-
-func dropTable(ctx context.Context, conn *pgx.Conn, table string) error {
-	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		for _, sql := range []string{
-			"set local lock_timeout = '200ms'",
-			"drop table if exists " + pgx.Identifier{hot.Schema, table}.Sanitize(),
-		} {
-			if _, err := tx.Exec(ctx, sql); err != nil {
-				return err
-			}
-		}
-		_, err := tx.Exec(ctx, `delete from readside.views where table_name = $1`, table)
-		return err
-	})
-}
-
-// dropProjector drops a projector's tables and its row.
-func (p *Projector) dropProjector(ctx context.Context, conn *pgx.Conn, name string) error {
-	if err := p.dropTables(ctx, conn, `select v.table_name from readside.views v join readside.projectors p on p.name = v.projector where p.name = $1 or p.rebuilds = $1`, name); err != nil {
-		return err
-	}
-	_, err := conn.Exec(ctx, `delete from readside.projectors p where name = $1 and not exists (select from readside.views v where v.projector = p.name)`, name)
-	return err
-}
-
-// dropFormer drops the projectors of this base with other definitions that nobody has
-// worked for since longer than a rollback may take.
-func (p *Projector) dropFormer(ctx context.Context, conn *pgx.Conn) error {
-	rows, err := conn.Query(ctx, `select p.name from readside.projectors p left join readside.leases l on l.projector = p.name
-where p.base = $1 and p.name <> $2 and p.rebuilds is null
-  and greatest(p.updated_at, l.expires_at) < clock_timestamp() - make_interval(secs => $3)`, p.cfg.Name, p.name, p.cfg.KeepFormer.Seconds())
-	if err != nil {
-		return err
-	}
-	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		p.cfg.Logger.InfoContext(ctx, "dropping the views of former definitions, which nobody rolled back to", "projector", name)
-		if err := p.dropProjector(ctx, conn, name); err != nil {
-			return err
-		}
-	}
-	return nil
-}

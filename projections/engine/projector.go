@@ -95,7 +95,7 @@ func (p *Projector) run(ctx context.Context, healthy func()) error {
 	}
 	defer w.close()
 	w.healthy = healthy
-	if err := w.dropUnneeded(w.ctx); err != nil {
+	if err := w.tidy(w.ctx); err != nil {
 		return w.why(err)
 	}
 	for {
@@ -297,17 +297,6 @@ func (w *worker) addGenerations(ctx context.Context, create func(*hot.Layout, st
 	})
 }
 
-// dropUnneeded drops what no reader needs any more.
-func (w *worker) dropUnneeded(ctx context.Context) error {
-	if err := w.dropRetired(ctx, w.conn); err != nil {
-		return err
-	}
-	if w.building {
-		return nil // until this one serves, a former one does
-	}
-	return w.dropFormer(ctx, w.conn)
-}
-
 // follow folds what the reader reads ahead.
 func (w *worker) follow(ctx context.Context) error {
 	if err := w.activateEmpty(ctx); err != nil {
@@ -338,7 +327,7 @@ func (w *worker) follow(ctx context.Context) error {
 			}
 			w.healthy()
 		case <-tidy.C:
-			if err := w.dropUnneeded(ctx); err != nil {
+			if err := w.tidy(ctx); err != nil {
 				return err
 			}
 		case err := <-r.failed:
@@ -346,9 +335,6 @@ func (w *worker) follow(ctx context.Context) error {
 		}
 	}
 }
-
-// tidyEvery is how often an owner looks for tables that nobody needs any more.
-const tidyEvery = 10 * time.Minute
 
 // activateEmpty shows the views of a log in which there is nothing to fold: no batch
 // comes that would.

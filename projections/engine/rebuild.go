@@ -121,7 +121,7 @@ func (r *rebuild) run(ctx context.Context) (out Rebuilt, err error) {
 	err = r.shadow.why(err)
 	r.shadow.close()
 	if errors.Is(err, ErrRefused) {
-		err = errors.Join(err, r.shadow.dropProjector(ctx, r.conn, r.shadow.name))
+		err = errors.Join(err, r.shadow.dropShadow(ctx, r.conn))
 	}
 	return out, err
 }
@@ -141,7 +141,11 @@ func (r *rebuild) build(ctx context.Context) (out Rebuilt, err error) {
 	if err := r.conn.QueryRow(ctx, `select count(*) from `+hot.NewTable(r.layout(), g.table).Qualified()).Scan(&out.Rows); err != nil {
 		return out, err
 	}
-	return out, r.main.dropRetired(ctx, r.conn)
+	// The new generation serves already: what cannot be dropped stays for its owner to drop.
+	if err := r.main.dropRetired(ctx, r.conn); err != nil {
+		r.main.stays(ctx, err)
+	}
+	return out, nil
 }
 
 // prepare brings the new generation up to date and compares it.
@@ -187,7 +191,7 @@ func (r *rebuild) startShadow(ctx context.Context) (*worker, error) {
 	p := &Projector{cfg: cfg, name: rebuildName(r.main.name, r.model.Name), layouts: layouts, rebuilds: r.main.name}
 	w, err := p.start(ctx, false)
 	if errors.Is(err, eventlog.ErrForeignPosition) {
-		if err := p.dropProjector(ctx, r.conn, p.name); err != nil {
+		if err := p.dropShadow(ctx, r.conn); err != nil {
 			return nil, err
 		}
 		return p.start(ctx, false)
