@@ -45,6 +45,8 @@ type folding struct {
 	batch   *batch
 	// attempt says what of the batch is folded, and what waits.
 	attempt *attempt
+	// again, unless nil, reads events of the batch again.
+	again func(ctx context.Context, places []int64) ([]eventlog.Event, error)
 	// number is the batch's number in the cache; failed is what ended its folding.
 	number int64
 	failed error
@@ -171,7 +173,7 @@ func (f *folding) change(ctx context.Context, w *viewWork) error {
 		}
 	}
 	if len(faults) > 0 {
-		return faults
+		return f.blame(ctx, w, faults)
 	}
 	return nil
 }

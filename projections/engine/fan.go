@@ -49,10 +49,7 @@ func (f *folding) loadSources(ctx context.Context, w *viewWork, rows []*cached) 
 	asked := false
 	for i, j := range w.model.Joins {
 		source := w.sources[i]
-		missing, err := f.missing(w, source, j, rows)
-		if err != nil {
-			return err
-		}
+		missing := f.missing(w, source, j, rows)
 		if len(missing) > 0 {
 			asked = true
 			source.table.LoadWhole(f.in, missing, func(st hot.Stored) { f.cache.fill(source.rows[st.Key], st) })
@@ -65,17 +62,15 @@ func (f *folding) loadSources(ctx context.Context, w *viewWork, rows []*cached) 
 }
 
 // missing is the keys of source that join j of w needs and the cache does not know.
-func (f *folding) missing(w *viewWork, source *cachedView, j *projections.JoinModel, rows []*cached) (out []string, err error) {
+func (f *folding) missing(w *viewWork, source *cachedView, j *projections.JoinModel, rows []*cached) (out []string) {
 	var keys []string
+	var err error
 	for _, e := range rows {
 		if e.State != projections.Live || f.keeps(w, e.Stored) {
 			continue
 		}
 		if keys, err = j.SourceKeys(keys[:0], w.model, e.Row); err != nil {
-			if f.attempt.rowWaits(w.index, e.Key) {
-				continue // it is known, and its row stays as it was
-			}
-			return nil, asFaults(f.placed(err, e.Row))
+			continue // its join will say so
 		}
 		for _, key := range keys {
 			if e, known := f.cache.use(source, key); !known {
@@ -83,7 +78,7 @@ func (f *folding) missing(w *viewWork, source *cachedView, j *projections.JoinMo
 			}
 		}
 	}
-	return out, nil
+	return out
 }
 
 // fanOut brings changed sources to the rows of w that the batch did not touch. (On

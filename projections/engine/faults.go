@@ -16,15 +16,6 @@ func (f foldFaults) Error() string {
 	return fmt.Sprintf("%d rows cannot be folded, the first: %v", len(f), f[0])
 }
 
-// asFaults makes a fault one of a batch; other errors stay what they are.
-func asFaults(err error) error {
-	var fault *projections.FoldError
-	if errors.As(err, &fault) {
-		return foldFaults{fault}
-	}
-	return err
-}
-
 // note adds faults to those that an attempt is to park. It fails where it would park a
 // row for the same event again, which would go on for ever.
 func (w *worker) note(failing map[row]*projections.FoldError, faults foldFaults) error {
@@ -53,6 +44,7 @@ func (w *worker) foldAround(ctx context.Context, b *batch, faults foldFaults) er
 			return err
 		}
 		f := newFolding(w.cfg.Set, w.cache, w.session, w.session, again, w.parking.newAttempt(w.cfg.Set, again, failing))
+		f.again = w.cfg.Log.At
 		err = w.commit(ctx, again, f)
 		if !errors.As(err, &faults) {
 			return err

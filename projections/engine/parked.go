@@ -240,7 +240,9 @@ func (w *worker) foldParked(ctx context.Context, m *mending) (waiting int, err e
 		}
 		a := w.parking.newAttempt(w.cfg.Set, b, failing)
 		a.mending = m
-		err = w.writeParked(ctx, newFolding(w.cfg.Set, w.cache, w.session, w.session, b, a), m)
+		f := newFolding(w.cfg.Set, w.cache, w.session, w.session, b, a)
+		f.again = w.cfg.Log.At
+		err = w.writeParked(ctx, f, m)
 		var faults foldFaults
 		if err == nil {
 			w.tell(ctx, a)

@@ -1,0 +1,149 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/readside/readside/projections"
+	"github.com/readside/readside/projections/hot"
+)
+
+// That a row cannot be joined, or holds a value that cannot be stored, is found at the
+// batch's end, and an event may have mended what another one broke. So the event to
+// blame is the first of those after which the row cannot be written up to the end, with
+// its sources as they are at the end: it and what follows wait.
+
+// suspect is a row that cannot be written, on its way through the batch again.
+type suspect struct {
+	row *projections.Row
+	// fault is the first of those after which the row could not be written up to here.
+	fault *projections.FoldError
+	// touched says that the event at hand touches the row.
+	touched bool
+}
+
+// blame finds for rows that cannot be written the events to blame, in one pass over
+// their events, from the rows as they were before the batch. Without again, faults name
+// the last events that touched the rows.
+func (f *folding) blame(ctx context.Context, w *viewWork, faults foldFaults) error {
+	if f.again == nil {
+		return faults
+	}
+	b, err := f.eventsOf(ctx, w, faults)
+	if err != nil {
+		return err
+	}
+	suspects := map[string]*suspect{}
+	for _, fault := range faults {
+		row := w.model.NewRow(fault.Key)
+		if img := w.rows[fault.Key].Image; !img.IsZero() {
+			if row, err = w.table.Row(img); err != nil {
+				return err
+			}
+			w.model.Unjoin(row)
+		}
+		suspects[fault.Key] = &suspect{row: row}
+	}
+	for len(b.touches) > 0 {
+		n := slices.IndexFunc(b.touches, func(t projections.Touch) bool { return t.Event != b.touches[0].Event })
+		if n < 0 {
+			n = len(b.touches)
+		}
+		if err := f.foldSuspects(ctx, w, suspects, b, b.touches[:n]); err != nil {
+			return err
+		}
+		b.touches = b.touches[n:]
+	}
+	for i, fault := range faults {
+		if first := suspects[fault.Key].fault; first != nil {
+			faults[i] = first
+		}
+	}
+	return faults
+}
+
+// eventsOf decodes anew the events that touch the rows of faults, with those touches:
+// what handlers keep of an event they may have changed already.
+func (f *folding) eventsOf(ctx context.Context, w *viewWork, faults foldFaults) (*batch, error) {
+	failed := map[string]bool{}
+	for _, fault := range faults {
+		failed[fault.Key] = true
+	}
+	wanted := map[event]bool{}
+	var places []int64
+	for _, t := range f.attempt.touches {
+		if t.View != w.index || !failed[t.Key] {
+			continue
+		}
+		place := f.batch.events[t.Event].Meta.Position.Place()
+		wanted[event{t.View, t.Key, place}] = true
+		places = append(places, place)
+	}
+	out := &batch{}
+	for chunk := range slices.Chunk(slices.Compact(places), defaultBatchEvents) {
+		stored, err := f.again(ctx, chunk)
+		if err != nil {
+			return nil, err
+		}
+		events, touches, _ := f.set.Prepare(stored)
+		touches = slices.DeleteFunc(touches, func(t projections.Touch) bool {
+			return !wanted[event{t.View, t.Key, events[t.Event].Meta.Position.Place()}]
+		})
+		out = out.with(&batch{events: events, touches: touches})
+	}
+	return out, nil
+}
+
+// foldSuspects folds one event into the rows that it touches, and tries to write them.
+func (f *folding) foldSuspects(ctx context.Context, w *viewWork, suspects map[string]*suspect, b *batch, touches []projections.Touch) error {
+	var tried []*suspect
+	for i := range touches {
+		s := suspects[touches[i].Key]
+		touches[i].Row = s.row
+		if faults := f.set.FoldAll(nil, touches[i:i+1], b.events); len(faults) > 0 {
+			return foldFaults(faults)
+		}
+		if !s.touched {
+			s.touched = true
+			tried = append(tried, s)
+		}
+	}
+	at := f.indexOf(&b.events[touches[0].Event])
+	for _, s := range tried {
+		s.touched = false
+		if err := f.trySuspect(ctx, w, s, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// indexOf is an event's index in the batch.
+func (f *folding) indexOf(e *projections.Event) int {
+	i, _ := slices.BinarySearchFunc(f.batch.events, e.Meta.Position.Place(), func(e projections.Event, place int64) int {
+		return int(e.Meta.Position.Place() - place)
+	})
+	return i
+}
+
+// trySuspect joins and encodes a copy of the row as the batch's event at leaves it.
+func (f *folding) trySuspect(ctx context.Context, w *viewWork, s *suspect, at int) error {
+	try := &cached{view: w.cachedView, Stored: hot.Stored{
+		Row: &projections.Row{Key: s.row.Key, State: s.row.State, Value: w.model.Clone(s.row.Value), Touched: at},
+	}}
+	if err := f.loadSources(ctx, w, []*cached{try}); err != nil {
+		return err
+	}
+	_, err := f.changeRow(w, &try.Stored)
+	var fault *projections.FoldError
+	switch {
+	case err == nil:
+		s.fault = nil
+	case !errors.As(err, &fault):
+		return err
+	case s.fault == nil:
+		s.fault = fault
+	}
+	return nil
+}
