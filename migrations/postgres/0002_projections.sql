@@ -30,6 +30,7 @@ create table readside.projectors (
   name         text primary key,
   base         text not null,
   rebuilds     text references readside.projectors (name) on delete cascade,
+  program      text not null default '',
   log          uuid not null,
   incarnation  int not null,
   place        bigint not null check (place >= 0),
@@ -43,6 +44,7 @@ create table readside.projectors (
 
 comment on column readside.projectors.name is 'base@definitions: main@3f2a91bc; a rebuild has its view behind that: main@3f2a91bc+order';
 comment on column readside.projectors.rebuilds is 'the projector whose view this one builds anew; null for all others';
+comment on column readside.projectors.program is 'of a rebuild: the program that began it, since the code of another may fold other rows; empty for all others';
 comment on column readside.projectors.place is 'the checkpoint: everything up to this place of the log is folded';
 comment on column readside.projectors.epoch is 'raised by every worker that takes over and by whoever else changes rows; a batch of a lower epoch is refused';
 comment on column readside.projectors.state is 'building until it has caught up for the first time: readers do not see its views before';

@@ -50,6 +50,9 @@ type Config struct {
 	// BuildRate bounds the events that it reads per second. Default 20,000 while a
 	// projector of other definitions serves readers, and no bound else; negative never.
 	BuildRate int
+	// Program names the build of the code that folds: a rebuild that was cut off goes on
+	// under the program that began it only. Default a hash of the executable.
+	Program string
 	// Logger gets what an operator wants to know. Default slog.Default().
 	Logger *slog.Logger
 	// Observer is told of every batch.

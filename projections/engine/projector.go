@@ -203,6 +203,11 @@ func (w *worker) prepare(ctx context.Context) error {
 	if err := w.findCheckpoint(ctx); err != nil {
 		return err
 	}
+	if w.rebuilds != "" {
+		if err := w.openShadow(ctx); err != nil {
+			return err
+		}
+	}
 	b, err := w.openBuild(ctx)
 	if err != nil {
 		return err

@@ -72,7 +72,8 @@ const (
 //	fold ──▶ catch up ──▶ compare at an equal checkpoint ──▶ hand over
 //
 // The rebuild is a projector itself, of the view and of those that it joins, with a
-// checkpoint that survives a restart: ordered again, it goes on. Readers see the old
+// checkpoint that survives a restart: ordered again, it goes on, unless the program is
+// another one or events were given up meanwhile: then it begins anew. Readers see the old
 // rows or the new ones, never none, and never a place that goes back. The view's
 // projector waits twice, for as long as it takes to fold what came in the last
 // moment: to bring both generations to an equal checkpoint, and to hand over. Where
@@ -114,14 +115,34 @@ func (r *rebuild) run(ctx context.Context) (out Rebuilt, err error) {
 	if err := r.check(ctx); err != nil {
 		return out, err
 	}
-	if r.shadow, err = r.startShadow(ctx); err != nil {
+	part, err := r.part()
+	if err != nil {
 		return out, err
 	}
-	out, err = r.build(ctx)
-	err = r.shadow.why(err)
-	r.shadow.close()
-	if errors.Is(err, ErrRefused) {
-		err = errors.Join(err, r.shadow.dropShadow(ctx, r.conn))
+	for range maxBeginnings {
+		out, err = r.attempt(ctx, part)
+		if !errors.Is(err, errStale) {
+			return out, err
+		}
+		r.main.cfg.Logger.InfoContext(ctx, "the rebuild begins anew", "projector", part.name, "reason", err)
+	}
+	return out, fmt.Errorf("it began anew %d times, and gives up: order it again: %w", maxBeginnings, err)
+}
+
+// maxBeginnings bounds how often a rebuild begins anew.
+const maxBeginnings = 3
+
+// attempt builds the new generation, or goes on with one, and hands it over.
+func (r *rebuild) attempt(ctx context.Context, part *Projector) (out Rebuilt, err error) {
+	if r.shadow, err = part.start(ctx, false); err == nil {
+		out, err = r.build(ctx)
+		err = r.shadow.why(err)
+		r.shadow.close()
+	} else if errors.Is(err, eventlog.ErrForeignPosition) {
+		err = fmt.Errorf("%w: %w", errStale, err)
+	}
+	if errors.Is(err, ErrRefused) || errors.Is(err, errStale) {
+		err = errors.Join(err, part.dropShadow(ctx, r.conn))
 	}
 	return out, err
 }
@@ -164,6 +185,9 @@ func (r *rebuild) check(ctx context.Context) error {
 	if _, err := readCheckpoint(ctx, r.conn, r.main.name, "", r.main.cfg.Log.Start()); err != nil {
 		return err
 	}
+	if err := r.joinedWait(ctx, r.conn); err != nil {
+		return err
+	}
 	if _, ok, err := liveGeneration(ctx, r.conn, r.main.name, r.model); err != nil || ok {
 		return err
 	}
@@ -173,8 +197,8 @@ func (r *rebuild) check(ctx context.Context) error {
 // shadowBatch is how many events a rebuild folds in one transaction when it catches up.
 const shadowBatch = 2_000
 
-// startShadow begins the rebuild, or goes on with one that was interrupted.
-func (r *rebuild) startShadow(ctx context.Context) (*worker, error) {
+// part is the projector of the view and of those that it joins.
+func (r *rebuild) part() (*Projector, error) {
 	cfg := r.main.cfg
 	cfg.Set, cfg.BatchEvents = r.main.cfg.Set.With(r.model), shadowBatch
 	if cfg.BuildRate = r.options.rate(); cfg.BuildRate > 0 {
@@ -188,15 +212,7 @@ func (r *rebuild) startShadow(ctx context.Context) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Projector{cfg: cfg, name: rebuildName(r.main.name, r.model.Name), layouts: layouts, rebuilds: r.main.name}
-	w, err := p.start(ctx, false)
-	if errors.Is(err, eventlog.ErrForeignPosition) {
-		if err := p.dropShadow(ctx, r.conn); err != nil {
-			return nil, err
-		}
-		return p.start(ctx, false)
-	}
-	return w, err
+	return &Projector{cfg: cfg, name: rebuildName(r.main.name, r.model.Name), layouts: layouts, rebuilds: r.main.name}, nil
 }
 
 // nearEnough is how many places behind its projector a rebuild may be when it makes
@@ -241,7 +257,7 @@ func (r *rebuild) foldTo(ctx context.Context, until eventlog.Position) error {
 }
 
 // meet locks the projector's row, which makes it wait, brings the rebuild to the same
-// place, and runs work before it lets go.
+// place, sees to it that both leave the same events out, and runs work before it lets go.
 func (r *rebuild) meet(ctx context.Context, work func(tx pgx.Tx) error) error {
 	return pgx.BeginFunc(ctx, r.conn, func(tx pgx.Tx) error {
 		at, err := readCheckpoint(ctx, tx, r.main.name, forChange, r.main.cfg.Log.Start())
@@ -249,6 +265,9 @@ func (r *rebuild) meet(ctx context.Context, work func(tx pgx.Tx) error) error {
 			return err
 		}
 		if err := r.foldTo(ctx, at); err != nil {
+			return err
+		}
+		if err := r.fits(ctx, tx); err != nil {
 			return err
 		}
 		return work(tx)
@@ -305,9 +324,11 @@ func (r *rebuild) stillOurs(ctx context.Context, tx pgx.Tx) error {
 }
 
 // handOverParked replaces what waits for the view by what the rebuild could not fold.
+// What was given up both have noted.
 func (r *rebuild) handOverParked(ctx context.Context, tx pgx.Tx) error {
 	for _, sql := range []string{
 		`delete from readside.parked where projector = $1 and view = $3 and state <> 'discarded' and $2 <> ''`,
+		`delete from readside.parked where projector = $2 and view = $3 and state = 'discarded' and $1 <> ''`,
 		`delete from readside.degraded where projector = $1 and view = $3 and $2 <> ''`,
 		`update readside.parked set projector = $1 where projector = $2 and view = $3`,
 		`update readside.degraded set projector = $1 where projector = $2 and view = $3`,
