@@ -52,7 +52,7 @@ func newService(t testing.TB) *service {
 	_, err := db.Pool.Exec(bounded(t), `
 		create schema svc;
 		select eventlog.create_reaction_tables('svc');
-		create table svc.effects (n integer not null, event_id text not null);
+		create table svc.effects (at bigint generated always as identity, n integer not null, event_id text not null);
 		grant usage on schema svc to readside_appender;
 		grant select, insert, update, delete on all tables in schema svc to readside_appender`)
 	if err != nil {
@@ -154,7 +154,7 @@ func until(t testing.TB, r *reaction.Reactor, to eventlog.Position) {
 // effects are the effects in the order in which they were written.
 func (s *service) effects(t testing.TB) []int {
 	t.Helper()
-	rows, err := s.db.Pool.Query(bounded(t), `select n from svc.effects order by ctid`)
+	rows, err := s.db.Pool.Query(bounded(t), `select n from svc.effects order by at`)
 	if err != nil {
 		t.Fatal(err)
 	}
