@@ -125,7 +125,7 @@ func (f *folding) fold(ctx context.Context) error {
 
 func (f *folding) write(ctx context.Context) error {
 	if faults := f.set.FoldAll(f, f.attempt.touches, f.batch.events); len(faults) > 0 {
-		return foldFaults(faults)
+		return foldErrors(faults)
 	}
 	for _, w := range f.views {
 		if err := f.finish(ctx, w); err != nil {
@@ -153,7 +153,7 @@ func (f *folding) change(ctx context.Context, w *viewWork) error {
 		return err
 	}
 	w.changes = make([]hot.Change, 0, len(rows))
-	var faults foldFaults
+	var faults foldErrors
 	for _, e := range rows {
 		c, err := f.changeRow(w, &e.Stored)
 		if fault := (*projections.FoldError)(nil); errors.As(err, &fault) {

@@ -26,7 +26,7 @@ type suspect struct {
 // blame finds for rows that cannot be written the events to blame, in one pass over
 // their events, from the rows as they were before the batch. Without again, faults name
 // the last events that touched the rows.
-func (f *folding) blame(ctx context.Context, w *viewWork, faults foldFaults) error {
+func (f *folding) blame(ctx context.Context, w *viewWork, faults foldErrors) error {
 	if f.again == nil {
 		return faults
 	}
@@ -65,7 +65,7 @@ func (f *folding) blame(ctx context.Context, w *viewWork, faults foldFaults) err
 
 // eventsOf decodes anew the events that touch the rows of faults, with those touches:
 // what handlers keep of an event they may have changed already.
-func (f *folding) eventsOf(ctx context.Context, w *viewWork, faults foldFaults) (*batch, error) {
+func (f *folding) eventsOf(ctx context.Context, w *viewWork, faults foldErrors) (*batch, error) {
 	failed := map[string]bool{}
 	for _, fault := range faults {
 		failed[fault.Key] = true
@@ -102,7 +102,7 @@ func (f *folding) foldSuspects(ctx context.Context, w *viewWork, suspects map[st
 		s := suspects[touches[i].Key]
 		touches[i].Row = s.row
 		if faults := f.set.FoldAll(nil, touches[i:i+1], b.events); len(faults) > 0 {
-			return foldFaults(faults)
+			return foldErrors(faults)
 		}
 		if !s.touched {
 			s.touched = true

@@ -167,7 +167,7 @@ func (f *folding) fanRows(ctx context.Context, w *viewWork, keys []string, retur
 		return err
 	}
 	var changes []hot.Change
-	var faults foldFaults
+	var faults foldErrors
 	for _, e := range rows {
 		c, err := f.changeRow(w, &e.Stored)
 		if fault := (*projections.FoldError)(nil); errors.As(err, &fault) {

@@ -8,17 +8,17 @@ import (
 	"github.com/readside/readside/projections"
 )
 
-// foldFaults are the faults that folding a batch met: the batch is folded again
+// foldErrors are the faults that folding a batch met: the batch is folded again
 // without the touches that failed, which are parked.
-type foldFaults []*projections.FoldError
+type foldErrors []*projections.FoldError
 
-func (f foldFaults) Error() string {
+func (f foldErrors) Error() string {
 	return fmt.Sprintf("%d rows cannot be folded, the first: %v", len(f), f[0])
 }
 
 // note adds faults to those that an attempt is to park. It fails where it would park a
 // row for the same event again, which would go on for ever.
-func (w *worker) note(failing map[row]*projections.FoldError, faults foldFaults) error {
+func (w *worker) note(failing map[row]*projections.FoldError, faults foldErrors) error {
 	for _, fault := range faults {
 		r := row{viewIndex(w.cfg.Set, fault.View), fault.Key}
 		if former := failing[r]; former != nil && former.Position == fault.Position {
@@ -33,7 +33,7 @@ func (w *worker) note(failing map[row]*projections.FoldError, faults foldFaults)
 var errAgain = errors.New("events were parked")
 
 // foldAround folds a batch without what fails in it, and parks that.
-func (w *worker) foldAround(ctx context.Context, b *batch, faults foldFaults) error {
+func (w *worker) foldAround(ctx context.Context, b *batch, faults foldErrors) error {
 	failing := map[row]*projections.FoldError{}
 	for {
 		if err := w.note(failing, faults); err != nil {

@@ -243,7 +243,7 @@ func (w *worker) foldParked(ctx context.Context, m *mending) (waiting int, err e
 		f := newFolding(w.cfg.Set, w.cache, w.session, w.session, b, a)
 		f.again = w.cfg.Log.At
 		err = w.writeParked(ctx, f, m)
-		var faults foldFaults
+		var faults foldErrors
 		if err == nil {
 			w.tell(ctx, a)
 			return len(a.held), nil

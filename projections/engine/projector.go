@@ -363,7 +363,7 @@ func (w *worker) fold(ctx context.Context, b *batch) error {
 // advance writes a batch, which may have been folded ahead, and parks what fails in it.
 func (w *worker) advance(ctx context.Context, f *folding) error {
 	err := w.commit(ctx, f.batch, f)
-	var faults foldFaults
+	var faults foldErrors
 	var fault *projections.FoldError
 	switch {
 	case errors.As(err, &faults):

@@ -139,7 +139,7 @@ func (c *Config) complete() error {
 	}
 	var errs []error
 	if c.Log == nil || c.Set == nil {
-		errs = append(errs, errors.New("Log and Set must be set"))
+		errs = append(errs, errors.New("a Log and a Set must be given"))
 	}
 	if c.Budget < budgetMin {
 		errs = append(errs, fmt.Errorf("a Budget of %d bytes is below the least, %d", c.Budget, budgetMin))
@@ -148,7 +148,7 @@ func (c *Config) complete() error {
 		errs = append(errs, fmt.Errorf("%d Slices: it is a power of two, at most %d", c.Slices, slicesMax))
 	}
 	if c.Done != nil && c.Sources == nil {
-		errs = append(errs, errors.New("Done needs Sources, which know the rows of the slices that are done"))
+		errs = append(errs, errors.New("with Done there must be Sources, which know the rows of the slices that are done"))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("replay: %w", err)
