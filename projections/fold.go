@@ -111,26 +111,10 @@ func (s *Set) Touches(dst []Touch, events []Event) (touches []Touch, err error) 
 	return dst, nil
 }
 
-// Fold calls the handlers that touches name on rows, in order. It stops at the first
-// fault, a *FoldError, and leaves that event half folded: the caller drops the rows.
-func (s *Set) Fold(rows Rows, touches []Touch, events []Event) (err error) {
-	i := 0
-	defer func() {
-		if p := recover(); p != nil {
-			t := &touches[i]
-			err = s.fault(t.View, t.Key, &events[t.Event], panicked(p), hintHandler)
-		}
-	}()
-	for i = range touches {
-		t := &touches[i]
-		e := &events[t.Event]
-		r := t.Row
-		if r == nil {
-			r = rows.Row(t.View, t.Key)
-		}
-		if err := s.views[t.View].apply(r, t.Handling, e.Value, e.Meta, t.Event); err != nil {
-			return s.fault(t.View, t.Key, e, err, hintFor(err))
-		}
+// Fold is FoldAll for those whom the first fault ends: they drop the rows.
+func (s *Set) Fold(rows Rows, touches []Touch, events []Event) error {
+	if faults := s.FoldAll(rows, touches, events); len(faults) > 0 {
+		return faults[0]
 	}
 	return nil
 }

@@ -69,25 +69,7 @@ func (w *worker) loadParking(ctx context.Context) (*parking, error) {
 	for _, e := range entries {
 		p.add(viewIndex(w.cfg.Set, e.View), e)
 	}
-	return p, w.loadGivenUp(ctx, p)
-}
-
-// loadGivenUp reads, for a rebuild, what was given up of the view that it builds anew.
-func (w *worker) loadGivenUp(ctx context.Context, p *parking) error {
-	if w.rebuilds == "" {
-		return nil
-	}
-	rows, err := w.conn.Query(ctx, `select view, key, place from readside.parked where projector = $1 and state = 'discarded'`, w.rebuilds)
-	if err != nil {
-		return fmt.Errorf("read what was given up: %w", explain(err))
-	}
-	var view, key string
-	var place int64
-	_, err = pgx.ForEachRow(rows, []any{&view, &key, &place}, func() error {
-		p.given[event{viewIndex(w.cfg.Set, view), key, place}] = true
-		return nil
-	})
-	return err
+	return p, nil
 }
 
 func (p *parking) add(view int, e Parked) {
