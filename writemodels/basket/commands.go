@@ -176,6 +176,10 @@ type viewLine struct {
 }
 
 func look(ctx context.Context, pool *pgxpool.Pool, buyerID string) (view, error) {
+	var faults command.Faults
+	if faults.ID("buyer", buyerID); faults.Refusal() != nil {
+		return view{}, faults.Refusal()
+	}
 	lines, err := linesOf(ctx, pool, buyerID)
 	if err != nil {
 		return view{}, err

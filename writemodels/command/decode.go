@@ -64,7 +64,8 @@ func decode(body []byte, into any) error {
 	if err := d.Decode(into); err != nil {
 		return malformed(err.Error())
 	}
-	if d.More() {
+	// More would take a bracket for the end of something that encloses it.
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return malformed("something follows the JSON object")
 	}
 	return nil

@@ -1,8 +1,8 @@
 // Package command is the kit that the shop's services are built with: it takes a
 // command over HTTP, runs it in one transaction, and answers.
 //
-// A command costs three round trips to Postgres: begin, look up the idempotency
-// key and load the locked state; append the events; store the new state and the
+// A command costs three round trips to Postgres: begin, load the locked
+// state and look up the idempotency key; append the events; store the new state and the
 // answer, and commit. State, events and answer therefore stand or fall together.
 //
 // A service brings Work: what to load, a pure decision, what to save. Timers do Work

@@ -102,13 +102,14 @@ func (x *Executor) once(ctx context.Context, cause Cause, key Key, w Work) (Answ
 	return x.decide(ctx, tx, cause, key, w)
 }
 
-// load is the first round trip.
+// load is the first round trip. The key is looked up behind the state: a repetition that
+// waits for the lock of the first one's state then finds its answer, too.
 func (x *Executor) load(ctx context.Context, tx pgx.Tx, key Key, w Work) (*remembered, error) {
 	var b pgx.Batch
 	var earlier *remembered
 	b.Queue("begin")
-	x.keys.queueLookup(&b, key, &earlier)
 	w.Load(&b)
+	x.keys.queueLookup(&b, key, &earlier)
 	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
 		return nil, fmt.Errorf("command: load the state: %w", err)
 	}

@@ -48,6 +48,7 @@ func TestRefusals(t *testing.T) {
 		"unknown field":     {"PATCH", "/customers/ada/name", `{"name":"x","nick":"y"}`, nil, 400, "malformed"},
 		"same field twice":  {"PATCH", "/customers/ada/name", `{"name":"x","Name":"y"}`, nil, 400, "malformed"},
 		"two objects":       {"PATCH", "/customers/ada/name", `{"name":"x"}{}`, nil, 400, "malformed"},
+		"a bracket behind":  {"PATCH", "/customers/ada/name", `{"name":"x"}}`, nil, 400, "malformed"},
 		"no JSON":           {"PATCH", "/customers/ada/name", `name=x`, nil, 400, "malformed"},
 		"wrong type":        {"PATCH", "/customers/ada/name", `{"name":7}`, nil, 400, "malformed"},
 		"nothing":           {"PATCH", "/customers/ada/name", ``, nil, 422, "invalid"},

@@ -96,6 +96,10 @@ type state struct {
 
 func look(ctx context.Context, pool *pgxpool.Pool, id string) (state, error) {
 	var s state
+	var faults command.Faults
+	if faults.ID("id", id); faults.Refusal() != nil {
+		return s, faults.Refusal()
+	}
 	err := pool.QueryRow(ctx, `select id, status, version from shop_ordering.orders where id = $1`, id).Scan(&s.ID, &s.Status, &s.Version)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):

@@ -132,6 +132,8 @@ func TestBasketRefusesWhatCannotBeBought(t *testing.T) {
 	refusedAs("empty-basket", "POST", "/basket/baskets/ada/checkout", object{"shipTo": london, "payment": invoice})
 	refusedAs("not-found", "DELETE", "/basket/baskets/ada/items/p1", nil)
 	refusedAs("invalid", "POST", "/basket/baskets/ada/items", items("p1", 0))
+	refusedAs("invalid", "GET", "/basket/baskets/%00", nil)
+	refusedAs("invalid", "GET", "/ordering/orders/%00", nil)
 	refusedAs("invalid", "POST", "/basket/baskets/ada/checkout", object{"shipTo": london, "payment": card("13-2027")})
 	s.must(t, "POST", "/basket/baskets/ada/items", items("p1", 1, "p2", 1))
 	s.must(t, "DELETE", "/catalog/products/p2", nil)
