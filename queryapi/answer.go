@@ -120,10 +120,11 @@ type wait struct {
 func newWait(e Extensions) (*wait, *refusal.Refusal) {
 	most := waitDefault
 	if e.WaitMs != nil {
-		most = time.Duration(*e.WaitMs) * time.Millisecond
-		if *e.WaitMs < 0 || most > waitMax {
-			return nil, refusal.Over("wait_ms", int(waitMax.Milliseconds()), *e.WaitMs, "wait 0 to 10,000 ms, and ask again after that")
+		longest := int(waitMax.Milliseconds())
+		if *e.WaitMs < 0 || *e.WaitMs > longest {
+			return nil, refusal.Over("wait_ms", longest, *e.WaitMs, "wait 0 to 10,000 ms, and ask again after that")
 		}
+		most = time.Duration(*e.WaitMs) * time.Millisecond
 	}
 	position, err := eventlog.ParsePosition(e.Position)
 	if err != nil {

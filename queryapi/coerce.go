@@ -157,7 +157,8 @@ func coerce(v any, t graphql.Input) (any, error) {
 	case *graphql.InputObject:
 		return coerceObject(v, t)
 	case *graphql.Scalar:
-		if parsed := t.ParseValue(v); parsed != nil && isOf(v, t.Name()) {
+		exact := exactly(v, t)
+		if parsed := t.ParseValue(exact); parsed != nil && isOf(exact, t.Name()) {
 			return parsed, nil
 		}
 	case *graphql.Enum:
@@ -168,13 +169,22 @@ func coerce(v any, t graphql.Input) (any, error) {
 	return nil, fmt.Errorf("%.80v is no %s", v, t)
 }
 
+// exactly makes an integer of a number where a scalar takes nothing else, and nil of one
+// that is none: the library would write the id 1000000 as 1e+06, and cut 1.5 to 1.
+func exactly(v any, t *graphql.Scalar) any {
+	if n, ok := v.(float64); ok && (t == graphql.ID || t == graphql.Int) {
+		return parseLong(n)
+	}
+	return v
+}
+
 // isOf says whether a JSON value is of the sort that a scalar takes. The library's
 // own scalars take more: "yes" for true, and lists for strings.
 func isOf(v any, scalar string) bool {
 	switch v.(type) {
 	case string:
 		return scalar != "Int" && scalar != "Float" && scalar != "Boolean"
-	case float64, int, json.Number:
+	case float64, int, int64, json.Number:
 		return scalar != "String" && scalar != "Boolean" && scalar != "Time"
 	case bool:
 		return scalar == "Boolean"

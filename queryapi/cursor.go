@@ -29,8 +29,9 @@ func (c cursor) String() string {
 	return base64.RawURLEncoding.EncodeToString(data)
 }
 
-// cursorBytesMax is far above what any key makes.
-const cursorBytesMax = 4096
+// cursorBytesMax is above what any row makes: its key and the order's value stand in an
+// index together, so they have 2,704 bytes at most, of which JSON makes six each.
+const cursorBytesMax = 24 << 10
 
 // parseCursor reads what String wrote, for one view and order, and answers the values
 // that the statement compares with.

@@ -87,11 +87,11 @@ func (p *planner) row(v *view, key any, sets []*ast.SelectionSet, path ...string
 	r := &read{path: path, view: v, where: []condition{{column: v.model.Key, op: "=", value: key}}}
 	r.key, _ = key.(string)
 	p.node(r, sets)
-	return p.add(r, 1, sets)
+	return p.add(r, p.nodes(v, sets))
 }
 
 // add closes a read: with the key at least, and with its cost.
-func (p *planner) add(r *read, rows int, sets []*ast.SelectionSet) *refusal.Refusal {
+func (p *planner) add(r *read, cost int) *refusal.Refusal {
 	if fault := r.checkTexts(); fault != nil {
 		return fault.At(r.path...)
 	}
@@ -99,7 +99,7 @@ func (p *planner) add(r *read, rows int, sets []*ast.SelectionSet) *refusal.Refu
 		r.need(r.view.model.Key)
 	}
 	p.reads = append(p.reads, r)
-	p.cost += rows * p.nodes(r.view, sets)
+	p.cost += cost
 	return nil
 }
 
@@ -150,15 +150,17 @@ func (p *planner) page(r *read, args map[string]any, sets []*ast.SelectionSet) *
 	return p.connection(r, sets)
 }
 
+// connection notes what a page's fields need. Each alias of nodes and edges answers all
+// rows again, so each has its cost.
 func (p *planner) connection(r *read, sets []*ast.SelectionSet) *refusal.Refusal {
-	var nodes []*ast.SelectionSet
+	perRow := 0
 	for _, f := range p.collect(sets) {
 		switch f.name {
 		case "nodes":
-			nodes = append(nodes, f.sets...)
+			perRow += p.nodes(r.view, f.sets)
 			p.node(r, f.sets)
 		case "edges":
-			nodes = append(nodes, p.edges(r, f.sets)...)
+			perRow += p.edges(r, f.sets)
 		case "pageInfo":
 			for _, info := range p.collect(f.sets) {
 				if info.name == "endCursor" {
@@ -167,21 +169,22 @@ func (p *planner) connection(r *read, sets []*ast.SelectionSet) *refusal.Refusal
 			}
 		}
 	}
-	return p.add(r, r.first, nodes)
+	return p.add(r, r.first*perRow)
 }
 
-func (p *planner) edges(r *read, sets []*ast.SelectionSet) []*ast.SelectionSet {
-	var nodes []*ast.SelectionSet
+// edges notes what edges need, and estimates the fields of one.
+func (p *planner) edges(r *read, sets []*ast.SelectionSet) (fields int) {
 	for _, f := range p.collect(sets) {
 		switch f.name {
 		case "node":
-			nodes = append(nodes, f.sets...)
+			fields += p.nodes(r.view, f.sets)
 			p.node(r, f.sets)
 		case "cursor":
+			fields++
 			r.needCursor()
 		}
 	}
-	return nodes
+	return fields
 }
 
 // filter turns the filter argument into conditions, in the columns' order, so that

@@ -63,8 +63,15 @@ func (p *page) endCursor() any {
 	return p.rows[len(p.rows)-1].cursor()
 }
 
-// value is a column's value; nil for NULL.
-func (r *row) value(column int) any { return r.values[r.page.at[column]] }
+// value is a column's value; nil for NULL. That a column was not read is a fault of the
+// plan: the field has an error then, not another column's value.
+func (r *row) value(column int) any {
+	at, read := r.page.at[column]
+	if !read {
+		panic("column " + r.page.read.view.model.Columns[column].Name + " was not read")
+	}
+	return r.values[at]
+}
 
 func (r *row) cursor() string {
 	read := r.page.read

@@ -119,8 +119,15 @@ func hasArgument(args []*graphql.Argument, name string) bool {
 	return false
 }
 
+// directives checks those of one place. Each stands there once: of two, the library
+// obeys the last, and who reads it otherwise would read other columns than it answers.
 func (d *document) directives(directives []*ast.Directive) *refusal.Refusal {
+	seen := map[string]bool{}
 	for _, directive := range directives {
+		if seen[directive.Name.Value] {
+			return invalid(directive, "write it once", "directive @%s stands twice in one place", directive.Name.Value)
+		}
+		seen[directive.Name.Value] = true
 		known := d.schema.Directive(directive.Name.Value)
 		if known == nil {
 			return invalid(directive, "there are @skip and @include", "there is no directive @%s", directive.Name.Value)

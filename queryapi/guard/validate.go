@@ -1,8 +1,12 @@
 package guard
 
 import (
+	"strconv"
+
 	"github.com/graphql-go/graphql"
+	"github.com/graphql-go/graphql/gqlerrors"
 	"github.com/graphql-go/graphql/language/ast"
+	"github.com/graphql-go/graphql/language/kinds"
 	"github.com/graphql-go/graphql/language/visitor"
 
 	"github.com/readside/readside/queryapi/refusal"
@@ -22,6 +26,24 @@ var rules = []graphql.ValidationRuleFn{
 	graphql.UniqueVariableNamesRule,
 	graphql.VariablesAreInputTypesRule,
 	graphql.VariablesInAllowedPositionRule,
+	intsFit,
+}
+
+// intsFit refuses literals of type Int beyond 32 bits, which the library lets pass.
+func intsFit(ctx *graphql.ValidationContext) *graphql.ValidationRuleInstance {
+	check := func(p visitor.VisitFuncParams) (string, interface{}) {
+		v, ok := p.Node.(*ast.IntValue)
+		if !ok || graphql.GetNamed(ctx.InputType()) != graphql.Int {
+			return visitor.ActionNoChange, nil
+		}
+		if _, err := strconv.ParseInt(v.Value, 10, 32); err != nil {
+			ctx.ReportError(gqlerrors.NewError(v.Value+" is no Int: those have 32 bits", []ast.Node{v}, "", nil, nil, nil))
+		}
+		return visitor.ActionNoChange, nil
+	}
+	return &graphql.ValidationRuleInstance{VisitorOpts: &visitor.VisitorOptions{
+		KindFuncMap: map[string]visitor.NamedVisitFuncs{kinds.IntValue: {Enter: check}},
+	}}
 }
 
 // validationErrorsMax ends the validation: the library searches the whole text for
