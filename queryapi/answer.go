@@ -136,19 +136,54 @@ func newWait(e Extensions) (*wait, *refusal.Refusal) {
 	return &wait{position: position, most: most}, nil
 }
 
+// within is how long may be waited in a request with a deadline. A fifth of its time is
+// left for the last read: that the token was not reached is an answer, a timeout is none.
+func (w *wait) within(ctx context.Context) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return w.most
+	}
+	return min(w.most, time.Until(deadline)*4/5)
+}
+
 // reached says whether all views of the snapshot have come to at.
 func (r *results) reached(at eventlog.Position) (bool, error) {
 	all := true
 	for _, f := range r.fresh {
-		order, err := f.Position.Compare(at)
+		here, err := contains(f.Position, at, "view "+f.View)
 		if err != nil {
-			return false, refusal.New(refusal.ForeignPosition,
-				"throw the token away: the log was restored or is another one, so what it stood for may not be here",
-				"the position token is of another log or incarnation than view %s", f.View).Because(err)
+			return false, err
 		}
-		all = all && order >= 0
+		all = all && here
 	}
 	return all, nil
+}
+
+// reportsReached says whether all tables of the reports had come to at. They are not
+// waited for: facts are written in blocks, seconds apart.
+func (r *results) reportsReached(at eventlog.Position) (bool, error) {
+	all := true
+	for _, report := range r.reports {
+		for _, m := range report.Watermarks {
+			here, err := contains(m.Position, at, "table "+m.Table)
+			if err != nil {
+				return false, err
+			}
+			all = all && here
+		}
+	}
+	return all, nil
+}
+
+// contains says whether what stands at a position contains what a token stands for.
+func contains(position, at eventlog.Position, who string) (bool, error) {
+	order, err := position.Compare(at)
+	if err != nil {
+		return false, refusal.New(refusal.ForeignPosition,
+			"throw the token away: the log was restored or is another one, so what it stood for may not be here",
+			"the position token is of another log or incarnation than %s", who).Because(err)
+	}
+	return order >= 0, nil
 }
 
 func (r *results) projectors() []string {
@@ -167,7 +202,8 @@ type coldFreshness struct {
 
 // freshnessExtension is extensions.freshness.
 type freshnessExtension struct {
-	// Reached answers a request's token; absent without one.
+	// Reached answers a request's token: whether all views and reports contain it.
+	// Absent without one.
 	Reached *bool `json:"reached,omitempty"`
 	// Coherent says that all views were at the same position.
 	Coherent bool            `json:"coherent"`

@@ -182,34 +182,47 @@ func (a *API) read(ctx context.Context, p *plan, w *wait) (*results, *bool, erro
 	for i, report := range p.reports {
 		r.reports[joined(report.path)] = reports[i]
 	}
-	return r, reached, nil
+	if w == nil || len(p.reports) == 0 {
+		return r, reached, nil
+	}
+	all, err := r.reportsReached(w.position)
+	all = all && (reached == nil || *reached)
+	return r, &all, err
 }
 
 // readViews reads at once, and again while the token is not reached. The first read
 // of an up-to-date view is the only one.
 func (a *API) readViews(ctx context.Context, p *plan, w *wait) (*results, *bool, error) {
-	began := time.Now()
+	if w == nil {
+		r, err := a.fetcher.fetch(ctx, p)
+		return r, nil, err
+	}
+	began, most := time.Now(), w.within(ctx)
 	for {
 		r, err := a.fetcher.fetch(ctx, p)
-		if err != nil || w == nil {
-			return r, nil, err
+		if err != nil {
+			return nil, nil, err
 		}
 		reached, err := r.reached(w.position)
 		if err != nil {
 			return nil, nil, err
 		}
-		left := w.most - time.Since(began)
+		if !reached && a.fetcher.sources.moved(p.views, r.fresh) {
+			continue // this very read found another projector, which has come further
+		}
+		left := most - time.Since(began)
 		if reached || left <= 0 {
 			a.metrics.waited(reached, time.Since(began))
 			return r, &reached, nil
 		}
-		if err := a.wake(ctx, r, w.position, left); err != nil {
+		if err := a.wake(ctx, r, w.position, min(left, lookEvery)); err != nil {
 			return nil, nil, err
 		}
 	}
 }
 
-// wake waits for the projectors, at most as long as is left.
+// wake waits for the projectors, at most as long as is left. One that stands still is not
+// waited for to the end: the next read looks whether another has come further.
 func (a *API) wake(ctx context.Context, r *results, at eventlog.Position, left time.Duration) error {
 	waiting, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
@@ -222,7 +235,9 @@ func (a *API) wake(ctx context.Context, r *results, at eventlog.Position, left t
 
 func (a *API) shape(ctx context.Context, doc *ast.Document, req Request, r *results, p *plan, reached *bool) *Answer {
 	result := graphql.Execute(graphql.ExecuteParams{
-		Schema: a.schema.graphql, AST: doc, Context: ctx,
+		// What was read is answered: a deadline that passes now would only leave the
+		// library working in the background.
+		Schema: a.schema.graphql, AST: doc, Context: context.WithoutCancel(ctx),
 		Root:          map[string]any{resultsKey: r},
 		OperationName: req.OperationName, Args: req.Variables,
 	})

@@ -2,6 +2,7 @@ package queryapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -55,10 +56,22 @@ func (c *Cold) Run(ctx context.Context, r *Report, args map[string]any) (*Report
 			"the tables of the report %s have no watermark yet", r.Name)
 	}
 	out := &ReportRows{Rows: [][]any{}, TimeZone: c.zone, Watermarks: marks}
-	if err := c.load(ctx, r, args, out); err != nil {
+	err = c.load(ctx, r, args, out)
+	if isBadParameter(err) {
+		return nil, refusal.New(refusal.BadVariables, "check the values of arguments", "an argument of the report %s is out of its range", r.Name).Because(err)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("report %s: %w", r.Name, err)
 	}
 	return out, nil
+}
+
+// isBadParameter recognises that the server could not read a parameter as the type that
+// the report's SQL gives it, such as a negative number of rows.
+func isBadParameter(err error) bool {
+	var exception *clickhouse.Exception
+	const badQueryParameter = 457
+	return errors.As(err, &exception) && exception.Code == badQueryParameter
 }
 
 func (c *Cold) load(ctx context.Context, r *Report, args map[string]any, out *ReportRows) error {

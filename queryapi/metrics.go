@@ -1,6 +1,7 @@
 package queryapi
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -72,10 +73,18 @@ func (m *Metrics) waited(reached bool, took time.Duration) {
 	m.waitTime.Observe(took.Seconds())
 }
 
-// views sets the gauges of each view.
-func (m *Metrics) views(fresh []*Freshness) {
+// views sets the gauges of each view. One that could not be read has none: its last
+// value would show it as fresh as it was then.
+func (m *Metrics) views(views []*view, fresh []*Freshness) {
 	if m == nil {
 		return
+	}
+	for _, v := range views {
+		if !slices.ContainsFunc(fresh, func(f *Freshness) bool { return f.View == v.model.Name }) {
+			for _, gauge := range []*prometheus.GaugeVec{m.lag, m.age, m.halted, m.parked} {
+				gauge.DeleteLabelValues(v.model.Name)
+			}
+		}
 	}
 	for _, f := range fresh {
 		m.lag.WithLabelValues(f.View).Set(float64(f.LagEvents))

@@ -37,8 +37,9 @@ func (a *API) Ready(ctx context.Context) []string {
 }
 
 // Freshness reads how far every view has come. Views that are not built are left out.
-func (a *API) Freshness(ctx context.Context) ([]*Freshness, error) {
-	var all []*Freshness
+// The gauges show what could be read, and nothing of before.
+func (a *API) Freshness(ctx context.Context) (all []*Freshness, err error) {
+	defer func() { a.metrics.views(a.schema.views, all) }()
 	for _, v := range a.schema.views {
 		f, err := a.viewFreshness(ctx, v)
 		var r *refusal.Refusal
@@ -50,7 +51,6 @@ func (a *API) Freshness(ctx context.Context) ([]*Freshness, error) {
 		}
 		all = append(all, f)
 	}
-	a.metrics.views(all)
 	return all, nil
 }
 

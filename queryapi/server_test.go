@@ -191,6 +191,15 @@ func TestProbesAndMetrics(t *testing.T) {
 	if got := send(t, http.MethodGet, base+"/readyz", ""); got.status != 503 || !strings.Contains(got.body, "no live generation") {
 		t.Errorf("readyz without a generation: %d %s", got.status, got.body)
 	}
+	// What cannot be read has no gauge: its last value would look fresh.
+	metrics = send(t, http.MethodGet, base+"/metrics", "").body
+	if strings.Contains(metrics, `{view="book"}`) || !strings.Contains(metrics, `readside_query_view_age_seconds{view="author"}`) {
+		t.Error("without a generation of book, its gauges are there, or those of author are not")
+	}
+	s.exec(`revoke select on readside.views from readside_query`)
+	if metrics = send(t, http.MethodGet, base+"/metrics", "").body; strings.Contains(metrics, `{view=`) {
+		t.Error("no view can be read, and there are gauges")
+	}
 }
 
 func TestGraphiQLIsServedFromHere(t *testing.T) {

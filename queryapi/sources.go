@@ -76,6 +76,17 @@ func (s *sources) known(views []*view) choice {
 	return out
 }
 
+// moved says that views are to be read from other projectors than those that were read.
+func (s *sources) moved(views []*view, read []*Freshness) bool {
+	now := s.known(views)
+	for i, v := range views {
+		if now == nil || now[v].projector != read[i].projector {
+			return true
+		}
+	}
+	return false
+}
+
 // missing is the first of views that has no source.
 func (s *sources) missing(views []*view) *view {
 	s.mu.Lock()

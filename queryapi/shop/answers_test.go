@@ -1,12 +1,16 @@
 package shop_test
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 
+	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/queryapi"
 	"github.com/readside/readside/queryapi/wire"
+	"github.com/readside/readside/writemodels/contract"
 )
 
 const homeQuery = `query home($user: ID!) {
@@ -100,6 +104,64 @@ func TestReportsBeforeTheFirstWatermark(t *testing.T) {
 	answer := m.api("UTC", &counter).Do(t.Context(), queryapi.Request{
 		Query: `{ topProducts(from: "2026-01-01T00:00:00Z", to: "2027-01-01T00:00:00Z") { truncated } }`})
 	if len(answer.Errors) != 1 || answer.Errors[0].Code() != "VIEW_NOT_READY" {
+		t.Errorf("answers %v", answer.Errors)
+	}
+}
+
+// A token is reached when the reports of the answer contain it too.
+func TestATokenIsReachedByReportsToo(t *testing.T) {
+	t.Parallel()
+	m := newMarket(t)
+	m.fold(m.sellsTwo())
+	token := m.happened("product-p3", monthEnd, contract.ProductAdded{ProductID: "p3", Name: "Cup", Brand: "B", Category: "kitchen", Price: contract.Money{Amount: 900, Currency: "EUR"}, Stock: 1})
+	m.foldViews(token)
+	var counter wire.Counter
+	a := m.api("UTC", &counter)
+	const report, row = `topProducts(from: "2026-01-01T00:00:00Z", to: "2027-01-01T00:00:00Z") { truncated }`, `product(id: "p3") { name }`
+	reached := func(query string) any {
+		t.Helper()
+		ms := 0
+		answer := a.Do(t.Context(), queryapi.Request{Query: "{" + query + "}", Extensions: queryapi.Extensions{Position: token.String(), WaitMs: &ms}})
+		if len(answer.Errors) > 0 {
+			t.Fatal(answer.Errors)
+		}
+		data, err := json.Marshal(answer.Extensions["freshness"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var f object
+		if err := json.Unmarshal(data, &f); err != nil {
+			t.Fatal(err)
+		}
+		return f["reached"]
+	}
+	for query, want := range map[string]bool{row: true, report: false, row + report: false} {
+		if got := reached(query); got != want {
+			t.Errorf("before the facts are written, %s: reached is %v, want %v", query, got, want)
+		}
+	}
+	m.writeFacts(token)
+	for _, query := range []string{report, row + report} {
+		if got := reached(query); got != true {
+			t.Errorf("after the facts are written, %s: reached is %v", query, got)
+		}
+	}
+	foreign := eventlog.NewPosition(uuid.New(), 1, 1).String()
+	answer := a.Do(t.Context(), queryapi.Request{Query: "{" + report + "}", Extensions: queryapi.Extensions{Position: foreign}})
+	if len(answer.Errors) != 1 || answer.Errors[0].Code() != "FOREIGN_POSITION" {
+		t.Errorf("a token of another log: %v", answer.Errors)
+	}
+}
+
+// An argument that the report's SQL cannot take is the client's fault, and no store's.
+func TestAReportRefusesABadArgument(t *testing.T) {
+	t.Parallel()
+	m := newMarket(t)
+	m.fold(m.sellsTwo())
+	var counter wire.Counter
+	answer := m.api("UTC", &counter).Do(t.Context(), queryapi.Request{
+		Query: `{ topProducts(from: "2026-01-01T00:00:00Z", to: "2027-01-01T00:00:00Z", first: -1) { truncated } }`})
+	if len(answer.Errors) != 1 || answer.Errors[0].Code() != "BAD_VARIABLES" {
 		t.Errorf("answers %v", answer.Errors)
 	}
 }

@@ -78,6 +78,12 @@ func (m *market) happened(stream string, at time.Time, e eventlog.Typed) eventlo
 // fold runs both projectors until they have reached p.
 func (m *market) fold(p eventlog.Position) {
 	m.t.Helper()
+	m.foldViews(p)
+	m.writeFacts(p)
+}
+
+func (m *market) foldViews(p eventlog.Position) {
+	m.t.Helper()
 	logger := slog.New(slog.NewTextHandler(m.t.Output(), nil))
 	config, err := pgx.ParseConfig(m.db.RoleURL("readside_projector"))
 	if err != nil {
@@ -90,7 +96,11 @@ func (m *market) fold(p eventlog.Position) {
 		m.t.Fatal(err)
 	}
 	m.until(p, folded, hot.Run)
+}
 
+func (m *market) writeFacts(p eventlog.Position) {
+	m.t.Helper()
+	logger := slog.New(slog.NewTextHandler(m.t.Output(), nil))
 	written := make(chan eventlog.Position, 1000)
 	facts, err := cold.Open(m.t.Context(), cold.Config{Log: m.log, Pool: m.db.Role(m.t, "readside_projector"), ClickHouse: m.ch.Conn,
 		Set: m.set, Logger: logger, FlushEvery: 10 * time.Millisecond,
