@@ -27,7 +27,7 @@ comment on column readside.cold_checkpoint.epoch is 'raised by every worker that
 comment on column readside.cold_checkpoint.generation is 'the tables being written: order_lines_v1_g2';
 comment on column readside.cold_checkpoint.shown_generation is 'the tables that the mart''s views read; 0 before the first';
 comment on column readside.cold_checkpoint.shown_place is 'the place of the shown tables when a newer generation was begun: it is shown once it has got there';
-comment on column readside.cold_checkpoint.tables_made is 'whether the tables of this generation were made, empty';
+comment on column readside.cold_checkpoint.tables_made is 'whether the tables of this generation were made, empty; who finds them begun and not made begins another generation';
 comment on column readside.cold_checkpoint.fingerprint is 'of the facts whose rows the generation holds';
 comment on column readside.cold_checkpoint.event_time is 'when the last event written happened';
 comment on column readside.cold_checkpoint.fault is 'why it halted: table, position, event type, error, hint';
@@ -46,13 +46,13 @@ create table readside.cold_ledger (
   attempt      int not null default 1 check (attempt > 0),
   epoch        bigint not null,
   fingerprint  text not null,
-  state        text not null default 'planned' check (state in ('planned', 'done')),
+  state        text not null default 'planned' check (state in ('planned', 'withdrawn', 'done')),
   planned_at   timestamptz not null default clock_timestamp(),
   done_at      timestamptz,
   check (after_place < to_place)
 );
 create unique index cold_ledger_one_block on readside.cold_ledger (projector, table_name, partition, after_place);
-create index cold_ledger_planned on readside.cold_ledger (projector) where state = 'planned';
+create index cold_ledger_open on readside.cold_ledger (projector) where state <> 'done';
 
 comment on column readside.cold_ledger.batch is 'stands in every row of the block as _batch, and in its deduplication token';
 comment on column readside.cold_ledger.partition is 'the month in UTC, as 202601';
@@ -60,9 +60,10 @@ comment on column readside.cold_ledger.after_place is 'the block holds the event
 comment on column readside.cold_ledger.hash is 'the sum of its rows'' hashes, as ClickHouse computes it too';
 comment on column readside.cold_ledger.attempt is 'counts the tokens that it was sent under';
 comment on column readside.cold_ledger.epoch is 'of the worker that last sent it: part of the query''s id';
+comment on column readside.cold_ledger.state is 'withdrawn: it is being taken out, and no worker may find it there any more';
 comment on column readside.cold_ledger.fingerprint is 'of the fact whose rows these are';
 
--- Up to where each table may be read, and what stands there by then.
+-- Every table that was begun; up to where it may be read, and what stands there by then.
 create table readside.cold_watermarks (
   table_name   text primary key,
   projector    text not null references readside.cold_checkpoint (name) on delete cascade,

@@ -59,13 +59,28 @@ where name = $1 returning `+checkpointColumns, w.cfg.Name))
 		if err := w.own(w.state.position); err != nil {
 			return err
 		}
-		if w.state.fingerprint == fingerprintOf(w.cfg.Set) {
-			return nil
+		if w.state.fingerprint != fingerprintOf(w.cfg.Set) {
+			w.cfg.Logger.InfoContext(ctx, "the facts' definitions changed; building their tables anew", "projector", w.cfg.Name)
+			w.state, err = newGeneration(ctx, tx, &w.cfg)
+			return err
 		}
-		w.cfg.Logger.InfoContext(ctx, "the facts' definitions changed; building their tables anew", "projector", w.cfg.Name)
-		w.state, err = newGeneration(ctx, tx, &w.cfg)
-		return err
+		return w.leaveUnmade(ctx, tx)
 	})
+}
+
+// leaveUnmade begins another generation where tables were begun and not made: whoever
+// began them may still drop and make them, and must not meet rows of this worker there.
+func (w *worker) leaveUnmade(ctx context.Context, tx pgx.Tx) error {
+	if w.state.tablesMade {
+		return nil
+	}
+	tag, err := tx.Exec(ctx, `update readside.cold_checkpoint c set generation = generation + 1 where name = $1
+and exists (select from readside.cold_watermarks w where w.projector = c.name and w.generation = c.generation)`, w.cfg.Name)
+	if err != nil {
+		return fmt.Errorf("leave the tables that another worker began: %w", err)
+	}
+	w.state.generation += int(tag.RowsAffected())
+	return nil
 }
 
 func (w *worker) openCheckpoint(ctx context.Context, tx pgx.Tx) error {

@@ -32,7 +32,9 @@
 // checkpoint row. Every transaction of the ledger checks the epoch under the row's
 // lock, so a worker that lost the lock without noticing plans and finishes nothing. An
 // INSERT that it may still send carries a token that is known, and a time after which
-// the table refuses its rows.
+// the table refuses its rows. What it may still drop or delete is nobody's by then: the
+// ledger knows of tables before they are made and of blocks before they are taken out,
+// and whoever finds such tables begun makes others, and such blocks, plans them anew.
 //
 // # Generations
 //

@@ -67,16 +67,27 @@ where name = $1 and place = $5 and epoch = $6`, w.cfg.Name, b.to.Place(), state,
 		Exec(exactlyOne(errMoved.Error()))
 }
 
+// queueWatermarks counts the rows. The place follows when ClickHouse shows them: see mark.
 func (w *worker) queueWatermarks(q *pgx.Batch, b *batch) {
 	rows := make([]int64, len(w.cfg.Set.Facts()))
 	for _, block := range b.blocks {
 		rows[block.fact] += int64(block.rows())
 	}
 	for i, m := range w.cfg.Set.Facts() {
-		q.Queue(`update readside.cold_watermarks set place = $2, rows = rows + $3, updated_at = clock_timestamp() where table_name = $1`,
-			TableName(m, w.state.generation), b.to.Place(), rows[i]).
+		q.Queue(`update readside.cold_watermarks set rows = rows + $2 where table_name = $1`, TableName(m, w.state.generation), rows[i]).
 			Exec(exactlyOne("table " + TableName(m, w.state.generation) + " has no watermark"))
 	}
+}
+
+// mark says in Postgres up to where the tables may be read. What it says is shown by
+// then: whoever reads the watermark first sees rows at least as fresh.
+func (w *worker) mark(ctx context.Context) error {
+	_, err := w.conn.Exec(ctx, `update readside.cold_watermarks set place = $3, updated_at = clock_timestamp()
+where projector = $1 and generation = $2 and place < $3`, w.cfg.Name, w.state.generation, w.state.position.Place())
+	if err != nil {
+		return fmt.Errorf("cold projector %s: note the watermark: %w", w.cfg.Name, explain(err))
+	}
+	return nil
 }
 
 // queueCompaction forgets old finished blocks, a few times as many as come.

@@ -25,14 +25,18 @@ type Projector struct {
 type step string
 
 const (
-	stepPlanned   step = "planned"   // the ledger knows the blocks, ClickHouse none
-	stepSent      step = "sent"      // a block is in
-	stepInserted  step = "inserted"  // all blocks are in, the ledger does not know
-	stepDone      step = "done"      // the checkpoint is moved, the watermark not published
-	stepCounted   step = "counted"   // recovery has counted a block
-	stepRenewed   step = "renewed"   // recovery has planned a new token
-	stepWithdrawn step = "withdrawn" // recovery has taken a block out
-	stepReady     step = "ready"     // what the last worker left is brought to its end
+	stepPlanned     step = "planned"     // the ledger knows the blocks, ClickHouse none
+	stepSent        step = "sent"        // a block is in
+	stepInserted    step = "inserted"    // all blocks are in, the ledger does not know
+	stepDone        step = "done"        // the checkpoint is moved, the watermark not published
+	stepCounted     step = "counted"     // recovery has counted a block
+	stepRenewed     step = "renewed"     // recovery has planned a new token
+	stepWithdrawing step = "withdrawing" // recovery is about to take a block out
+	stepSpent       step = "spent"       // recovery has spent a token, and not deleted the block yet
+	stepWithdrawn   step = "withdrawn"   // recovery has taken a block out
+	stepMaking      step = "making"      // the ledger knows the tables, and they are about to be made
+	stepShown       step = "shown"       // the mart shows a new generation, the old tables are still there
+	stepReady       step = "ready"       // what the last worker left is brought to its end
 )
 
 // Open checks a configuration and connects to ClickHouse. Nothing runs before Run.
@@ -133,6 +137,9 @@ func (w *worker) begin(ctx context.Context) error {
 	if err := w.show(ctx); err != nil {
 		return err
 	}
+	if err := w.dropOld(ctx); err != nil {
+		return err
+	}
 	if err := w.recover(ctx); err != nil {
 		return err
 	}
@@ -211,6 +218,8 @@ func (w *worker) finish(ctx context.Context, b *batch, started time.Time) error 
 		if err := w.publish(ctx); err != nil {
 			return err
 		}
+	} else if err := w.mark(ctx); err != nil {
+		return err
 	}
 	if err := w.show(ctx); err != nil {
 		return err

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// planned is a block of the ledger that is not done.
+// planned is a block of the ledger that is not done: planned, or being withdrawn.
 type planned struct {
 	Batch      int64
 	TableName  string
@@ -20,6 +21,7 @@ type planned struct {
 	Hash       int64
 	Attempt    int
 	Epoch      int64
+	Withdrawn  bool
 }
 
 func (p *planned) token() string { return fmt.Sprintf("%s/%d/%d", p.TableName, p.Batch, p.Attempt) }
@@ -36,6 +38,9 @@ func (w *worker) recover(ctx context.Context) error {
 		if err := w.kill(ctx, w.queryID(left[i].token(), left[i].Epoch)); err != nil {
 			return err
 		}
+	}
+	if slices.ContainsFunc(left, func(p planned) bool { return p.Withdrawn }) {
+		return w.withdrawAll(ctx, left)
 	}
 	from, to := w.state.position, w.state.position.At(left[0].ToPlace)
 	b, err := rebuildBatch(ctx, w.cfg.Log, w.cfg.Set, from, to)
@@ -58,15 +63,15 @@ func (w *worker) recover(ctx context.Context) error {
 // last sent, and notes that from now on it is this worker that sends them.
 func (w *worker) claimPlanned(ctx context.Context) (left []planned, err error) {
 	err = w.fenced(ctx, "claim what is planned", func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `select batch, table_name, partition, after_place, to_place, rows, hash, attempt, epoch
-from readside.cold_ledger where projector = $1 and state = 'planned' order by batch`, w.cfg.Name)
+		rows, err := tx.Query(ctx, `select batch, table_name, partition, after_place, to_place, rows, hash, attempt, epoch, state = 'withdrawn'
+from readside.cold_ledger where projector = $1 and state <> 'done' order by batch`, w.cfg.Name)
 		if err != nil {
 			return err
 		}
 		if left, err = pgx.CollectRows(rows, pgx.RowToStructByPos[planned]); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, `update readside.cold_ledger set epoch = $2 where projector = $1 and state = 'planned'`, w.cfg.Name, w.state.epoch)
+		_, err = tx.Exec(ctx, `update readside.cold_ledger set epoch = $2 where projector = $1 and state <> 'done'`, w.cfg.Name, w.state.epoch)
 		return err
 	})
 	return left, err

@@ -6,6 +6,8 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/readside/readside/projections"
 )
 
 func (w *worker) exec(ctx context.Context, what, sql string) error {
@@ -16,34 +18,65 @@ func (w *worker) exec(ctx context.Context, what, sql string) error {
 }
 
 // makeTables makes the tables of the generation, empty, once. What stood there by
-// these names is of a generation that no ledger knows, and goes.
+// these names is of a generation that no ledger knows, and goes, with its watermark.
+// The ledger knows of them first: another worker then leaves this generation alone, so
+// that nobody's rows are dropped here, however late.
 func (w *worker) makeTables(ctx context.Context) error {
 	if w.state.tablesMade {
 		return nil
 	}
-	for _, m := range w.cfg.Set.Facts() {
-		name := TableName(m, w.state.generation)
-		if err := w.exec(ctx, "drop a stale table "+name, "DROP TABLE IF EXISTS "+qualified(w.database, name)+" SYNC"); err != nil {
-			return err
-		}
-		if err := w.exec(ctx, "create table "+name, CreateTable(m, w.database, w.state.generation)); err != nil {
-			return err
-		}
+	if err := w.fenced(ctx, "note that the tables are begun", w.beginTables(ctx)); err != nil {
+		return err
+	}
+	if err := w.at(stepMaking); err != nil {
+		return err
 	}
 	if err := w.exec(ctx, "create the table of watermarks", createWatermarks(w.database)); err != nil {
 		return err
 	}
-	err := w.fenced(ctx, "note that the tables are made", func(tx pgx.Tx) error {
-		q := &pgx.Batch{}
-		for _, m := range w.cfg.Set.Facts() {
-			q.Queue(`insert into readside.cold_watermarks (table_name, projector, fact, generation, place) values ($1, $2, $3, $4, 0)
-on conflict (table_name) do update set place = 0, rows = 0`, TableName(m, w.state.generation), w.cfg.Name, m.Name, w.state.generation)
+	for _, m := range w.cfg.Set.Facts() {
+		if err := w.makeTable(ctx, m); err != nil {
+			return err
 		}
-		q.Queue(`update readside.cold_checkpoint set tables_made = true where name = $1`, w.cfg.Name)
-		return tx.SendBatch(ctx, q).Close()
+	}
+	err := w.fenced(ctx, "note that the tables are made", func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `update readside.cold_checkpoint set tables_made = true where name = $1`, w.cfg.Name)
+		return err
 	})
 	w.state.tablesMade = err == nil
 	return err
+}
+
+func (w *worker) beginTables(ctx context.Context) func(pgx.Tx) error {
+	return func(tx pgx.Tx) error {
+		q := &pgx.Batch{}
+		for _, m := range w.cfg.Set.Facts() {
+			name := TableName(m, w.state.generation)
+			q.Queue(`insert into readside.cold_watermarks as w (table_name, projector, fact, generation, place) values ($1, $2, $3, $4, 0)
+on conflict (table_name) do update set place = 0, rows = 0 where w.projector = excluded.projector`, name, w.cfg.Name, m.Name, w.state.generation).
+				Exec(exactlyOne("the table " + name + " is another cold projector's: a fact has one projector; stop one, or delete its row of readside.cold_checkpoint"))
+		}
+		return tx.SendBatch(ctx, q).Close()
+	}
+}
+
+func (w *worker) makeTable(ctx context.Context, m *projections.FactModel) error {
+	name := TableName(m, w.state.generation)
+	if err := w.exec(ctx, "drop a stale table "+name, dropTable(w.database, name)+" SYNC"+dropAnySize); err != nil {
+		return err
+	}
+	forget := "ALTER TABLE " + qualified(w.database, watermarkTable) + " DELETE WHERE table_name = " + quote(name) + " SETTINGS mutations_sync = 2"
+	if err := w.exec(ctx, "forget the watermark of a stale table "+name, forget); err != nil {
+		return err
+	}
+	return w.exec(ctx, "create table "+name, CreateTable(m, w.database, w.state.generation))
+}
+
+// dropAnySize lets a table go that is larger than what ClickHouse guards by default.
+const dropAnySize = " SETTINGS max_table_size_to_drop = 0"
+
+func dropTable(database, name string) string {
+	return "DROP TABLE IF EXISTS " + qualified(database, name)
 }
 
 // publish lets analysts see up to the checkpoint.
@@ -64,7 +97,7 @@ func (w *worker) publish(ctx context.Context) error {
 	if err := into.Send(); err != nil {
 		return fmt.Errorf("publish the watermark: %w", err)
 	}
-	return nil
+	return w.mark(ctx)
 }
 
 // show switches the mart to this generation once it has come to where the one shown
@@ -90,18 +123,24 @@ func (w *worker) show(ctx context.Context) error {
 		return err
 	}
 	w.state.shownGeneration = w.state.generation
+	if err := w.at(stepShown); err != nil {
+		return err
+	}
 	return w.dropOld(ctx)
 }
 
-// dropOld drops the tables of earlier generations, and the views of facts that the set
-// has no more.
+// dropOld drops the tables of earlier generations once none of them is shown, and the
+// views of facts that the set has no more. What cannot be dropped keeps no fact waiting:
+// it is tried again by the next worker.
 func (w *worker) dropOld(ctx context.Context) error {
+	if w.state.shownGeneration != w.state.generation {
+		return nil
+	}
 	rows, err := w.conn.Query(ctx, `select table_name, fact from readside.cold_watermarks where projector = $1 and generation < $2`, w.cfg.Name, w.state.generation)
 	if err != nil {
 		return fmt.Errorf("find the old tables: %w", err)
 	}
-	type old struct{ TableName, Fact string }
-	tables, err := pgx.CollectRows(rows, pgx.RowToStructByPos[old])
+	tables, err := pgx.CollectRows(rows, pgx.RowToStructByPos[oldTable])
 	if err != nil {
 		return fmt.Errorf("find the old tables: %w", err)
 	}
@@ -110,17 +149,26 @@ func (w *worker) dropOld(ctx context.Context) error {
 		known[m.Name] = true
 	}
 	for _, t := range tables {
-		if !known[t.Fact] {
-			if err := w.exec(ctx, "drop the mart's view "+t.Fact, "DROP VIEW IF EXISTS "+qualified(w.cfg.Mart, t.Fact)); err != nil {
-				return err
-			}
+		if err := w.dropOldTable(ctx, t, known[t.Fact]); err != nil {
+			w.cfg.Logger.WarnContext(ctx, "an old table of the facts was not dropped; the next worker tries again", "projector", w.cfg.Name, "table", t.TableName, "error", err)
 		}
-		if err := w.exec(ctx, "drop the old table "+t.TableName, "DROP TABLE IF EXISTS "+qualified(w.database, t.TableName)); err != nil {
+	}
+	return ctx.Err()
+}
+
+type oldTable struct{ TableName, Fact string }
+
+func (w *worker) dropOldTable(ctx context.Context, t oldTable, known bool) error {
+	if !known {
+		if err := w.exec(ctx, "drop the mart's view "+t.Fact, "DROP VIEW IF EXISTS "+qualified(w.cfg.Mart, t.Fact)); err != nil {
 			return err
 		}
-		if _, err := w.conn.Exec(ctx, `delete from readside.cold_watermarks where table_name = $1`, t.TableName); err != nil {
-			return fmt.Errorf("forget the old table %s: %w", t.TableName, err)
-		}
+	}
+	if err := w.exec(ctx, "drop the old table "+t.TableName, dropTable(w.database, t.TableName)+dropAnySize); err != nil {
+		return err
+	}
+	if _, err := w.conn.Exec(ctx, `delete from readside.cold_watermarks where table_name = $1`, t.TableName); err != nil {
+		return fmt.Errorf("forget the old table %s: %w", t.TableName, err)
 	}
 	return nil
 }

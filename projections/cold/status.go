@@ -81,7 +81,7 @@ func (s *Status) readProjector(ctx context.Context, tx pgx.Tx) (shown int, err e
 	var generation int
 	var fault []byte
 	err = tx.QueryRow(ctx, `select log::text, incarnation, place, generation, shown_generation, state, fault, event_time,
-  (select count(*) from readside.cold_ledger where projector = name and state = 'planned')
+  (select count(*) from readside.cold_ledger where projector = name and state <> 'done')
 from readside.cold_checkpoint where name = $1`, s.Name).
 		Scan(&log, &incarnation, &place, &generation, &shown, &s.State, &fault, &s.EventTime, &s.PlannedBlocks)
 	if errors.Is(err, pgx.ErrNoRows) {

@@ -3,6 +3,7 @@ package cold
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -10,10 +11,22 @@ import (
 )
 
 // withdrawAll takes out what there is of blocks that this code would make otherwise,
-// and forgets their plan. The batch is then read and planned anew.
+// and forgets their plan. The batch is then read and planned anew. The ledger says so
+// first: of a worker that was relieved here it is not known when it deletes, and nobody
+// may have found the block there by then and called it done.
 func (w *worker) withdrawAll(ctx context.Context, left []planned) error {
 	w.cfg.Logger.WarnContext(ctx, "blocks planned by other code are taken out and made anew", "projector", w.cfg.Name, "blocks", len(left))
+	err := w.fenced(ctx, "withdraw what is planned", func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `update readside.cold_ledger set state = 'withdrawn' where projector = $1 and state = 'planned'`, w.cfg.Name)
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	for i := range left {
+		if err := w.at(stepWithdrawing); err != nil {
+			return err
+		}
 		if err := w.withdraw(ctx, &left[i]); err != nil {
 			return fmt.Errorf("take out block %s: %w", left[i].token(), err)
 		}
@@ -25,7 +38,7 @@ func (w *worker) withdrawAll(ctx context.Context, left []planned) error {
 		}
 	}
 	return w.fenced(ctx, "forget the withdrawn blocks", func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `delete from readside.cold_ledger where projector = $1 and state = 'planned'`, w.cfg.Name)
+		_, err := tx.Exec(ctx, `delete from readside.cold_ledger where projector = $1 and state = 'withdrawn'`, w.cfg.Name)
 		return err
 	})
 }
@@ -35,6 +48,9 @@ func (w *worker) withdrawAll(ctx context.Context, left []planned) error {
 func (w *worker) withdraw(ctx context.Context, p *planned) error {
 	if err := w.spend(ctx, p); err != nil {
 		return fmt.Errorf("spend its token: %w", err)
+	}
+	if err := w.at(stepSpent); err != nil {
+		return err
 	}
 	table := qualified(w.database, p.TableName)
 	del := fmt.Sprintf("ALTER TABLE %s DELETE WHERE %s = %d SETTINGS mutations_sync = 2", table, batchColumn, p.Batch)
@@ -52,7 +68,8 @@ func (w *worker) withdraw(ctx context.Context, p *planned) error {
 }
 
 // spend inserts one row of defaults into the block's partition under its token. Where
-// the block came first, it is dropped; where it comes first, the block would be.
+// the block came first, it is dropped; where it comes first, the block would be. It
+// stands behind every watermark, so that no analyst ever counts it.
 func (w *worker) spend(ctx context.Context, p *planned) error {
 	at, err := w.timeColumn(p.TableName)
 	if err != nil {
@@ -63,13 +80,14 @@ func (w *worker) spend(ctx context.Context, p *planned) error {
 	ctx = clickhouse.Context(ctx,
 		clickhouse.WithQueryID(w.queryID(p.token(), w.state.epoch)+"/spend"),
 		clickhouse.WithSettings(clickhouse.Settings{"insert_deduplicate": 1, "insert_deduplication_token": p.token(), "async_insert": 0}))
-	into, err := w.cfg.ClickHouse.PrepareBatch(ctx, fmt.Sprintf("INSERT INTO %s (%s, %s, %s)", qualified(w.database, p.TableName), ident(at), batchColumn, expiresColumn))
+	into, err := w.cfg.ClickHouse.PrepareBatch(ctx, fmt.Sprintf("INSERT INTO %s (%s, %s, %s, %s)",
+		qualified(w.database, p.TableName), ident(at), positionColumn, batchColumn, expiresColumn))
 	if err != nil {
 		return err
 	}
 	defer into.Close()
 	month := time.Date(p.Partition/100, time.Month(p.Partition%100), 1, 0, 0, 0, 0, time.UTC)
-	if err := into.Append(month, uint64(p.Batch), w.serverNow().Add(insertExpiry)); err != nil {
+	if err := into.Append(month, uint64(math.MaxUint64), uint64(p.Batch), w.serverNow().Add(insertExpiry)); err != nil {
 		return err
 	}
 	return into.Send()
