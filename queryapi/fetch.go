@@ -27,11 +27,13 @@ const (
 	endSnapshot   = "commit"
 
 	// stateSQL reads, for the views given and the projectors that they are read from,
-	// the live table, the checkpoint, how far the log is ahead of it (two probes of the
-	// log's primary key), how many events are parked, and which of the keys that the
-	// operation asks for are degraded.
+	// the live table, the checkpoint, whether anybody works for it, how far the log is
+	// ahead of it (two probes of the log's primary key), how many events are parked, and
+	// which of the keys that the operation asks for are degraded.
 	stateSQL = `
-select v.view, v.table_name, p.name, p.log, p.incarnation, p.place, p.state,
+select v.view, v.table_name, p.name, p.log, p.incarnation, p.place,
+       case when p.state = 'halted' or exists (select from readside.leases o where o.projector = p.name and o.expires_at > clock_timestamp())
+            then p.state else 'stalled' end,
        coalesce((select e.position from eventlog.events e order by e.position desc limit 1), 0),
        (select e.time from eventlog.events e where e.position > p.place order by e.position limit 1),
        now(),

@@ -22,7 +22,7 @@ type Freshness struct {
 	// Parked is how many events of the view wait because they, or one before them of
 	// the same row, could not be folded; counting stops at 1,000.
 	Parked int64 `json:"parked"`
-	// State is BUILDING, CATCHING_UP, LIVE or HALTED.
+	// State is BUILDING, CATCHING_UP, LIVE, HALTED, or STALLED where nobody works for it.
 	State string `json:"state"`
 
 	projector string
@@ -45,6 +45,7 @@ func (b *builder) newFreshness() (hot, cold *graphql.Object) {
 			"CATCHING_UP": {Value: "CATCHING_UP", Description: "It folds events of the past."},
 			"LIVE":        {Value: "LIVE", Description: "It follows the log."},
 			"HALTED":      {Value: "HALTED", Description: "It stopped at a fault; the data stays as it was."},
+			"STALLED":     {Value: "STALLED", Description: "Nobody works for it; the data stays as it was."},
 		},
 	})
 	str, long, num := graphql.NewNonNull(graphql.String), graphql.NewNonNull(b.long), graphql.NewNonNull(graphql.Int)

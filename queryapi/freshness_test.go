@@ -45,6 +45,28 @@ func TestEveryAnswerSaysHowFreshItIs(t *testing.T) {
 	}
 }
 
+// A projector that nobody works for does not follow the log, caught up or not.
+func TestADeadProjectorIsStalled(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	a := s.api(queryapi.Options{})
+	state := func() any {
+		list := ask(t, a, `{ books { freshness { state } } }`)["books"].(map[string]any)
+		return list["freshness"].(map[string]any)["state"]
+	}
+	if got := state(); got != "LIVE" {
+		t.Errorf("with a worker: %v", got)
+	}
+	s.exec(`update readside.leases set expires_at = now()`)
+	if got := state(); got != "STALLED" {
+		t.Errorf("the lease is over: %v", got)
+	}
+	s.exec(`update readside.projectors set state = 'halted'`)
+	if got := state(); got != "HALTED" {
+		t.Errorf("halted: %v", got)
+	}
+}
+
 func TestATokenWaitsForTheSlowestView(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)

@@ -16,9 +16,15 @@ type Ledger struct{ pool *pgxpool.Pool }
 // NewLedger makes a Ledger over a pool that may read readside.cold_watermarks.
 func NewLedger(pool *pgxpool.Pool) *Ledger { return &Ledger{pool: pool} }
 
-// The documented views read the shown generation, so its watermark is theirs.
+// The documented views read the shown generation, so its watermark is theirs. Whoever
+// writes facts holds a lock.
 const watermarksSQL = `
-select w.fact, c.log, c.incarnation, w.place, w.updated_at, c.state
+select w.fact, c.log, c.incarnation, w.place, w.updated_at,
+       case when c.state = 'halted'
+              or exists (select from pg_locks k where k.locktype = 'advisory' and k.objsubid = 1 and k.granted
+                           and k.database = (select d.oid from pg_database d where d.datname = current_database())
+                           and (k.classid::bigint << 32 | k.objid::bigint) = hashtextextended('readside.cold:' || c.name, 0))
+            then c.state else 'stalled' end
   from readside.cold_watermarks w
   join readside.cold_checkpoint c on c.name = w.projector and c.shown_generation = w.generation
  where w.fact = any($1)

@@ -165,3 +165,34 @@ func TestAReportRefusesABadArgument(t *testing.T) {
 		t.Errorf("answers %v", answer.Errors)
 	}
 }
+
+// A report says whether anybody writes its facts on.
+func TestAReportOfADeadProjectorIsStalled(t *testing.T) {
+	t.Parallel()
+	m := newMarket(t)
+	m.fold(m.sellsTwo())
+	var counter wire.Counter
+	a := m.api("UTC", &counter)
+	state := func() any {
+		report := ask(t, a, `{ topProducts(from: "2026-01-01T00:00:00Z", to: "2027-01-01T00:00:00Z") { freshness { state } } }`, nil)["topProducts"].(object)
+		return report["freshness"].(list)[0].(object)["state"]
+	}
+	if got := state(); got != "STALLED" {
+		t.Errorf("nobody works for it: %v", got)
+	}
+	works := m.db.Role(m.t, "readside_projector")
+	conn, err := works.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	if _, err := conn.Exec(t.Context(), `select pg_advisory_lock(hashtextextended('readside.cold:' || name, 0)) from readside.cold_checkpoint`); err != nil {
+		t.Fatal(err)
+	}
+	if got := state(); got != "LIVE" && got != "CATCHING_UP" {
+		t.Errorf("its lock is held: %v", got)
+	}
+	if _, err := conn.Exec(t.Context(), `select pg_advisory_unlock_all()`); err != nil {
+		t.Fatal(err)
+	}
+}
