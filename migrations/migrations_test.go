@@ -2,6 +2,7 @@ package migrations_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 
@@ -102,5 +103,48 @@ func TestTwoMigratorsAtOnce(t *testing.T) {
 	both.Wait()
 	if _, pending := status(t, db.URL); pending != 0 {
 		t.Errorf("%d migrations are pending", pending)
+	}
+}
+
+// Roles and who is a member of which are the cluster's: one database that goes takes
+// no right from the services of another.
+func TestDownTakesNoRightsFromOtherDatabases(t *testing.T) {
+	ctx := context.Background()
+	stays, goes := dbtest.EmptyPostgres(t), dbtest.EmptyPostgres(t)
+	for _, db := range []*dbtest.DB{stays, goes} {
+		if err := migrations.Up(ctx, db.URL, sets...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := migrations.Down(ctx, goes.URL, sets...); err != nil {
+		t.Fatal(err)
+	}
+	var without []string
+	err := stays.Pool.QueryRow(ctx, `select coalesce(array_agg(role), '{}') from unnest(array['shop_identity', 'shop_catalog',
+		'shop_basket', 'shop_ordering', 'shop_payment', 'readside_projector']) as role
+		where not has_table_privilege(role, 'eventlog.events', 'select')`).Scan(&without)
+	if err != nil || len(without) > 0 {
+		t.Errorf("cannot read the log any more: %v, %v", without, err)
+	}
+}
+
+// What a fault says may hold what an event holds: the query API's role reads that
+// there is one, and not what it says.
+func TestQueriesDoNotReadWhatErrorsSay(t *testing.T) {
+	ctx := context.Background()
+	db := dbtest.Postgres(t)
+	for column, want := range map[string]bool{
+		"readside.projectors.state": true, "readside.projectors.fault": false,
+		"readside.cold_checkpoint.state": true, "readside.cold_checkpoint.fault": false,
+		"readside.parked.state": true, "readside.parked.error": false, "readside.parked.reason": false, "readside.parked.hint": false,
+	} {
+		var may bool
+		table, name := column[:strings.LastIndex(column, ".")], column[strings.LastIndex(column, ".")+1:]
+		if err := db.Pool.QueryRow(ctx, `select has_column_privilege('readside_query', $1, $2, 'select')`, table, name).Scan(&may); err != nil {
+			t.Fatal(err)
+		}
+		if may != want {
+			t.Errorf("readside_query may read %s: %v, want %v", column, may, want)
+		}
 	}
 }

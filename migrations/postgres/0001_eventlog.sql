@@ -213,5 +213,5 @@ grant execute on function eventlog.open_log(), eventlog.holders()
 grant execute on function eventlog.settle(bigint) to readside_reader;
 
 -- +goose Down
--- The roles stay: other databases of the cluster may use them.
+-- The roles stay, and what they are members of: other databases of the cluster may use them.
 drop schema eventlog cascade;

@@ -176,8 +176,9 @@ comment on column readside.degraded.stream is 'where a stream waits whose key co
 
 grant usage on schema readside to readside_projector, readside_query;
 grant select, insert, update, delete on all tables in schema readside to readside_projector;
-grant select on readside.projectors, readside.leases, readside.views, readside.builds, readside.slices, readside.degraded to readside_query;
+grant select on readside.leases, readside.views, readside.builds, readside.slices, readside.degraded to readside_query;
 -- Not what the errors say: it may hold what an event holds.
+grant select (name, base, rebuilds, program, log, incarnation, place, epoch, state, folded, event_time, updated_at) on readside.projectors to readside_query;
 grant select (projector, view, place, key, state) on readside.parked to readside_query;
 
 grant usage, create on schema views to readside_projector;
@@ -197,7 +198,6 @@ revoke select on eventlog.log from readside_query;
 drop policy readside_query_reads on eventlog.events;
 revoke select (position, time) on eventlog.events from readside_query;
 revoke usage on schema eventlog from readside_query;
-revoke readside_reader from readside_projector;
 alter default privileges for role readside_projector in schema views revoke select on tables from readside_query;
 drop schema views cascade;
 drop schema readside cascade;

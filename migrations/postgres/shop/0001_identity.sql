@@ -44,5 +44,4 @@ grant select, insert, update, delete on all tables in schema shop_identity to sh
 -- +goose Down
 drop schema shop_identity cascade;
 drop policy shop_identity_events on eventlog.events;
-revoke readside_appender from shop_identity;
--- The role stays: it belongs to the cluster, and other databases may use it.
+-- The role stays, and what it is a member of: both are the cluster's, and other databases use them.

@@ -50,4 +50,3 @@ grant select, insert, update, delete on all tables in schema shop_catalog to sho
 -- +goose Down
 drop schema shop_catalog cascade;
 drop policy shop_catalog_events on eventlog.events;
-revoke readside_appender from shop_catalog;

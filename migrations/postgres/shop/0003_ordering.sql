@@ -49,4 +49,3 @@ grant select, insert, update, delete on all tables in schema shop_ordering to sh
 -- +goose Down
 drop schema shop_ordering cascade;
 drop policy shop_ordering_events on eventlog.events;
-revoke readside_appender from shop_ordering;

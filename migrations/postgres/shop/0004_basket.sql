@@ -46,4 +46,3 @@ grant select, insert, update, delete on all tables in schema shop_basket to shop
 -- +goose Down
 drop schema shop_basket cascade;
 drop policy shop_basket_events on eventlog.events;
-revoke readside_appender from shop_basket;

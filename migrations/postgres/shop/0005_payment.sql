@@ -33,4 +33,3 @@ grant select, insert, update, delete on all tables in schema shop_payment to sho
 -- +goose Down
 drop schema shop_payment cascade;
 drop policy shop_payment_events on eventlog.events;
-revoke readside_appender from shop_payment;
