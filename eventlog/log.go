@@ -50,6 +50,7 @@ func Open(ctx context.Context, pool *pgxpool.Pool, options ...Option) (*Log, err
 	if err := l.identify(ctx, pool); err != nil {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
+	l.settler.start = l.serverStart.Load()
 	return l, nil
 }
 
@@ -77,7 +78,9 @@ func (l *Log) identify(ctx context.Context, q querier) error {
 	if l.incarnation != 0 && (identity != l.identity || incarnation != l.incarnation) {
 		return ErrMoved
 	}
-	l.identity, l.incarnation = identity, incarnation
+	if l.incarnation == 0 { // at Open: nobody else reads them yet
+		l.identity, l.incarnation = identity, incarnation
+	}
 	l.serverStart.Store(start.UnixMicro())
 	return nil
 }

@@ -51,6 +51,10 @@ type settler struct {
 	// seen is when the log was last looked at, in Unix microseconds.
 	seen atomic.Int64
 
+	// start is when the server that was looked at started, in microseconds. An append, too, may be the first to meet another one: Log.serverStart
+	// does not say what was proved on which.
+	start int64
+
 	proof       *proof
 	persisted   int64
 	persistedAt time.Time
@@ -152,15 +156,17 @@ func (l *Log) see(ctx context.Context, conn *pgxpool.Conn, p *peek) (seen look, 
 	if err != nil {
 		return look{}, fmt.Errorf("look at the log's end: %w", explainMissing(err))
 	}
-	if seen.start.UnixMicro() != l.serverStart.Load() {
+	if at := seen.start.UnixMicro(); at != s.start {
 		// Restarted. With synchronous_commit off it may have lost its last commits, and
 		// gives their places away again: only what was written down is still proved.
 		s.proof, p.read = nil, false
 		s.settled.Store(seen.settled)
+		s.persisted = seen.settled
 		seen.run = seen.settled
 		if err := l.identify(ctx, conn); err != nil {
 			return look{}, err
 		}
+		s.start = at
 	}
 	s.keptFrom.Store(seen.keptFrom)
 	s.head.Store(seen.end)
@@ -198,7 +204,7 @@ func (l *Log) prove(ctx context.Context, conn *pgxpool.Conn, end int64) error {
 		s.proof = nil
 	}
 	switch {
-	case at != l.serverStart.Load(): // restarted between the two looks: begin anew with the next
+	case at != s.start: // restarted between the two looks: begin anew with the next
 	case s.settled.Load() >= end:
 	case len(holders) == 0:
 		s.raise(end)
