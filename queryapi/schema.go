@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"sync"
 
 	"github.com/graphql-go/graphql"
 
@@ -120,11 +121,28 @@ func (b *builder) finish() (*Schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("queryapi: %w", err)
 	}
+	lookUpEnums(compiled)
 	b.schema.graphql = compiled
 	for name, r := range b.schema.roots {
 		r.field = query.Fields()[name]
 	}
 	return b.schema, nil
+}
+
+// enums guards the enums of introspection, which all schemas share.
+var enums sync.Mutex
+
+// lookUpEnums makes the library build its tables of every enum's values now. It would
+// build them at the first use, and requests that come at the same time would race.
+func lookUpEnums(schema graphql.Schema) {
+	enums.Lock()
+	defer enums.Unlock()
+	for _, t := range schema.TypeMap() {
+		if enum, ok := t.(*graphql.Enum); ok {
+			enum.ParseValue("")
+			enum.Serialize("")
+		}
+	}
 }
 
 // scalar is the GraphQL type of a kind; nil for JSON.
