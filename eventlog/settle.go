@@ -51,8 +51,9 @@ type settler struct {
 	// seen is when the log was last looked at, in Unix microseconds.
 	seen atomic.Int64
 
-	// start is when the server that was looked at started, in microseconds. An append, too, may be the first to meet another one: Log.serverStart
-	// does not say what was proved on which.
+	// start is when the server that was looked at started, in microseconds. An append, too,
+	// may be the first to meet another one: Log.serverStart does not say what was proved
+	// on which.
 	start int64
 
 	proof       *proof

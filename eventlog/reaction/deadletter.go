@@ -41,9 +41,12 @@ func (p *deadLetters) bury(msg *message.Message) error {
 	if !ok || len(d.events) != 1 {
 		return fmt.Errorf("message %s is not one event of the log", msg.UUID)
 	}
+	r, e := p.reactor, d.events[0]
+	if r.deadInRow >= r.config.DeadInRowMax {
+		return fmt.Errorf("%d events in a row became dead letters, so the fault is not the events': this one is tried until it is handled; mend the handlers, or run the service's migrations", r.deadInRow)
+	}
 	ctx, cancel := context.WithTimeout(p.ctx, buryBound)
 	defer cancel()
-	r, e := p.reactor, d.events[0]
 	reason := stored(msg.Metadata.Get(middleware.ReasonForPoisonedKey))
 	tx, err := r.config.Pool.Begin(ctx)
 	if err != nil {
@@ -61,8 +64,9 @@ func (p *deadLetters) bury(msg *message.Message) error {
 		return err
 	}
 	d.done = true
+	r.deadInRow++
 	r.moved(d.next)
-	r.logger.ErrorContext(ctx, "an event could not be handled and became a dead letter: mend the handler, then handle it again from dead_letters",
+	r.logger.ErrorContext(ctx, "an event could not be handled and became a dead letter: mend the handler, then let it be handled again: docs/operations.md, Dead letters",
 		"type", e.Type, "event", e.ID, "stream", e.Stream, "position", e.Position.String(), "correlation_id", e.CorrelationID, "error", reason)
 	if observe := r.config.Observer.Died; observe != nil {
 		observe(e, reason)

@@ -16,8 +16,9 @@
 // transaction; Watermill itself has no batches. A run that fails is delivered again
 // event by event, so that a fault touches only its own event. A handler's error that
 // stays after the retries puts the event into the service's dead_letters, in one
-// transaction with inbox and checkpoint, and the reactor goes on. Faults of the
-// infrastructure, and version conflicts, are retried for as long as they last.
+// transaction with inbox and checkpoint, and the reactor goes on; where many in a row
+// fail it stays at the next one instead. Faults of the infrastructure, and version
+// conflicts, are retried for as long as they last.
 //
 // The tables stand in the service's own schema; its migration makes them by
 // `select eventlog.create_reaction_tables('the_schema')`.

@@ -30,6 +30,7 @@ func (r *Reactor) react(msg *message.Message) error {
 	d.done = true
 	r.moved(d.next)
 	if len(fresh) > 0 {
+		r.deadInRow = 0
 		r.config.Notifier.Announce()
 		if observe := r.config.Observer.Committed; observe != nil {
 			observe(fresh)

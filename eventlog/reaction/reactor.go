@@ -37,6 +37,10 @@ type Config struct {
 	RunEventsMax int
 	// RetriesMax is how often a failing event is tried again before it becomes a dead letter; 0 means 4.
 	RetriesMax int
+	// DeadInRowMax is how many events in a row become dead letters at most; 0 means 100.
+	// The next one is then tried until it is handled: so many are a broken release or a
+	// missing migration, not broken events.
+	DeadInRowMax int
 	// RetryFirst is the first pause before a retry, doubled each time; 0 means 20 ms.
 	RetryFirst time.Duration
 	// Timeout bounds one attempt at a message; 0 means 30 s.
@@ -67,6 +71,8 @@ type Reactor struct {
 	tables   tables
 	logger   *slog.Logger
 	position atomic.Pointer[eventlog.Position]
+	// deadInRow is touched by one message at a time.
+	deadInRow int
 }
 
 // New checks config and handlers; the error names every fault.
@@ -102,6 +108,7 @@ func New(config Config, handlers ...Handler) (*Reactor, error) {
 func withDefaults(c *Config) {
 	c.RunEventsMax = orDefault(c.RunEventsMax, 32)
 	c.RetriesMax = orDefault(c.RetriesMax, 4)
+	c.DeadInRowMax = orDefault(c.DeadInRowMax, 100)
 	c.RetryFirst = orDefault(c.RetryFirst, 20*time.Millisecond)
 	c.Timeout = orDefault(c.Timeout, 30*time.Second)
 	if c.Logger == nil {
@@ -132,6 +139,7 @@ func configFaults(c Config) (faults []error) {
 	need(c.Name != "", "Config.Name is missing")
 	need(c.RunEventsMax > 0 && c.RunEventsMax <= 1000, "Config.RunEventsMax is not within 1 and 1000")
 	need(c.RetriesMax > 0, "Config.RetriesMax is below 1")
+	need(c.DeadInRowMax > 0, "Config.DeadInRowMax is below 1")
 	need(c.RetryFirst > 0, "Config.RetryFirst is not above 0")
 	need(c.Timeout > 0, "Config.Timeout is not above 0")
 	return faults
