@@ -74,6 +74,23 @@ create table readside.cold_watermarks (
   updated_at   timestamptz not null default clock_timestamp()
 ) with (fillfactor = 50);
 
+-- Ends the server process of a cold projector's owner that has asked nothing of it for so
+-- long: a worker that is stopped, or whose host is gone, keeps its lock otherwise. It runs
+-- with the rights of whoever migrates, as readside.end_owner does.
+-- +goose StatementBegin
+create function readside.end_silent_cold_owner(projector text, silence interval) returns bigint
+language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
+  select count(*) filter (where pg_terminate_backend(a.pid, 5000))
+    from pg_locks k join pg_stat_activity a on a.pid = k.pid
+   where k.locktype = 'advisory' and k.objsubid = 1 and k.granted
+     and k.database = (select d.oid from pg_database d where d.datname = current_database())
+     and (k.classid::bigint << 32 | k.objid::bigint) = hashtextextended('readside.cold:' || end_silent_cold_owner.projector, 0)
+     and a.state_change < clock_timestamp() - silence and a.pid <> pg_backend_pid();
+$$;
+-- +goose StatementEnd
+revoke all on function readside.end_silent_cold_owner(text, interval) from public;
+grant execute on function readside.end_silent_cold_owner(text, interval) to readside_projector;
+
 grant select, insert, update, delete on readside.cold_checkpoint, readside.cold_ledger, readside.cold_watermarks to readside_projector;
 grant select on readside.cold_watermarks to readside_query;
 -- Not what the fault says: it may hold what an event holds.
@@ -81,6 +98,7 @@ grant select (name, log, incarnation, place, epoch, generation, shown_generation
   on readside.cold_checkpoint to readside_query;
 
 -- +goose Down
+drop function readside.end_silent_cold_owner(text, interval);
 drop table readside.cold_watermarks;
 drop table readside.cold_ledger;
 drop table readside.cold_checkpoint;

@@ -29,10 +29,11 @@
 // block is never made of two halves.
 //
 // Of two workers one works: it holds an advisory lock, and its epoch stands in the
-// checkpoint row. Every transaction of the ledger checks the epoch under the row's
-// lock, so a worker that lost the lock without noticing plans and finishes nothing. An
-// INSERT that it may still send carries a token that is known, and a time after which
-// the table refuses its rows. What it may still drop or delete is nobody's by then: the
+// checkpoint row. One that is silent for minutes loses the lock to one that waits.
+// Every transaction of the ledger checks the epoch under the row's lock, so a worker
+// that lost the lock without noticing plans and finishes nothing. An INSERT that it may
+// still send carries a token that is known, and a time after which the table refuses
+// its rows. What it may still drop or delete is nobody's by then: the
 // ledger knows of tables before they are made and of blocks before they are taken out,
 // and whoever finds such tables begun makes others, and such blocks, plans them anew.
 //

@@ -4,7 +4,9 @@ import (
 	"context"
 	"log/slog"
 	"net/url"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/internal/dbtest"
@@ -45,6 +47,47 @@ func (b *bench) endOwner() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
+}
+
+// A worker that hangs keeps its connection, and with it the lock, until one that waits
+// ends it. When it goes on it changes nothing.
+func TestASilentOwnerIsRelieved(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	to := b.append(measurements(6)...)
+	ctx, cancel := context.WithCancel(bounded(t))
+	defer cancel()
+	hangs, goesOn, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	hang := sync.OnceFunc(func() {
+		close(hangs)
+		select {
+		case <-goesOn:
+		case <-ctx.Done():
+		}
+	})
+	silent := b.open()
+	silent.at = func(s step) error {
+		select {
+		case <-goesOn:
+			if s == stepReady {
+				cancel() // it has noticed
+			}
+		default:
+			if s == stepPlanned {
+				hang()
+			}
+		}
+		return nil
+	}
+	go func() { ended <- silent.Run(ctx) }()
+	<-hangs
+	b.silence = time.Second
+	p := b.runTo(to)
+	close(goesOn)
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	b.exact(p)
 }
 
 // A worker that was about to make the tables when it was relieved makes them late,

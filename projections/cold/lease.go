@@ -12,6 +12,14 @@ import (
 // and does not wait in the database, where a waiting statement would hold back vacuum.
 const leasePoll = 200 * time.Millisecond
 
+// silenceMax is how long an owner may ask nothing of Postgres before one that waits ends
+// its connection: more than any one call to ClickHouse takes. silenceLook is how often
+// one that waits looks.
+const (
+	silenceMax  = 6 * time.Minute
+	silenceLook = 5 * time.Second
+)
+
 // lease waits until no other worker of this name works. The lock lives as long as the
 // connection does; the epoch guards what is done without noticing that it is gone.
 func (p *Projector) lease(ctx context.Context) (*pgxpool.Conn, error) {
@@ -19,6 +27,7 @@ func (p *Projector) lease(ctx context.Context) (*pgxpool.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect the cold projector %s to Postgres: %w", p.cfg.Name, err)
 	}
+	looked := time.Now()
 	for {
 		var held bool
 		err := conn.QueryRow(ctx, `select pg_try_advisory_lock(hashtextextended('readside.cold:' || $1, 0))`, p.cfg.Name).Scan(&held)
@@ -29,6 +38,13 @@ func (p *Projector) lease(ctx context.Context) (*pgxpool.Conn, error) {
 		if held {
 			return conn, nil
 		}
+		if time.Since(looked) >= min(silenceLook, p.silenceMax) {
+			looked = time.Now()
+			if err := p.endSilentOwner(ctx, conn); err != nil {
+				giveUp(conn)
+				return nil, err
+			}
+		}
 		select {
 		case <-ctx.Done():
 			giveUp(conn)
@@ -36,6 +52,20 @@ func (p *Projector) lease(ctx context.Context) (*pgxpool.Conn, error) {
 		case <-time.After(leasePoll):
 		}
 	}
+}
+
+// endSilentOwner relieves an owner that is stopped, or whose host is gone: nothing else
+// would end its connection. What it still does when it wakes up is fenced.
+func (p *Projector) endSilentOwner(ctx context.Context, conn *pgxpool.Conn) error {
+	var ended int64
+	err := conn.QueryRow(ctx, `select readside.end_silent_cold_owner($1, make_interval(secs => $2))`, p.cfg.Name, p.silenceMax.Seconds()).Scan(&ended)
+	if err != nil {
+		return fmt.Errorf("end the silent owner of cold projector %s: %w (whoever migrates needs the roles pg_signal_backend and pg_read_all_stats)", p.cfg.Name, explain(err))
+	}
+	if ended > 0 {
+		p.cfg.Logger.WarnContext(ctx, "the owner of the cold projector was silent for too long and was relieved", "projector", p.cfg.Name, "silence", p.silenceMax)
+	}
+	return nil
 }
 
 // giveUp ends the connection and with it the lock; the pool replaces it.

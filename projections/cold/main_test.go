@@ -1,6 +1,7 @@
 package cold
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -133,6 +134,8 @@ type bench struct {
 	pool *pgxpool.Pool
 	cfg  Config
 	next int64
+	// silence, if set, is how long an owner may be silent before others relieve it.
+	silence time.Duration
 }
 
 func newBench(t testing.TB) *bench {
@@ -222,6 +225,7 @@ func (b *bench) open(change ...func(*Config)) *Projector {
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	p.silenceMax = cmp.Or(b.silence, p.silenceMax)
 	return p
 }
 

@@ -19,6 +19,8 @@ type Projector struct {
 	database string
 	// at is called at every step of the ledger; tests stop a worker there.
 	at func(step) error
+	// silenceMax is the constant of this name; tests do not wait for it.
+	silenceMax time.Duration
 }
 
 // step is a place between two effects on a store, where a worker may die.
@@ -44,7 +46,7 @@ func Open(ctx context.Context, cfg Config) (*Projector, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("cold projector: %w", err)
 	}
-	p := &Projector{cfg: cfg, at: func(step) error { return nil }}
+	p := &Projector{cfg: cfg, at: func(step) error { return nil }, silenceMax: silenceMax}
 	if err := cfg.ClickHouse.QueryRow(ctx, "SELECT currentDatabase()").Scan(&p.database); err != nil {
 		return nil, fmt.Errorf("cold projector %s: ask ClickHouse for the database: %w", cfg.Name, err)
 	}
