@@ -1,6 +1,7 @@
 package queryapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -24,6 +25,7 @@ type API struct {
 	schema  *Schema
 	fetcher *fetcher
 	waiter  Waiter
+	waiting chan struct{} // a place for each request that waits
 	reports ReportRunner
 	limits  guard.Limits
 	logger  *slog.Logger
@@ -42,6 +44,9 @@ type Options struct {
 	Reports ReportRunner
 	// Waiter is a Poll of Pool by default.
 	Waiter Waiter
+	// WaitingMax is how many requests may wait for a position at the same time; 64 by
+	// default. More are answered at once, as they are.
+	WaitingMax int
 	// Limits are guard.DefaultLimits by default.
 	Limits *guard.Limits
 	// Logger is slog.Default by default.
@@ -71,6 +76,7 @@ func New(s *Schema, o Options) (*API, error) {
 	if a.waiter == nil {
 		a.waiter = NewPoll(o.Pool)
 	}
+	a.waiting = make(chan struct{}, cmp.Or(o.WaitingMax, waitingMaxDefault))
 	if a.logger == nil {
 		a.logger = slog.Default()
 	}
@@ -96,6 +102,8 @@ type Extensions struct {
 const (
 	waitDefault = 2 * time.Second
 	waitMax     = 10 * time.Second
+
+	waitingMaxDefault = 64
 )
 
 // Do answers a request. It does not panic, and it always answers.
@@ -191,35 +199,56 @@ func (a *API) read(ctx context.Context, p *plan, w *wait) (*results, *bool, erro
 }
 
 // readViews reads at once, and again while the token is not reached. The first read
-// of an up-to-date view is the only one.
+// of an up-to-date view is the only one, and so is that of a request for which there is
+// no place to wait: those who wait for a projector that stands still leave room for all
+// others.
 func (a *API) readViews(ctx context.Context, p *plan, w *wait) (*results, *bool, error) {
 	if w == nil {
 		r, err := a.fetcher.fetch(ctx, p)
 		return r, nil, err
 	}
 	began, most := time.Now(), w.within(ctx)
+	r, reached, err := a.readFor(ctx, p, w.position)
+	if err == nil && !reached && a.startWaiting() {
+		defer a.stopWaiting()
+		for left := most - time.Since(began); err == nil && !reached && left > 0; left = most - time.Since(began) {
+			if err = a.wake(ctx, r, w.position, min(left, lookEvery)); err == nil {
+				r, reached, err = a.readFor(ctx, p, w.position)
+			}
+		}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	a.metrics.waited(reached, time.Since(began))
+	return r, &reached, nil
+}
+
+// readFor reads, and says whether the token is reached. Where the read itself found
+// another projector that has come further, it reads from that one.
+func (a *API) readFor(ctx context.Context, p *plan, at eventlog.Position) (*results, bool, error) {
 	for {
 		r, err := a.fetcher.fetch(ctx, p)
 		if err != nil {
-			return nil, nil, err
+			return nil, false, err
 		}
-		reached, err := r.reached(w.position)
-		if err != nil {
-			return nil, nil, err
-		}
-		if !reached && a.fetcher.sources.moved(p.views, r.fresh) {
-			continue // this very read found another projector, which has come further
-		}
-		left := most - time.Since(began)
-		if reached || left <= 0 {
-			a.metrics.waited(reached, time.Since(began))
-			return r, &reached, nil
-		}
-		if err := a.wake(ctx, r, w.position, min(left, lookEvery)); err != nil {
-			return nil, nil, err
+		reached, err := r.reached(at)
+		if err != nil || reached || !a.fetcher.sources.moved(p.views, r.fresh) {
+			return r, reached, err
 		}
 	}
 }
+
+func (a *API) startWaiting() bool {
+	select {
+	case a.waiting <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (a *API) stopWaiting() { <-a.waiting }
 
 // wake waits for the projectors, at most as long as is left. One that stands still is not
 // waited for to the end: the next read looks whether another has come further.

@@ -2,9 +2,11 @@ package queryapi_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/queryapi"
 )
 
@@ -58,6 +60,45 @@ func TestAWaitEndsBeforeTheRequestDoes(t *testing.T) {
 	answer := a.Do(ctx, queryapi.Request{Query: `{ books { nodes { id } } }`, Extensions: queryapi.Extensions{Position: s.position(9), WaitMs: &ms}})
 	if f := freshness(t, answer); f["reached"] != false {
 		t.Errorf("%v, want reached false", f)
+	}
+}
+
+// Those who wait for a projector that stands still leave room: one more is answered at
+// once, and there is a place again when a wait is over.
+func TestNotEverybodyWaits(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	var waiting, most atomic.Int32
+	waits, over := make(chan struct{}, 100), make(chan struct{})
+	a := s.api(queryapi.Options{WaitingMax: 1, Waiter: waiterFunc(func(ctx context.Context, _ []string, _ eventlog.Position) error {
+		most.Store(max(most.Load(), waiting.Add(1)))
+		defer waiting.Add(-1)
+		waits <- struct{}{}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-over:
+			s.checkpoint(9)
+			return nil
+		}
+	})})
+	reached := func(ms int) any {
+		return freshness(t, a.Do(context.Background(), queryapi.Request{Query: `{ books { nodes { id } } }`,
+			Extensions: queryapi.Extensions{Position: s.position(9), WaitMs: &ms}}))["reached"]
+	}
+	first := make(chan any, 1)
+	go func() { first <- reached(10_000) }()
+	<-waits
+	if got := reached(50); got != false || most.Load() != 1 {
+		t.Errorf("the second: reached is %v, want false; %d waited", got, most.Load())
+	}
+	close(over)
+	if got := <-first; got != true {
+		t.Errorf("the first: reached is %v, want true", got)
+	}
+	s.checkpoint(0)
+	if got := reached(10_000); got != true {
+		t.Errorf("after the first: reached is %v, want true", got)
 	}
 }
 

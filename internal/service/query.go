@@ -72,7 +72,8 @@ func (q *Query) api(set *projections.Set, config queryapi.Config, logger *slog.L
 	}
 	api, err := queryapi.New(schema, queryapi.Options{
 		Pool: q.pool, Logger: logger, Metrics: metrics,
-		Reports: queryapi.NewCold(q.clickHouse, queryapi.NewLedger(q.pool), config.ReportTZ),
+		WaitingMax: max(1, config.InFlightMax/2), // the other half is for those who do not wait
+		Reports:    queryapi.NewCold(q.clickHouse, queryapi.NewLedger(q.pool), config.ReportTZ),
 	})
 	return api, registry, err
 }
