@@ -21,31 +21,43 @@ type Watermarks interface {
 	Watermarks(ctx context.Context, tables []string) ([]*Watermark, error)
 }
 
-// reportsInFlightMax bounds reports at the same time: each may use all of a machine.
-const reportsInFlightMax = 4
+const (
+	// reportsRunningMax bounds reports at the same time: each may use all of a machine.
+	reportsRunningMax = 4
+	// reportsMax bounds them together with those that wait for one to end, so that a
+	// ClickHouse that hangs does not take all places of requests: views go on.
+	reportsMax = 32
+)
 
 // Cold runs reports in ClickHouse, as a user who may only read and in the database of
 // the documented views.
 type Cold struct {
-	conn     driver.Conn
-	marks    Watermarks
-	zone     string
-	inFlight chan struct{}
+	conn    driver.Conn
+	marks   Watermarks
+	zone    string
+	here    chan struct{} // those that wait and those that run
+	running chan struct{}
 }
 
 // NewCold makes a Cold. zone is an IANA name: the months of reports are cut in it.
 func NewCold(conn driver.Conn, marks Watermarks, zone string) *Cold {
-	return &Cold{conn: conn, marks: marks, zone: zone, inFlight: make(chan struct{}, reportsInFlightMax)}
+	return &Cold{conn: conn, marks: marks, zone: zone, here: make(chan struct{}, reportsMax), running: make(chan struct{}, reportsRunningMax)}
 }
 
 // Run answers a report. Its watermarks are read first, so that the rows are at least
 // as fresh as they say.
 func (c *Cold) Run(ctx context.Context, r *Report, args map[string]any) (*ReportRows, error) {
 	select {
-	case c.inFlight <- struct{}{}:
-		defer func() { <-c.inFlight }()
+	case c.here <- struct{}{}:
+		defer func() { <-c.here }()
+	default:
+		return nil, refusal.New(refusal.Busy, "ask again later", "%d reports run or wait already", reportsMax)
+	}
+	select {
+	case c.running <- struct{}{}:
+		defer func() { <-c.running }()
 	case <-ctx.Done():
-		return nil, refusal.New(refusal.Busy, "ask again later", "%d reports are running already", reportsInFlightMax).Because(ctx.Err())
+		return nil, refusal.New(refusal.Busy, "ask again later", "%d reports are running already", reportsRunningMax).Because(ctx.Err())
 	}
 	marks, err := c.marks.Watermarks(ctx, r.Tables)
 	if err != nil {
