@@ -130,6 +130,38 @@ func TestARowThatSpendsATokenIsNotShown(t *testing.T) {
 	b.exact(b.runTo(to))
 }
 
+// A worker that begins where the log ends is live, though nothing comes to be written.
+func TestAWorkerOfAQuietLogIsLive(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	to := b.append(measurements(6)...)
+	b.dieAt(stepDone, 1)
+	ctx, cancel := context.WithCancel(bounded(t))
+	defer cancel()
+	p := b.open()
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	once := sync.OnceFunc(func() { close(ready) })
+	p.at = func(s step) error {
+		if s == stepReady {
+			once()
+		}
+		return nil
+	}
+	go func() { ended <- p.Run(ctx) }()
+	<-ready
+	for state := ""; state != StateLive; {
+		s, err := p.Status(ctx)
+		if err != nil {
+			t.Fatalf("the worker is %s at place %d of %d: %v", state, s.Position.Place(), to.Place(), err)
+		}
+		state = s.State
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Whoever reads the watermark in Postgres and then the mart sees all rows up to it.
 func TestTheWatermarkSaysNoMoreThanTheMartShows(t *testing.T) {
 	t.Parallel()

@@ -48,7 +48,7 @@ func (w *worker) done(ctx context.Context, b *batch) error {
 		return tx.SendBatch(ctx, q).Close()
 	})
 	if err == nil {
-		w.state.position = b.to
+		w.state.position, w.live = b.to, b.caughtUp
 	}
 	return err
 }

@@ -104,6 +104,8 @@ type worker struct {
 	state checkpoint
 	// skew is ClickHouse's clock less ours.
 	skew time.Duration
+	// live says that the checkpoint's row calls the projector so.
+	live bool
 }
 
 func (p *Projector) run(ctx context.Context, healthy func()) error {
@@ -172,7 +174,7 @@ func (w *worker) follow(ctx context.Context, healthy func()) error {
 }
 
 // rest is the step of a worker that has nothing to write: without it, one whose log is
-// quiet would never see that a rebuild was ordered.
+// quiet would never see that a rebuild was ordered, nor say that it has caught up.
 func (w *worker) rest(ctx context.Context, _ *batch) error {
 	var epoch int64
 	err := w.conn.QueryRow(ctx, `select epoch from readside.cold_checkpoint where name = $1`, w.cfg.Name).Scan(&epoch)
@@ -182,6 +184,20 @@ func (w *worker) rest(ctx context.Context, _ *batch) error {
 	if epoch != w.state.epoch {
 		return errFenced
 	}
+	if w.live {
+		return nil
+	}
+	return w.noteLive(ctx)
+}
+
+// noteLive calls a worker live that began where the log ends: no batch does it for one.
+func (w *worker) noteLive(ctx context.Context) error {
+	tag, err := w.conn.Exec(ctx, `update readside.cold_checkpoint set state = 'live', updated_at = clock_timestamp()
+where name = $1 and epoch = $2 and place >= (select coalesce(max(position), 0) from eventlog.events)`, w.cfg.Name, w.state.epoch)
+	if err != nil {
+		return fmt.Errorf("cold projector %s: note that it has caught up: %w", w.cfg.Name, explain(err))
+	}
+	w.live = tag.RowsAffected() == 1
 	return nil
 }
 
