@@ -30,11 +30,12 @@ func choose(views []*view, found map[*view][]*candidate, before choice) choice {
 	if len(before) < len(views) {
 		before = nil // it was not ready: no reader was to be sent to it
 	}
-	kept := stillGood(views, found, before)
+	still := stillThere(views, found, before)
+	kept := stillGood(still, found)
 	if one := single(kept, len(views)); one {
 		return kept
 	}
-	if whole := furthestWhole(views, found); whole != nil && reachesAll(whole, kept) {
+	if whole := furthestWhole(views, found); whole != nil && reachesAll(whole, still) {
 		return whole
 	}
 	for _, v := range views {
@@ -45,20 +46,26 @@ func choose(views []*view, found map[*view][]*candidate, before choice) choice {
 	return kept
 }
 
-// stillGood are the sources of before that are still there, as they are now, without
-// those that stand still while another has come further.
-func stillGood(views []*view, found map[*view][]*candidate, before choice) choice {
-	kept := choice{}
+// stillThere are the sources of before that are still there, as they are now.
+func stillThere(views []*view, found map[*view][]*candidate, before choice) choice {
+	still := choice{}
 	for _, v := range views {
 		was := before[v]
 		if was == nil {
 			continue
 		}
 		i := slices.IndexFunc(found[v], func(c *candidate) bool { return c.projector == was.projector })
-		if i < 0 {
-			continue
+		if i >= 0 {
+			still[v] = found[v][i]
 		}
-		is := found[v][i]
+	}
+	return still
+}
+
+// stillGood leaves out those that stand still while another has come further.
+func stillGood(still choice, found map[*view][]*candidate) choice {
+	kept := choice{}
+	for v, is := range still {
 		if !slices.ContainsFunc(found[v], is.outdoneBy) {
 			kept[v] = is
 		}
@@ -109,8 +116,8 @@ func allOf(projector string, views []*view, found map[*view][]*candidate) choice
 }
 
 // reachesAll says that no view would go back to an earlier position.
-func reachesAll(whole, kept choice) bool {
-	for v, is := range kept {
+func reachesAll(whole, still choice) bool {
+	for v, is := range still {
 		if next := whole[v]; next.here == is.here && next.place < is.place || is.here && !next.here {
 			return false
 		}
