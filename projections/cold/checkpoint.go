@@ -28,6 +28,9 @@ type checkpoint struct {
 var (
 	// errFenced says that another worker has taken over.
 	errFenced = errors.New("another worker has taken over this cold projector")
+	// errSuperseded says that a worker of other definitions has taken over: if each came
+	// back at the other's every stumble, neither would ever get done.
+	errSuperseded = errors.New("other definitions of the facts were begun; this worker waits until nobody works at them any more")
 	// errMoved says that the checkpoint was changed by hand.
 	errMoved = errors.New("the checkpoint is not where this worker left it")
 )
@@ -45,7 +48,7 @@ func scanCheckpoint(row pgx.Row) (c checkpoint, err error) {
 
 // takeOver raises the epoch, so that whoever worked before finishes nothing any more.
 func (w *worker) takeOver(ctx context.Context) error {
-	return pgx.BeginFunc(ctx, w.conn, func(tx pgx.Tx) error {
+	err := pgx.BeginFunc(ctx, w.conn, func(tx pgx.Tx) error {
 		if err := w.openCheckpoint(ctx, tx); err != nil {
 			return fmt.Errorf("open the checkpoint of cold projector %s: %w", w.cfg.Name, explain(err))
 		}
@@ -60,12 +63,20 @@ where name = $1 returning `+checkpointColumns, w.cfg.Name))
 			return err
 		}
 		if w.state.fingerprint != fingerprintOf(w.cfg.Set) {
+			if w.worked && !w.superseded {
+				w.superseded = true
+				return errSuperseded
+			}
 			w.cfg.Logger.InfoContext(ctx, "the facts' definitions changed; building their tables anew", "projector", w.cfg.Name)
 			w.state, err = newGeneration(ctx, tx, &w.cfg)
 			return err
 		}
 		return w.leaveUnmade(ctx, tx)
 	})
+	if err == nil {
+		w.worked, w.superseded = true, false
+	}
+	return err
 }
 
 // leaveUnmade begins another generation where tables were begun and not made: whoever

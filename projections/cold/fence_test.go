@@ -10,6 +10,8 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/internal/dbtest"
+	"github.com/readside/readside/internal/embedded"
+	"github.com/readside/readside/projections"
 )
 
 // relieveAt runs a projector that, the first time it comes to a step, loses its
@@ -159,6 +161,98 @@ func TestAWorkerOfAQuietLogIsLive(t *testing.T) {
 	cancel()
 	if err := <-ended; err != nil {
 		t.Fatal(err)
+	}
+}
+
+// generation is that of the tables being written.
+func (b *bench) generation() (n int) {
+	b.t.Helper()
+	if err := b.db.Pool.QueryRow(bounded(b.t), `select generation from readside.cold_checkpoint`).Scan(&n); err != nil {
+		b.t.Fatal(err)
+	}
+	return n
+}
+
+// Workers of two definitions, as during a deploy: the former one does not begin its
+// tables anew when the new one stumbles, but when that one is gone.
+func TestAFormerDefinitionComesBackOnlyWhenNobodyWorks(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.append(measurements(6)...)
+	ctx, cancel := context.WithCancel(bounded(t))
+	defer cancel()
+	changed := readings(1)
+	changed.Version = 2
+	newSet, err := projections.NewSet(changed, &totals)
+	if err != nil {
+		t.Fatal(err)
+	}
+	byNew := func(c *Config) { c.Set = newSet }
+	waits, reached, ended := make(chan struct{}), make(chan eventlog.Position, 100), make(chan error, 1)
+	former := b.open(func(c *Config) {
+		once := sync.OnceFunc(func() { close(waits) })
+		c.Logger = slog.New(slog.NewJSONHandler(&endingWriter{part: errSuperseded.Error(), end: once}, nil))
+		c.Observer.Written = func(w Written) { reached <- w.Position }
+	})
+	former.comeBackAfter = 5 * time.Second
+	var relieved bool
+	former.at = func(s step) error {
+		if s == stepPlanned && !relieved {
+			relieved = true
+			b.endOwner()
+			b.runTo(b.append(ignored{}), byNew)
+		}
+		return nil
+	}
+	go func() { ended <- former.Run(ctx) }()
+	select {
+	case <-waits:
+	case <-ctx.Done():
+		t.Fatal("the former worker did not wait")
+	}
+	to := b.append(measurements(2)...)
+	b.runTo(to, byNew)
+	if n := b.generation(); n != 2 {
+		t.Fatalf("generation %d is written, want 2: the former worker began one", n)
+	}
+	b.waitFor(reached, to) // nobody else works any more
+	if n := b.generation(); n != 3 {
+		t.Errorf("generation %d is written, want 3", n)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	b.exact(b.open())
+}
+
+// Whoever cannot reach ClickHouse takes nothing over from one who can.
+func TestAWorkerWithoutClickHouseTakesNothingOver(t *testing.T) {
+	t.Parallel()
+	server := dbtest.ClickHouseServer(t, embedded.ClickHouseOptions{})
+	b := newLogBench(t)
+	b.cfg.ClickHouse = dbtest.OpenClickHouse(t, server.URL("default", embedded.ClickHouseUser))
+	b.runTo(b.append(measurements(2)...))
+	ctx, cancel := context.WithCancel(bounded(t))
+	defer cancel()
+	changed := readings(1)
+	changed.Version = 2
+	set, err := projections.NewSet(changed, &totals)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := b.open(func(c *Config) {
+		c.Set = set
+		c.Logger = slog.New(slog.NewJSONHandler(&endingWriter{part: "interrupted", end: cancel}, nil))
+	})
+	if err := server.Kill(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if n := b.generation(); n != 1 {
+		t.Errorf("generation %d was begun without ClickHouse", n)
 	}
 }
 

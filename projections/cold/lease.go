@@ -20,6 +20,15 @@ const (
 	silenceLook = 5 * time.Second
 )
 
+// comeBackAfter is how long nobody may have worked before a worker comes back whose facts
+// others have begun to build by definitions of their own.
+const comeBackAfter = time.Minute
+
+const (
+	tryLock = `select pg_try_advisory_lock(hashtextextended('readside.cold:' || $1, 0))`
+	unlock  = `select pg_advisory_unlock(hashtextextended('readside.cold:' || $1, 0))`
+)
+
 // lease waits until no other worker of this name works. The lock lives as long as the
 // connection does; the epoch guards what is done without noticing that it is gone.
 func (p *Projector) lease(ctx context.Context) (*pgxpool.Conn, error) {
@@ -27,16 +36,23 @@ func (p *Projector) lease(ctx context.Context) (*pgxpool.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect the cold projector %s to Postgres: %w", p.cfg.Name, err)
 	}
-	looked := time.Now()
+	looked, taken := time.Now(), time.Now()
 	for {
 		var held bool
-		err := conn.QueryRow(ctx, `select pg_try_advisory_lock(hashtextextended('readside.cold:' || $1, 0))`, p.cfg.Name).Scan(&held)
-		if err != nil {
+		if err := conn.QueryRow(ctx, tryLock, p.cfg.Name).Scan(&held); err != nil {
 			giveUp(conn)
 			return nil, fmt.Errorf("ask whether another cold projector %s runs: %w", p.cfg.Name, err)
 		}
-		if held {
+		switch {
+		case !held:
+			taken = time.Now()
+		case !p.superseded || time.Since(taken) >= p.comeBackAfter:
 			return conn, nil
+		default: // whoever works by the other definitions has the first claim
+			if _, err := conn.Exec(ctx, unlock, p.cfg.Name); err != nil {
+				giveUp(conn)
+				return nil, fmt.Errorf("leave cold projector %s to others: %w", p.cfg.Name, err)
+			}
 		}
 		if time.Since(looked) >= min(silenceLook, p.silenceMax) {
 			looked = time.Now()

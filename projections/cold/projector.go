@@ -13,14 +13,17 @@ import (
 	"github.com/readside/readside/projections"
 )
 
-// Projector writes the facts of a set into ClickHouse. It is safe for concurrent use.
+// Projector writes the facts of a set into ClickHouse. It is safe for concurrent use,
+// but for a second Run.
 type Projector struct {
 	cfg      Config
 	database string
 	// at is called at every step of the ledger; tests stop a worker there.
 	at func(step) error
-	// silenceMax is the constant of this name; tests do not wait for it.
-	silenceMax time.Duration
+	// silenceMax and comeBackAfter are the constants; tests do not wait for them.
+	silenceMax, comeBackAfter time.Duration
+	// Of Run: whether it has worked, and whether others have begun other definitions since.
+	worked, superseded bool
 }
 
 // step is a place between two effects on a store, where a worker may die.
@@ -46,7 +49,7 @@ func Open(ctx context.Context, cfg Config) (*Projector, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("cold projector: %w", err)
 	}
-	p := &Projector{cfg: cfg, at: func(step) error { return nil }, silenceMax: silenceMax}
+	p := &Projector{cfg: cfg, at: func(step) error { return nil }, silenceMax: silenceMax, comeBackAfter: comeBackAfter}
 	if err := cfg.ClickHouse.QueryRow(ctx, "SELECT currentDatabase()").Scan(&p.database); err != nil {
 		return nil, fmt.Errorf("cold projector %s: ask ClickHouse for the database: %w", cfg.Name, err)
 	}
@@ -126,10 +129,11 @@ func (p *Projector) run(ctx context.Context, healthy func()) error {
 
 // begin takes over and brings to its end what the last worker left.
 func (w *worker) begin(ctx context.Context) error {
-	if err := w.takeOver(ctx); err != nil {
+	// First: whoever cannot reach ClickHouse takes nothing over.
+	if err := w.measureSkew(ctx); err != nil {
 		return err
 	}
-	if err := w.measureSkew(ctx); err != nil {
+	if err := w.takeOver(ctx); err != nil {
 		return err
 	}
 	if err := w.makeTables(ctx); err != nil {
