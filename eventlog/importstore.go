@@ -14,6 +14,10 @@ import (
 // importLock lets one import append at a time.
 const importLock = 7_245_012
 
+// importBounds end an import that is stopped in the middle: having appended, it would
+// hold back every reader of the log for as long as it likes.
+const importBounds = `set local statement_timeout = '2min'; set local idle_in_transaction_session_timeout = '30s'`
+
 // sourceAndID names an event in all the world, stream and version in this log.
 type (
 	sourceAndID      struct{ source, id string }
@@ -31,6 +35,9 @@ func (in *importer) store(ctx context.Context, batch []arrival) (imported int64,
 			return fmt.Errorf("%w: grant readside_importer to the role that imports", err)
 		}
 		if _, err := tx.Exec(ctx, `select pg_advisory_xact_lock($1)`, importLock); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, importBounds); err != nil {
 			return err
 		}
 		have, err := loadPresent(ctx, tx, batch)

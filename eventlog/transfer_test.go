@@ -177,3 +177,32 @@ func (endless) Read(p []byte) (int, error) {
 	}
 	return len(p), nil
 }
+
+// An import that is stopped while it appends holds back every reader: the server has to
+// end it. A trigger tells by what bounds it appends.
+func TestAStoppedImportIsEnded(t *testing.T) {
+	t.Parallel()
+	from, to := dbtest.Postgres(t), dbtest.Postgres(t)
+	log := open(t, from.Pool)
+	appendTo(t, log, from.Pool, "s", 0, 1)
+	_, err := to.Pool.Exec(bounded(t), `
+		create table bounds (name text primary key, setting interval);
+		grant insert on bounds to readside_importer;
+		create function tell() returns trigger language plpgsql as $$ begin
+			insert into public.bounds select n, current_setting(n)::interval
+			  from unnest(array['statement_timeout', 'idle_in_transaction_session_timeout']) n;
+			return null;
+		end $$;
+		create trigger tell after insert on eventlog.events for each statement execute function tell()`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := eventlog.Import(bounded(t), to.Pool, bytes.NewReader(export(t, log)), eventlog.ImportOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var set int
+	err = to.Pool.QueryRow(bounded(t), `select count(*) from bounds where setting between '1s' and '5min'`).Scan(&set)
+	if err != nil || set != 2 {
+		t.Errorf("%d of 2 timeouts are set, %v", set, err)
+	}
+}

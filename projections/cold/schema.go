@@ -62,7 +62,7 @@ on conflict (table_name) do update set place = 0, rows = 0 where w.projector = e
 
 func (w *worker) makeTable(ctx context.Context, m *projections.FactModel) error {
 	name := TableName(m, w.state.generation)
-	if err := w.exec(ctx, "drop a stale table "+name, dropTable(w.database, name)+" SYNC"+dropAnySize); err != nil {
+	if err := w.exec(ctx, "drop a stale table "+name, dropTable(w.database, name)+" SYNC"); err != nil {
 		return err
 	}
 	forget := "ALTER TABLE " + qualified(w.database, watermarkTable) + " DELETE WHERE table_name = " + quote(name) + " SETTINGS mutations_sync = 2"
