@@ -3,6 +3,7 @@ package eventlog
 import (
 	"fmt"
 	"reflect"
+	"sync"
 
 	"github.com/goccy/go-json"
 )
@@ -27,9 +28,19 @@ func (e *DecodeError) Unwrap() error { return e.Err }
 // other. A version without a way to E's is a *DecodeError. Times come out in UTC and
 // whole microseconds.
 func DecoderFor[E Typed](upcasters *Upcasters) func(schemaVersion int, data []byte) (E, error) {
+	return decoderFor[E](upcasters)
+}
+
+// SharingDecoderFor is DecoderFor for those who own the data and let nobody change it:
+// texts are parts of data, and one that is kept keeps all of it.
+func SharingDecoderFor[E Typed](upcasters *Upcasters) func(schemaVersion int, data []byte) (E, error) {
+	return decoderFor[E](upcasters, json.DecodeNoCopyString())
+}
+
+func decoderFor[E Typed](upcasters *Upcasters, options ...json.DecodeOptionFunc) func(int, []byte) (E, error) {
 	var zero E
 	name, current := zero.EventType()
-	decode := decodeInto[E]()
+	decode := decodeInto[E](options...)
 	steps := upcasters.chain(name)
 	return func(version int, data []byte) (E, error) {
 		if version == current {
@@ -88,16 +99,20 @@ func unknownVersion(version, current int) *DecodeError {
 }
 
 // decodeInto is a decoder of one Go type, with its times made normal.
-func decodeInto[E any]() func([]byte) (E, error) {
+func decodeInto[E any](options ...json.DecodeOptionFunc) func([]byte) (E, error) {
 	normalise := timeNormaliser(reflect.TypeFor[E]())
-	return func(data []byte) (E, error) {
-		var e E
-		if err := json.Unmarshal(data, &e); err != nil {
-			return e, err
+	// What json writes into is on the heap: it is used again, and its value handed out.
+	used := sync.Pool{New: func() any { return new(E) }}
+	return func(data []byte) (e E, err error) {
+		into := used.Get().(*E)
+		if err := json.UnmarshalWithOption(data, into, options...); err != nil {
+			return e, err // a half-filled one is not used again
 		}
 		if normalise != nil {
-			normalise(reflect.ValueOf(&e).Elem())
+			normalise(reflect.ValueOf(into).Elem())
 		}
+		*into, e = e, *into
+		used.Put(into)
 		return e, nil
 	}
 }

@@ -36,7 +36,7 @@ func (wide) EventType() (string, int) { return "test.Wide", 1 }
 // its speed; it has to mean the same, above all where a value does not fit.
 func TestDecodingAgreesWithEncodingJSON(t *testing.T) {
 	t.Parallel()
-	decode := eventlog.DecoderFor[wide](nil)
+	decode, sharing := eventlog.DecoderFor[wide](nil), eventlog.SharingDecoderFor[wide](nil)
 	for _, data := range []string{
 		`{}`, `{"s":"a\u00e9\n\ud83d\ude42\/"}`, `{"S":"case"}`, `{"s":null}`, `{"s":5}`, `{"s":{}}`, `{"unknown":[{"s":"}"}],"s":"x"}`,
 		`{"i":1.5}`, `{"i":1e2}`, `{"i":9223372036854775807}`, `{"i":9223372036854775808}`, `{"i":"1"}`, `{"i":true}`, `{"i":-0}`,
@@ -49,12 +49,37 @@ func TestDecodingAgreesWithEncodingJSON(t *testing.T) {
 	} {
 		var want wide
 		wantErr := json.Unmarshal([]byte(data), &want)
-		got, err := decode(1, []byte(data))
-		if (err == nil) != (wantErr == nil) {
-			t.Errorf("%s: %v, encoding/json says %v", data, err, wantErr)
-		} else if diff := cmp.Diff(want, got); err == nil && diff != "" {
-			t.Errorf("%s: %s", data, diff)
+		for _, decode := range []func(int, []byte) (wide, error){decode, sharing} {
+			got, err := decode(1, []byte(data))
+			if (err == nil) != (wantErr == nil) {
+				t.Errorf("%s: %v, encoding/json says %v", data, err, wantErr)
+			} else if diff := cmp.Diff(want, got); err == nil && diff != "" {
+				t.Errorf("%s: %s", data, diff)
+			}
 		}
+	}
+}
+
+// TestASharingDecoderCopiesNoTexts: they are parts of the data; what an event before it
+// had is not left over.
+func TestASharingDecoderCopiesNoTexts(t *testing.T) {
+	t.Parallel()
+	decode := eventlog.SharingDecoderFor[wide](nil)
+	data := []byte(`{"s":"shared","l":["one","two"],"i":3}`)
+	first, err := decode(1, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := decode(1, []byte(`{"l":["three"]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[6] = 'S'
+	if want := (wide{S: "Shared", L: []string{"one", "two"}, I: 3}); !cmp.Equal(want, first) {
+		t.Errorf("%+v", first)
+	}
+	if want := (wide{L: []string{"three"}}); !cmp.Equal(want, second) {
+		t.Errorf("%+v", second)
 	}
 }
 

@@ -1,6 +1,7 @@
 package eventlog_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -31,5 +32,34 @@ func TestALeanReaderLeavesOutFourAttributes(t *testing.T) {
 		if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b eventlog.Position) bool { return a == b })); diff != "" {
 			t.Errorf("types %v:\n%s", types, diff)
 		}
+	}
+}
+
+// Memory that is used again, and events that stand apart, are the same events; what was
+// read apart stays what it was when the memory is used again.
+func TestReadingIntoUsedMemory(t *testing.T) {
+	t.Parallel()
+	db := dbtest.Postgres(t)
+	log := open(t, db.Pool)
+	for i := range 50 {
+		appendTo(t, log, db.Pool, fmt.Sprintf("s-%d", i), 0, 3)
+	}
+	end, err := log.Head(bounded(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal := cmp.Comparer(func(a, b eventlog.Position) bool { return a == b })
+	want := read1(t, log, log.Start(), eventlog.Query{Limit: 150, Until: end}).Events
+	var got, used []eventlog.Event
+	for at := log.Start(); at != end; {
+		page := read1(t, log, at, eventlog.Query{Limit: 40, Until: end, Apart: true, Into: used})
+		got = append(got, page.Events...)
+		if used != nil && len(page.Events) > 0 && &used[:1][0] != &page.Events[0] {
+			t.Error("the memory was not used again")
+		}
+		at, used = page.Next, page.Events
+	}
+	if diff := cmp.Diff(want, got, equal); diff != "" || len(want) != 150 {
+		t.Errorf("%d events:\n%s", len(want), diff)
 	}
 }

@@ -61,7 +61,7 @@ func (l *Log) lookAndRead(ctx context.Context, conn *pgxpool.Conn, p *peek) (see
 	if err != nil {
 		return look{}, err
 	}
-	p.events, err = l.scan(rows, 0)
+	p.events, err = l.scan(rows, p.query.Apart, nil)
 	return seen, err
 }
 

@@ -32,6 +32,11 @@ type Query struct {
 	// Lean leaves out what no view is told of an event: Source, CausationID, TraceParent
 	// and PersonID stay empty.
 	Lean bool
+	// Apart gives the texts and the data of each event memory of their own instead of
+	// blocks that many share, for those who keep them.
+	Apart bool
+	// Into, unless nil, is memory that Read may put the page's events into.
+	Into []Event
 }
 
 // Page is a stretch of the log. Its events' strings and data share blocks of
@@ -203,13 +208,17 @@ func (l *Log) readEvents(ctx context.Context, conn *pgxpool.Conn, from, last int
 	if err != nil {
 		return nil, err
 	}
-	return l.scan(rows, int(min(int64(limit), last-from)))
+	events := q.Into[:0]
+	if most := int(min(int64(limit), last-from)); cap(events) < most {
+		events = make([]Event, 0, most)
+	}
+	return l.scan(rows, q.Apart, events)
 }
 
-func (l *Log) scan(rows pgx.Rows, most int) ([]Event, error) {
+// scan appends the rows to events.
+func (l *Log) scan(rows pgx.Rows, apart bool, events []Event) ([]Event, error) {
 	defer rows.Close()
-	events := make([]Event, 0, most)
-	scan := scanner{log: l}
+	scan := scanner{log: l, apart: apart}
 	for rows.Next() {
 		events = append(events, Event{})
 		if err := scan.row(rows, &events[len(events)-1]); err != nil {

@@ -19,7 +19,9 @@ var postgresEpochMicros = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro(
 // into blocks that many events share, instead of once per string: allocations were
 // half the time of a page.
 type scanner struct {
-	log   *Log
+	log *Log
+	// apart gives every event a block of its own.
+	apart bool
 	block []byte
 	names map[string]string
 }
@@ -39,6 +41,9 @@ func (s *scanner) row(rows pgx.Rows, e *Event) error {
 	e.StreamVersion = int64(binary.BigEndian.Uint64(v[1]))
 	e.Time = time.UnixMicro(postgresEpochMicros + int64(binary.BigEndian.Uint64(v[2]))).UTC()
 	e.SchemaVersion = int(binary.BigEndian.Uint32(v[3]))
+	if s.apart {
+		s.block = make([]byte, 0, textBytes(v))
+	}
 	e.ID = s.text(v[4])
 	e.Type = s.name(v[5])
 	e.Stream = s.text(v[6])
@@ -51,6 +56,15 @@ func (s *scanner) row(rows pgx.Rows, e *Event) error {
 		e.PersonID = s.text(v[12])
 	}
 	return nil
+}
+
+// textBytes is what a row needs of a block.
+func textBytes(v [][]byte) int {
+	n := 0
+	for _, text := range v[4:] {
+		n += len(text)
+	}
+	return n
 }
 
 // bytes copies b into the page's blocks. What was handed out is never written again.

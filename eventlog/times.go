@@ -21,7 +21,10 @@ type normaliserBuilder struct {
 
 func (b *normaliserBuilder) build(t reflect.Type) func(reflect.Value) {
 	if t == timeType {
-		return func(v reflect.Value) { v.Set(reflect.ValueOf(normal(v.Interface().(time.Time)))) }
+		return func(v reflect.Value) {
+			at := v.Addr().Interface().(*time.Time)
+			*at = normal(*at)
+		}
 	}
 	if under, ok := b.building[t]; ok {
 		return func(v reflect.Value) {

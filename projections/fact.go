@@ -44,7 +44,7 @@ type FactHandling struct {
 	// Rows calls emit with a *R for every row that the event makes, in order.
 	Rows func(event any, m Meta, emit func(row any)) error
 
-	decoder func(*eventlog.Upcasters) Decode
+	decoder func(*eventlog.Upcasters) decoders
 	// upcasters is the fingerprint of those that lift the type.
 	upcasters string
 }

@@ -55,7 +55,7 @@ func (s *Set) sources(m *Model) []*Model {
 func (s *Set) With(m *Model) *Set {
 	part := &Set{views: s.sources(m), upcasters: s.upcasters, routes: map[string]*Route{}}
 	for name, r := range s.routes {
-		kept := &Route{EventType: name, Decode: r.Decode}
+		kept := &Route{EventType: name, Decode: r.Decode, sharing: r.sharing}
 		for _, v := range r.Views {
 			if i := slices.Index(part.views, s.views[v.View]); i >= 0 {
 				kept.Views = append(kept.Views, ViewRoute{View: i, Handling: v.Handling})

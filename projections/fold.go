@@ -39,7 +39,11 @@ func (s *Set) Decode(e *eventlog.Event) (d Event, ok bool, err error) {
 	if r == nil {
 		return Event{}, false, nil
 	}
-	v, err := r.decode(e)
+	return s.decode(r, r.Decode, e)
+}
+
+func (s *Set) decode(r *Route, decode Decode, e *eventlog.Event) (d Event, ok bool, err error) {
+	v, err := decoded(decode, e)
 	if err != nil {
 		return Event{}, false, &FoldError{
 			View: s.firstView(r), Position: e.Position, Type: e.Type, Stream: e.Stream, Err: err, Hint: hintDecode,
@@ -48,13 +52,13 @@ func (s *Set) Decode(e *eventlog.Event) (d Event, ok bool, err error) {
 	return Event{Route: r, Value: v, Meta: MetaOf(e)}, true, nil
 }
 
-func (r *Route) decode(e *eventlog.Event) (v any, err error) {
+func decoded(decode Decode, e *eventlog.Event) (v any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = panicked(p)
 		}
 	}()
-	return r.Decode(e.SchemaVersion, e.Data)
+	return decode(e.SchemaVersion, e.Data)
 }
 
 // DecodeAll decodes the events that the set handles. At the first that cannot be

@@ -40,7 +40,7 @@ type Handling struct {
 	// Fold changes the row of one key; nil where there is nothing to fold.
 	Fold func(row any, key string, event any, m Meta) error
 
-	decoder func(*eventlog.Upcasters) Decode
+	decoder func(*eventlog.Upcasters) decoders
 	// upcasters is the fingerprint of those that lift the type.
 	upcasters string
 }
@@ -117,8 +117,14 @@ func handling[E eventlog.Typed](effect Effect) *Handling {
 	}
 }
 
-func decoder[E eventlog.Typed](u *eventlog.Upcasters) Decode {
-	decode := eventlog.DecoderFor[E](u)
+// decoders are the two ways to read a type; what the sharing one answers keeps the data.
+type decoders struct{ copying, sharing Decode }
+
+func decoder[E eventlog.Typed](u *eventlog.Upcasters) decoders {
+	return decoders{boxed(eventlog.DecoderFor[E](u)), boxed(eventlog.SharingDecoderFor[E](u))}
+}
+
+func boxed[E any](decode func(int, []byte) (E, error)) Decode {
 	return func(schemaVersion int, data []byte) (any, error) {
 		e, err := decode(schemaVersion, data)
 		return e, err

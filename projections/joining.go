@@ -69,10 +69,8 @@ func (m *Model) Unjoin(r *Row) {
 
 func (m *Model) zeroJoined(r *Row) {
 	base := m.base(r.Value)
-	for i := range m.Columns {
-		if m.Columns[i].Join {
-			m.Columns[i].setZero(base)
-		}
+	for _, i := range m.joined {
+		m.Columns[i].setZero(base)
 	}
 }
 

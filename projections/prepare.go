@@ -22,16 +22,28 @@ type Broken struct {
 // they touch, both in the order of the log. What cannot be decoded, or whose keys
 // cannot be read, is answered as broken, and everything else goes on.
 func (s *Set) Prepare(stored []eventlog.Event) (events []Event, touches []Touch, broken []Broken) {
-	events = make([]Event, 0, len(stored))
-	touches = make([]Touch, 0, len(stored)*2)
+	return s.prepare(make([]Event, 0, len(stored)), make([]Touch, 0, len(stored)*2), stored, func(r *Route) Decode { return r.Decode })
+}
+
+// PrepareOwned is Prepare for those to whom the stored events belong, and who count the
+// memory: texts are parts of an event's data, which nobody may change any more, and one
+// that is kept keeps all of it. It appends to events and touches.
+func (s *Set) PrepareOwned(events []Event, touches []Touch, stored []eventlog.Event) ([]Event, []Touch, []Broken) {
+	return s.prepare(events, touches, stored, func(r *Route) Decode { return r.sharing })
+}
+
+func (s *Set) prepare(events []Event, touches []Touch, stored []eventlog.Event, decoder func(*Route) Decode) ([]Event, []Touch, []Broken) {
+	var broken []Broken
 	var keys []string
 	for i := range stored {
 		e := &stored[i]
-		d, ok, err := s.Decode(e)
+		r := s.routes[e.Type]
+		if r == nil {
+			continue
+		}
+		d, _, err := s.decode(r, decoder(r), e)
 		if err != nil {
 			broken = append(broken, s.undecodable(e, err))
-		}
-		if !ok || err != nil {
 			continue
 		}
 		n := len(events)

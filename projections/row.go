@@ -82,8 +82,8 @@ func (m *Model) checkOwn(r *Row) error {
 	if got := *(*string)(m.Columns[m.Key].At(base)); got != r.Key {
 		return fmt.Errorf("the handler changed the row's key to %q", got)
 	}
-	for i := range m.Columns {
-		if c := &m.Columns[i]; c.Join && !c.isZero(base) {
+	for _, i := range m.joined {
+		if c := &m.Columns[i]; !c.isZero(base) {
 			return fmt.Errorf("%w: %s", errJoined, c.Name)
 		}
 	}

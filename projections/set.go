@@ -27,6 +27,9 @@ type Route struct {
 	Views []ViewRoute
 	// Facts are those of the facts, in the order of Set.Facts.
 	Facts []FactRoute
+
+	// sharing is Decode whose texts are parts of the data.
+	sharing Decode
 }
 
 // ViewRoute is one handling and the index of its view in Set.Views.
@@ -155,6 +158,11 @@ func (c *compiler) view(d Definition, compile func() *Model) {
 		return
 	}
 	m.Columns, m.Key = columns, key
+	for i := range columns {
+		if columns[i].Join {
+			m.joined = append(m.joined, i)
+		}
+	}
 	if len(m.Handlings) == 0 {
 		c.fault("view %s has no handlers", m.Name)
 	}
@@ -276,14 +284,15 @@ func (c *compiler) inOrder() []*Model {
 
 func (c *compiler) route(s *Set) {
 	types := map[string]reflect.Type{}
-	at := func(name string, t reflect.Type, decoder func(*eventlog.Upcasters) Decode, who string) *Route {
+	at := func(name string, t reflect.Type, decoder func(*eventlog.Upcasters) decoders, who string) *Route {
 		if first, ok := types[name]; ok && first != t {
 			c.fault("%s handles event type %s as %s, others as %s: use one Go type", who, name, t, first)
 		}
 		types[name] = t
 		r := s.routes[name]
 		if r == nil {
-			r = &Route{EventType: name, Decode: decoder(c.upcasters)}
+			d := decoder(c.upcasters)
+			r = &Route{EventType: name, Decode: d.copying, sharing: d.sharing}
 			s.routes[name] = r
 		}
 		return r

@@ -74,6 +74,9 @@ type Model struct {
 	// New makes a zero row, a *R.
 	New func() any
 
+	// joined are the indices of the columns that joins fill.
+	joined []int
+
 	base  func(row any) unsafe.Pointer
 	zero  func(row any)
 	clone func(row any) any

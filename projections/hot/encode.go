@@ -10,9 +10,22 @@ import (
 
 // Encoder makes images of rows, one after the other, in memory that it uses again.
 type Encoder struct {
+	// Together lets images share blocks of memory: for those that are let go together,
+	// since one that is kept keeps a block.
+	Together bool
+
 	cells []byte
 	ends  []int32
+
+	cellBlock []byte
+	endBlock  []int32
 }
+
+// How much the blocks hold that images share.
+const (
+	cellBlockBytes = 64 << 10
+	endBlockCount  = 4 << 10
+)
 
 // Encode is the image of r. An error says which column cannot be stored and why.
 func (l *Layout) Encode(r *projections.Row) (Image, error) {
@@ -47,7 +60,20 @@ func (e *Encoder) Encode(l *Layout, r *projections.Row, old Image, keep bool) (I
 	if bytes.Equal(e.cells, old.cells) {
 		return old, nil
 	}
+	if e.Together {
+		return Image{cells: inBlock(&e.cellBlock, e.cells, cellBlockBytes), ends: inBlock(&e.endBlock, e.ends, endBlockCount)}, nil
+	}
 	return Image{cells: slices.Clone(e.cells), ends: slices.Clone(e.ends)}, nil
+}
+
+// inBlock copies v into a block, or into a new one where it does not fit.
+func inBlock[T any](block *[]T, v []T, size int) []T {
+	if cap(*block)-len(*block) < len(v) {
+		*block = make([]T, 0, max(size, len(v)))
+	}
+	start := len(*block)
+	*block = append(*block, v...)
+	return (*block)[start:len(*block):len(*block)]
 }
 
 // links appends the source keys of the joins by a function.

@@ -1,7 +1,11 @@
 package hot
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +18,34 @@ import (
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
+
+// Images that share memory are those that do not, and stay so when more come.
+func TestImagesTogetherAreImages(t *testing.T) {
+	t.Parallel()
+	l := everythingLayout(t)
+	e := Encoder{Together: true}
+	var want, got []Image
+	for i := range 3000 {
+		row := l.Model.NewRow(fmt.Sprint("row ", i))
+		row.State = projections.Live
+		row.Value.(*everything).Text = strings.Repeat("text ", i%400)
+		for into, encode := range map[*[]Image]func() (Image, error){
+			&want: func() (Image, error) { return l.Encode(row) },
+			&got:  func() (Image, error) { return e.Encode(l, row, Image{}, false) },
+		} {
+			img, err := encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			*into = append(*into, img)
+		}
+	}
+	for i := range want {
+		if !bytes.Equal(want[i].cells, got[i].cells) || !slices.Equal(want[i].ends, got[i].ends) {
+			t.Fatalf("image %d differs", i)
+		}
+	}
+}
 
 type (
 	status string
