@@ -30,6 +30,8 @@ type build struct {
 	until  int64
 	slices int
 	done   map[string]map[int]bool
+	// gathered are slices of one view that wait for more, to be written together.
+	gathered gathered
 
 	mu sync.Mutex
 	// waiting are faults that no slice has written down yet.
@@ -107,13 +109,13 @@ func (b *build) finished(view string, slice int) {
 	b.done[view][slice] = true
 }
 
-// budget is the memory that a build may use: a third of the process's limit.
+// budget is the memory that a build may use.
 func (w *worker) budget() int64 {
 	if w.cfg.BuildBytes > 0 {
 		return w.cfg.BuildBytes
 	}
 	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
-		return max(limit/3, 1<<20)
+		return min(max(limit/3, 1<<20), mostBuildBytes)
 	}
 	return defaultBuildBytes
 }
@@ -133,6 +135,7 @@ func (b *build) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer relaxCollector()()
 	result, err := replay.Run(ctx, b.config(sources, most), b.sink)
 	if err != nil {
 		return fmt.Errorf("build the views: %w", err)
@@ -198,33 +201,63 @@ func (b *build) hold(w replay.Waiting) error {
 	return nil
 }
 
-// sink writes one slice, with what could not be folded so far.
+// gathered are slices that are written in one transaction.
+type gathered struct {
+	numbers, rows []int
+	images        []hot.Image
+	bytes         int64
+}
+
+// worthWriting is how many bytes of rows are worth a transaction: 4 MiB of a GiB.
+func (w *worker) worthWriting() int64 { return w.budget() / 256 }
+
+func (g *gathered) add(s replay.Slice) {
+	g.numbers, g.rows = append(g.numbers, s.Number), append(g.rows, len(s.Rows))
+	for _, r := range s.Rows {
+		g.images = append(g.images, r.Image)
+		g.bytes += int64(len(r.Image.Bytes()))
+	}
+}
+
+// sink takes one slice and writes it, small ones together, and a view's last one never
+// waits.
 func (b *build) sink(ctx context.Context, s replay.Slice) error {
+	b.gathered.add(s)
+	whole := len(b.done[s.View.Name])+len(b.gathered.numbers) == s.Of
+	if !whole && b.gathered.bytes < b.worthWriting() {
+		return nil
+	}
 	t := b.table(s.View)
-	err := b.fenced(ctx, func(tx pgx.Tx) error {
-		images := make([]hot.Image, len(s.Rows))
-		for i, r := range s.Rows {
-			images[i] = r.Image
+	if err := b.write(ctx, t); err != nil {
+		return fmt.Errorf("slices %v of view %s: %w", b.gathered.numbers, s.View.Name, err)
+	}
+	for _, number := range b.gathered.numbers {
+		b.finished(s.View.Name, number)
+	}
+	b.gathered = gathered{}
+	if whole {
+		return b.index(ctx, t)
+	}
+	return nil
+}
+
+// write writes the slices that were gathered, with what could not be folded so far.
+func (b *build) write(ctx context.Context, t *hot.Table) error {
+	g := &b.gathered
+	return b.fenced(ctx, func(tx pgx.Tx) error {
+		// What a crash of the server takes back is built again: nobody waits for the disk.
+		if _, err := tx.Exec(ctx, `set local synchronous_commit = off`); err != nil {
+			return err
 		}
-		if len(images) > 0 {
-			if err := t.CopyAll(ctx, b.conn.PgConn(), images); err != nil {
-				return err
-			}
+		if err := t.CopyAll(ctx, b.conn.PgConn(), g.images); err != nil {
+			return err
 		}
 		if err := b.writeWaiting(ctx, tx); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `insert into readside.slices (projector, view, slice, rows) values ($1, $2, $3, $4)`, b.name, s.View.Name, s.Number, len(images))
+		_, err := tx.Exec(ctx, `insert into readside.slices (projector, view, slice, rows) select $1, $2, unnest($3::int[]), unnest($4::int[])`, b.name, t.Model.Name, g.numbers, g.rows)
 		return err
 	})
-	if err != nil {
-		return fmt.Errorf("slice %d of view %s: %w", s.Number, s.View.Name, err)
-	}
-	b.finished(s.View.Name, s.Number)
-	if len(b.done[s.View.Name]) == s.Of {
-		return b.index(ctx, t)
-	}
-	return nil
 }
 
 func (b *build) table(m *projections.Model) *hot.Table {
@@ -268,9 +301,12 @@ func (b *build) index(ctx context.Context, t *hot.Table) error {
 	})
 }
 
+// firstTarget is the statistics target of a table just filled: 9,000 rows are looked at.
+const firstTarget = 30
+
 // analyze lets the planner know the columns that stand in an index, which is what views
 // are asked by, and the state. The others would take as long as the indexes do;
-// autovacuum comes for them.
+// autovacuum comes for them, and looks at more rows.
 func analyze(ctx context.Context, tx pgx.Tx, t *hot.Table) error {
 	var columns string
 	err := tx.QueryRow(ctx, `select string_agg(distinct quote_ident(a.attname), ', ')
@@ -279,7 +315,7 @@ func analyze(ctx context.Context, tx pgx.Tx, t *hot.Table) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, fmt.Sprintf(`analyze %s (%s, %s)`, t.Qualified(), columns, hot.StateColumn))
+	_, err = tx.Exec(ctx, fmt.Sprintf(`set local default_statistics_target = %d; analyze %s (%s, %s)`, firstTarget, t.Qualified(), columns, hot.StateColumn))
 	return err
 }
 

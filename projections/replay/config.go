@@ -105,6 +105,10 @@ const (
 	budgetMin  = 1 << 20
 	logDefault = 1 << 30
 	slicesMin  = 8
+	// Up to slicesFine, slices are of about sliceBytes of log, so that the first is soon
+	// handed out and the last is soon written.
+	slicesFine = 32
+	sliceBytes = 4 << 20
 	slicesMax  = 4096
 )
 
@@ -116,7 +120,7 @@ func Slices(logBytes, budget int64) int {
 	if budget <= 0 {
 		budget = DefaultBudget
 	}
-	want := logBytes / max(1, budget/8)
+	want := max(logBytes/max(1, budget/8), min(slicesFine, logBytes/sliceBytes))
 	return min(slicesMax, max(slicesMin, 1<<bits.Len64(uint64(max(0, want-1)))))
 }
 
@@ -171,14 +175,16 @@ func (c *Config) wanted(m *projections.Model) bool {
 }
 
 // The budget's parts. Rows and the sources kept for joins share the largest; the rest
-// goes to the pages on their way, the slice that is folded and the one that the sink
-// has, and what waits to be written to disk.
+// goes to the pages on their way, the slice that is finished and those that wait for the
+// sink, and what waits to be written to disk.
 func (c *Config) rowBytes() int64 { return c.Budget / 2 }
 
 func (c *Config) arenaBytes() int { return int(min(c.Budget/8, arenaMax)) }
 
+func (c *Config) aheadBytes() int64 { return c.Budget / 8 }
+
 // arenaMax is what a record's place in memory can be told with.
 const arenaMax = 1 << 30
 
-// pageBytes is what one page may take; about four are on their way at a time.
-func (c *Config) pageBytes() int64 { return c.Budget / 32 }
+// pageBytes is what one page may take.
+func (c *Config) pageBytes() int64 { return c.Budget / (8 * pagesAtOnce) }

@@ -14,7 +14,7 @@ import (
 // anew up to the fault: from disk where it stands there, and else by reading the log
 // once more, for all such rows together.
 type faults struct {
-	// streams wait from an event on whose rows are not known; the decoding goroutine's.
+	// streams wait from an event on whose rows are not known; the sorting goroutine's.
 	streams map[rowID]int64
 	// blocked is from which place on the touches of a row wait.
 	blocked map[rowID]int64
@@ -107,7 +107,8 @@ func (f *resident) foldAll() error {
 	for _, fault := range faults {
 		id := rowID{f.index[f.cfg.Set.View(fault.View)], fault.Key}
 		f.broken[id] = fault.Position.Place()
-		delete(f.all[f.part(id.view, f.slice(id.name))].rows, id.name)
+		hash := Hash(id.name)
+		f.all[f.part(id.view, f.slice(hash))].rows.remove(hash, id.name)
 	}
 	return nil
 }
@@ -146,11 +147,8 @@ func (r *replay) mend(ctx context.Context) error {
 		return fmt.Errorf("fold %d rows anew up to their faults: %w", len(r.broken), err)
 	}
 	for id, row := range rows {
-		p := &r.all[r.part(id.view, r.slice(id.name))]
-		if p.rows == nil {
-			p.rows = map[string]*projections.Row{}
-		}
-		p.rows[id.name] = row
+		hash := Hash(id.name)
+		r.all[r.part(id.view, r.slice(hash))].rows.put(hash, row)
 	}
 	clear(r.broken)
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/readside/readside/projections"
 )
@@ -19,20 +20,35 @@ const (
 // sink has all slices before.
 type handed struct {
 	Slice
+	// bytes is its part of what may wait for the sink.
+	bytes   int64
 	reached chan<- struct{}
 }
 
-// handOut finishes the slices and hands them to the sink; the next slice is finished
+// queue are finished slices that wait for the sink: as many as aheadBytes holds, and one
+// that is larger by itself.
+type queue struct {
+	slices chan handed
+	room   *semaphore.Weighted
+	size   int64
+}
+
+func (r *replay) newQueue() *queue {
+	size := r.cfg.aheadBytes()
+	return &queue{slices: make(chan handed, r.cfg.Slices), room: semaphore.NewWeighted(size), size: size}
+}
+
+// handOut finishes the slices and hands them to the sink; the next ones are finished
 // while the sink works on one.
 func (r *replay) handOut(ctx context.Context, sink Sink) error {
 	group, ctx := errgroup.WithContext(ctx)
-	finished := make(chan handed)
+	finished := r.newQueue()
 	group.Go(func() error {
-		defer close(finished)
+		defer close(finished.slices)
 		return r.finishAll(ctx, finished)
 	})
 	group.Go(func() error {
-		for s := range finished {
+		for s := range finished.slices {
 			if s.reached != nil {
 				close(s.reached)
 				continue
@@ -40,6 +56,7 @@ func (r *replay) handOut(ctx context.Context, sink Sink) error {
 			if err := sink(ctx, s.Slice); err != nil {
 				return err
 			}
+			finished.room.Release(s.bytes)
 			r.handedOut += int64(len(s.Rows))
 			if r.views[r.index[s.View]].wanted {
 				r.partsOut++
@@ -53,7 +70,7 @@ func (r *replay) handOut(ctx context.Context, sink Sink) error {
 	return group.Wait()
 }
 
-func (r *replay) finishAll(ctx context.Context, out chan<- handed) error {
+func (r *replay) finishAll(ctx context.Context, out *queue) error {
 	for i := range r.views {
 		v := &r.views[i]
 		if !v.folded {
@@ -61,7 +78,7 @@ func (r *replay) finishAll(ctx context.Context, out chan<- handed) error {
 		}
 		r.release(i)
 		if r.asksFor(v) {
-			if err := send(ctx, out, handed{}, true); err != nil {
+			if err := out.drain(ctx); err != nil {
 				return err
 			}
 		}
@@ -69,14 +86,14 @@ func (r *replay) finishAll(ctx context.Context, out chan<- handed) error {
 			if v.done != nil && v.done[s] {
 				continue
 			}
-			slice, err := r.finish(ctx, i, s)
+			slice, bytes, err := r.finish(ctx, i, s)
 			if err != nil {
 				return err
 			}
 			if !v.wanted && len(slice.Sources) == 0 {
 				continue
 			}
-			if err := send(ctx, out, handed{Slice: slice}, false); err != nil {
+			if err := out.add(ctx, slice, bytes); err != nil {
 				return err
 			}
 		}
@@ -84,20 +101,20 @@ func (r *replay) finishAll(ctx context.Context, out chan<- handed) error {
 	return nil
 }
 
-// send hands something on; with wait, it waits until all before was worked on.
-func send(ctx context.Context, out chan<- handed, h handed, wait bool) error {
-	var reached chan struct{}
-	if wait {
-		reached = make(chan struct{})
-		h.reached = reached
+// add waits for room and adds a slice.
+func (q *queue) add(ctx context.Context, s Slice, bytes int64) error {
+	bytes = min(bytes, q.size)
+	if err := q.room.Acquire(ctx, bytes); err != nil {
+		return err
 	}
-	select {
-	case out <- h:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if !wait {
-		return nil
+	return give(ctx, q.slices, handed{Slice: s, bytes: bytes})
+}
+
+// drain waits until the sink has had all that was added.
+func (q *queue) drain(ctx context.Context) error {
+	reached := make(chan struct{})
+	if err := give(ctx, q.slices, handed{reached: reached}); err != nil {
+		return err
 	}
 	select {
 	case <-reached:
@@ -132,24 +149,27 @@ func (r *replay) release(i int) {
 func (r *replay) free(at int) {
 	p := &r.all[at]
 	r.held -= p.bytes
-	p.bytes, p.rows = 0, nil
+	p.bytes, p.rows = 0, rowTable{}
 }
 
-// finish folds, joins and encodes one slice.
-func (r *replay) finish(ctx context.Context, i, slice int) (Slice, error) {
+// finish folds, joins and encodes one slice, and says what about it takes.
+func (r *replay) finish(ctx context.Context, i, slice int) (Slice, int64, error) {
 	at := r.part(i, slice)
 	p, v := &r.all[at], &r.views[i]
 	if p.spilled {
 		rows, bytes, err := r.takeTurn(at)
 		if err != nil {
-			return Slice{}, err
+			return Slice{}, 0, err
 		}
 		r.held += bytes - p.bytes
 		p.rows, p.bytes, p.spilled = rows, bytes, false
 	}
 	out := Slice{View: v.model, Number: slice, Of: r.cfg.Slices}
-	rows := make([]*projections.Row, 0, len(p.rows))
-	for _, row := range p.rows {
+	if v.wanted {
+		out.Rows = make([]Row, 0, p.rows.len)
+	}
+	rows := make([]*projections.Row, 0, p.rows.len)
+	for _, row := range p.rows.all() {
 		rows = append(rows, row)
 	}
 	// Sources are held as long as they fit.
@@ -158,17 +178,18 @@ func (r *replay) finish(ctx context.Context, i, slice int) (Slice, error) {
 	for len(rows) > 0 {
 		n := min(joinRows, len(rows))
 		if err := r.finishRows(ctx, i, rows[:n], &out, letGo); err != nil {
-			return Slice{}, err
+			return Slice{}, 0, err
 		}
 		rows = rows[n:]
 	}
 	if letGo {
 		p.gone, v.asked = true, true
 	}
+	bytes := p.bytes
 	if !keep {
 		r.free(at)
 	}
-	return out, nil
+	return out, bytes, nil
 }
 
 func (r *replay) finishRows(ctx context.Context, i int, rows []*projections.Row, out *Slice, letGo bool) error {
@@ -208,11 +229,12 @@ func (r *replay) replace(ctx context.Context, i int, keys []string) ([]*projecti
 	}
 	rows := make([]*projections.Row, 0, len(keys))
 	for _, key := range keys {
-		p := &r.all[r.part(i, r.slice(key))]
+		hash := Hash(key)
+		p := &r.all[r.part(i, r.slice(hash))]
 		if row := found[rowID{i, key}]; row != nil {
-			p.rows[key] = row
+			p.rows.put(hash, row)
 		}
-		rows = append(rows, p.rows[key])
+		rows = append(rows, p.rows.get(hash, key))
 	}
 	return rows, nil
 }
@@ -252,12 +274,13 @@ func (r *replay) finishRow(v *view, row *projections.Row, lookup projections.Sou
 // source answers a join: from memory, or from what was loaded.
 func (r *replay) source(loaded []map[string]any, j *projections.JoinModel, key string) any {
 	i := r.index[j.Source]
-	slice := r.slice(key)
+	hash := Hash(key)
+	slice := r.slice(hash)
 	p := &r.all[r.part(i, slice)]
 	if r.elsewhere(i, slice) {
 		return loaded[i][key]
 	}
-	if row := p.rows[key]; row != nil && row.State == projections.Live {
+	if row := p.rows.get(hash, key); row != nil && row.State == projections.Live {
 		return row.Value
 	}
 	return nil
@@ -315,7 +338,7 @@ func (r *replay) missing(v *view, j *projections.JoinModel, rows []*projections.
 			continue // its join will say so
 		}
 		for _, key := range keys {
-			if !seen[key] && r.elsewhere(i, r.slice(key)) {
+			if !seen[key] && r.elsewhere(i, r.slice(Hash(key))) {
 				seen[key] = true
 				missing = append(missing, key)
 			}

@@ -92,7 +92,8 @@ func (r *replay) keys(ctx context.Context, wanted map[string]bool) (map[string]R
 func (r *replay) pick(i int, keys map[string]bool) (map[string]*projections.Row, error) {
 	bySlice := map[int][]string{}
 	for key := range keys {
-		bySlice[r.slice(key)] = append(bySlice[r.slice(key)], key)
+		s := r.slice(Hash(key))
+		bySlice[s] = append(bySlice[s], key)
 	}
 	picked := make(map[string]*projections.Row, len(keys))
 	for s := range r.cfg.Slices {
@@ -105,7 +106,7 @@ func (r *replay) pick(i int, keys map[string]bool) (map[string]*projections.Row,
 			}
 		}
 		for _, key := range bySlice[s] {
-			if row := rows[key]; row != nil {
+			if row := rows.get(Hash(key), key); row != nil {
 				picked[key] = row
 			}
 		}

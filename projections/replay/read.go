@@ -12,53 +12,115 @@ import (
 )
 
 // page is a stretch of the log on its way into the slices: read by one goroutine,
-// decoded by another, folded by a third.
+// decoded by one of several, sorted and folded, in the log's order, by one each.
 type page struct {
 	raw    []eventlog.Event
 	events []projections.Event
 	// of is each decoded event's place in raw.
 	of      []int32
 	touches []projections.Touch
-	// parts are the touches' slices.
-	parts []int32
+	broken  []projections.Broken
+	// hashes are those of the touches' keys, parts their slices.
+	hashes []uint64
+	parts  []int32
 	// waiting are touches that cannot be folded, and that faults is asked about.
 	waiting []Waiting
 	next    eventlog.Position
 }
 
+// pool holds the pages that were folded, to be used again.
+type pool chan *page
+
+// pagesAtOnce is how many pages are on their way at a time: one that is read, those
+// that are decoded or wait for their turn, one that is sorted, and one that is folded.
+const pagesAtOnce = decoders + 3
+
+func (p pool) get() *page {
+	select {
+	case used := <-p:
+		return used
+	default:
+		return &page{}
+	}
+}
+
+// put takes a page back. Nobody has it any more, nor its events: rows keep their values
+// only.
+func (p pool) put(used *page) {
+	clear(used.raw)
+	clear(used.events)
+	clear(used.touches[:cap(used.touches)])
+	clear(used.waiting)
+	*used = page{
+		raw: used.raw[:0], events: used.events[:0], of: used.of[:0],
+		touches: used.touches[:0], hashes: used.hashes[:0], parts: used.parts[:0], waiting: used.waiting[:0],
+	}
+	select {
+	case p <- used:
+	default:
+	}
+}
+
+// decoders is how many pages are decoded at a time: decoding takes longer than reading,
+// sorting and folding do, each by itself.
+const decoders = 2
+
 // read reads the log up to Until and hands each page, decoded, to fold.
 func (r *replay) read(ctx context.Context, fold func(*page) error) error {
 	group, ctx := errgroup.WithContext(ctx)
-	stored := make(chan eventlog.Page)
-	decoded := make(chan *page)
+	// The pages in their order, each with where it will be when it is decoded. One more
+	// waits than the channel holds: it is there to be sorted.
+	ordered := make(chan chan *page, decoders-1)
+	sorted := make(chan *page)
+	used := make(pool, pagesAtOnce)
 	group.Go(func() error {
-		defer close(stored)
-		return r.pages(ctx, stored)
-	})
-	group.Go(func() error {
-		defer close(decoded)
-		for p := range stored {
-			d, err := r.decode(p)
-			if err != nil {
+		defer close(ordered)
+		return r.pages(ctx, used, func(p *page) error {
+			decoded := make(chan *page, 1)
+			if err := give(ctx, ordered, decoded); err != nil {
 				return err
 			}
-			select {
-			case decoded <- d:
-			case <-ctx.Done():
-				return ctx.Err()
+			group.Go(func() error {
+				r.decode(p)
+				decoded <- p
+				return nil
+			})
+			return nil
+		})
+	})
+	group.Go(func() error {
+		defer close(sorted)
+		for decoded := range ordered {
+			p := <-decoded
+			if err := r.sort(p); err != nil {
+				return err
+			}
+			if err := give(ctx, sorted, p); err != nil {
+				return err
 			}
 		}
 		return nil
 	})
 	group.Go(func() error {
-		for p := range decoded {
+		for p := range sorted {
 			if err := fold(p); err != nil {
 				return err
 			}
+			used.put(p)
 		}
 		return nil
 	})
 	return group.Wait()
+}
+
+// give hands v on unless ctx ends.
+func give[T any](ctx context.Context, to chan<- T, v T) error {
+	select {
+	case to <- v:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Bounds of a page whose size the events decide.
@@ -72,29 +134,30 @@ const (
 // settled.
 const settleWait = 3 * time.Millisecond
 
-func (r *replay) pages(ctx context.Context, out chan<- eventlog.Page) error {
+// pages reads page after page.
+func (r *replay) pages(ctx context.Context, used pool, each func(*page) error) error {
 	at := r.cfg.Log.Start()
-	q := eventlog.Query{Types: r.cfg.Set.ViewTypes(), Limit: min(pageEventsFirst, r.pageEvents(nil)), Until: r.cfg.Until, Lean: true}
+	q := eventlog.Query{Types: r.cfg.Set.ViewTypes(), Limit: min(pageEventsFirst, r.pageEvents(nil)), Until: r.cfg.Until, Lean: true, Apart: true}
 	for at.Place() < r.cfg.Until.Place() {
-		page, err := r.cfg.Log.Read(ctx, at, q)
+		p := used.get()
+		q.Into = p.raw
+		stored, err := r.cfg.Log.Read(ctx, at, q)
 		if err != nil {
 			return err
 		}
-		if page.Next == at {
+		if stored.Next == at {
 			if err := pause(ctx, settleWait); err != nil {
 				return err
 			}
 			continue
 		}
-		at = page.Next
-		q.Limit = r.pageEvents(page.Events)
-		if err := limit(ctx, r.cfg.Rate, len(page.Events)); err != nil {
+		at, p.raw, p.next = stored.Next, stored.Events, stored.Next
+		q.Limit = r.pageEvents(p.raw)
+		if err := limit(ctx, r.cfg.Rate, len(p.raw)); err != nil {
 			return err
 		}
-		select {
-		case out <- page:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := each(p); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -144,49 +207,37 @@ func limit(ctx context.Context, l *rate.Limiter, n int) error {
 	return nil
 }
 
-// decode finds out what the page's events touch.
-func (r *replay) decode(stored eventlog.Page) (*page, error) {
-	p := &page{raw: stored.Events, next: stored.Next}
-	events, touches, broken := r.cfg.Set.Prepare(stored.Events)
-	p.events, p.of = events, make([]int32, len(events))
+// decode finds out what a page's events touch. It knows nothing of the pages before.
+func (r *replay) decode(p *page) {
+	p.events, p.touches, p.broken = r.cfg.Set.PrepareOwned(p.events, p.touches, p.raw)
 	at := 0
-	for i := range events {
-		for stored.Events[at].Position != events[i].Meta.Position {
+	for i := range p.events {
+		for p.raw[at].Position != p.events[i].Meta.Position {
 			at++
 		}
-		p.of[i] = int32(at)
-		events[i].Meta = ownMeta(events[i].Meta)
+		p.of = append(p.of, int32(at))
 	}
-	for i := range broken {
-		for _, view := range broken[i].Views {
-			if err := r.keyless(p, view, &broken[i]); err != nil {
-				return nil, err
-			}
-		}
-	}
-	r.sort(p, touches)
-	return p, nil
-}
-
-// ownMeta frees the texts from the page's memory: a row that keeps one would keep the
-// whole block that it stands in.
-func ownMeta(m projections.Meta) projections.Meta {
-	all := m.EventID + m.Stream + m.CorrelationID
-	a, b := len(m.EventID), len(m.EventID)+len(m.Stream)
-	m.EventID, m.Stream, m.CorrelationID = all[:a], all[a:b], all[b:]
-	return m
 }
 
 // sort keeps the touches that are to be folded, each with its slice.
-func (r *replay) sort(p *page, touches []projections.Touch) {
-	p.touches, p.parts = touches[:0], make([]int32, 0, len(touches))
+func (r *replay) sort(p *page) error {
+	for i := range p.broken {
+		for _, view := range p.broken[i].Views {
+			if err := r.keyless(p, view, &p.broken[i]); err != nil {
+				return err
+			}
+		}
+	}
+	touches := p.touches
+	p.touches = touches[:0]
 	for _, t := range touches {
 		v := &r.views[t.View]
 		if !v.folded {
 			continue
 		}
 		e := &p.events[t.Event]
-		slice := r.slice(t.Key)
+		hash := Hash(t.Key)
+		slice := r.slice(hash)
 		switch {
 		case !v.whole && r.cfg.Keep != nil && !r.cfg.Keep(v.model, t.Key):
 		case v.done != nil && v.done[slice]:
@@ -195,9 +246,11 @@ func (r *replay) sort(p *page, touches []projections.Touch) {
 		case r.waits(p, &t, e):
 		default:
 			p.touches = append(p.touches, t)
+			p.hashes = append(p.hashes, hash)
 			p.parts = append(p.parts, int32(r.part(t.View, slice)))
 		}
 	}
+	return nil
 }
 
 func (r *replay) skip(view int, key string, m projections.Meta) bool {
@@ -208,7 +261,7 @@ func (r *replay) skip(view int, key string, m projections.Meta) bool {
 // here on its stream waits there.
 func (r *replay) keyless(p *page, view int, b *projections.Broken) error {
 	v := &r.views[view]
-	m := ownMeta(projections.MetaOf(b.Event))
+	m := projections.MetaOf(b.Event)
 	if !v.folded || r.skip(view, "", m) {
 		return nil
 	}

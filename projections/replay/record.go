@@ -131,7 +131,7 @@ func (r *replay) readEvent(record []byte, touch func(handling int, key string)) 
 type turn struct {
 	*replay
 	view    int
-	rows    map[string]*projections.Row
+	rows    rowTable
 	events  []projections.Event
 	touches []projections.Touch
 	bytes   int64
@@ -144,11 +144,12 @@ const turnEvents = 500
 
 // Row is the row of a key.
 func (t *turn) Row(_ int, key string) *projections.Row {
-	row := t.rows[key]
+	hash := Hash(key)
+	row := t.rows.get(hash, key)
 	if row == nil {
 		v := &t.views[t.view]
 		row = v.model.NewRow(key)
-		t.rows[key] = row
+		t.rows.put(hash, row)
 		t.bytes += v.rowBytes + int64(len(key))
 	}
 	return row
@@ -156,12 +157,12 @@ func (t *turn) Row(_ int, key string) *projections.Row {
 
 // takeTurn folds what was written down of a slice, beside those rows that stayed in
 // memory. Where rows fail it folds once more, up to their faults.
-func (r *replay) takeTurn(at int) (rows map[string]*projections.Row, bytes int64, err error) {
+func (r *replay) takeTurn(at int) (rows rowTable, bytes int64, err error) {
 	for again := false; ; again = true {
 		p := &r.all[at]
-		t := &turn{replay: r, view: p.view, rows: map[string]*projections.Row{}, bytes: p.bytes, silent: again}
-		for key, row := range p.rows {
-			t.rows[key] = row
+		t := &turn{replay: r, view: p.view, bytes: p.bytes, silent: again}
+		for hash, row := range p.rows.all() {
+			t.rows.put(hash, row)
 		}
 		err = r.spill.Each(at, t.record)
 		if err == nil {
@@ -184,7 +185,7 @@ func (t *turn) record(record []byte) error {
 			return err
 		}
 		// It came before all events that touch it.
-		t.rows[row.Key] = row
+		t.rows.put(Hash(row.Key), row)
 		t.bytes += v.rowBytes + int64(len(row.Key)+2*len(record))
 		return nil
 	}
@@ -201,7 +202,7 @@ func (t *turn) record(record []byte) error {
 	if err != nil || damaged {
 		return errRecord
 	}
-	t.bytes += int64(2*len(e.Data)+len(e.Stream)) * int64(len(t.touches)-first)
+	t.bytes += int64(len(e.Data)+len(e.Stream)) * int64(len(t.touches)-first)
 	decoded, _, err := t.cfg.Set.Decode(&e)
 	if err != nil {
 		return err

@@ -116,7 +116,7 @@ func newReplay(cfg Config) (*replay, error) {
 		types: cfg.Set.ViewTypes(), typeNumbers: map[string]int{},
 		all:    make([]part, len(models)*cfg.Slices),
 		spill:  NewSpill(cfg.Dir, len(models)*cfg.Slices, cfg.arenaBytes()),
-		faults: newFaults(), nothing: make([]map[string]any, len(models)),
+		faults: newFaults(), encoder: hot.Encoder{Together: true}, nothing: make([]map[string]any, len(models)),
 	}
 	for i, name := range r.types {
 		r.typeNumbers[name] = i
@@ -162,7 +162,7 @@ func (r *replay) useSources() {
 	}
 }
 
-func (r *replay) slice(key string) int { return int(Hash(key) & uint64(r.cfg.Slices-1)) }
+func (r *replay) slice(hash uint64) int { return int(hash & uint64(r.cfg.Slices-1)) }
 
 func (r *replay) part(view, slice int) int { return view*r.cfg.Slices + slice }
 

@@ -9,7 +9,7 @@ type part struct {
 	view int
 	// rows are those in memory: all of them, or, of a slice on disk, those few that
 	// cannot be written down as they are now.
-	rows    map[string]*projections.Row
+	rows    rowTable
 	spilled bool
 	// gone says that the rows were handed out and are not held for joins any more.
 	gone bool
@@ -29,6 +29,7 @@ type resident struct {
 	*replay
 	page    *page
 	touches []projections.Touch
+	hashes  []uint64
 	parts   []int32
 	next    int
 }
@@ -39,17 +40,14 @@ func (f *resident) Row(view int, key string) *projections.Row {
 		f.next++
 	}
 	p := &f.all[f.parts[f.next]]
-	t := &f.touches[f.next]
+	t, hash := &f.touches[f.next], f.hashes[f.next]
 	f.next++
-	row := p.rows[key]
+	row := p.rows.get(hash, key)
 	n := f.eventShare(f.page, t.Event)
 	if row == nil {
 		v := &f.views[view]
 		row = v.model.NewRow(key)
-		if p.rows == nil {
-			p.rows = map[string]*projections.Row{}
-		}
-		p.rows[key] = row
+		p.rows.put(hash, row)
 		n += v.rowBytes + int64(len(key))
 	}
 	p.bytes += n
@@ -58,11 +56,11 @@ func (f *resident) Row(view int, key string) *projections.Row {
 	return row
 }
 
-// eventShare is what a row may keep of an event: its texts point into the decoded
-// data, and slices and maps of it may be as large again.
+// eventShare is what a row keeps of an event, if it keeps anything: all of its data,
+// which texts are parts of, and its meta, which shares the memory.
 func (r *replay) eventShare(p *page, event int) int64 {
 	e := &p.raw[p.of[event]]
-	return int64(2*len(e.Data) + len(e.ID) + len(e.Stream) + len(e.CorrelationID))
+	return int64(len(e.Data) + len(e.ID) + len(e.Stream) + len(e.CorrelationID))
 }
 
 // fold folds a page: into rows in memory, and onto disk what touches others.
@@ -70,10 +68,9 @@ func (r *replay) fold(p *page) error {
 	if err := r.report(p.waiting...); err != nil {
 		return err
 	}
-	f := &resident{replay: r, page: p, touches: p.touches, parts: p.parts}
+	f := &resident{replay: r, page: p, touches: p.touches, hashes: p.hashes, parts: p.parts}
 	if r.spilling || len(r.blocked) > 0 {
-		var err error
-		if f.touches, f.parts, err = r.sift(p); err != nil {
+		if err := r.sift(f); err != nil {
 			return err
 		}
 	}
@@ -88,26 +85,27 @@ func (r *replay) fold(p *page) error {
 	return nil
 }
 
-// sift answers the touches that are folded in memory; it writes down the others, and
+// sift leaves the touches that are folded in memory; it writes down the others, and
 // reports those that wait behind a fault.
-func (r *replay) sift(p *page) (touches []projections.Touch, parts []int32, err error) {
-	touches, parts = p.touches[:0], p.parts[:0]
+func (r *replay) sift(f *resident) error {
+	p := f.page
+	f.touches, f.hashes, f.parts = p.touches[:0], p.hashes[:0], p.parts[:0]
 	var down []placed
 	for i := range p.touches {
-		t, at := p.touches[i], p.parts[i]
+		t, hash, at := p.touches[i], p.hashes[i], p.parts[i]
 		part := &r.all[at]
 		switch {
-		case part.spilled && part.rows[t.Key] == nil:
+		case part.spilled && part.rows.get(hash, t.Key) == nil:
 			down = append(down, placed{t, at})
 		case r.isBlocked(t.View, t.Key, p.events[t.Event].Meta.Position.Place()):
 			if err := r.report(r.waiting(&t, &p.events[t.Event])); err != nil {
-				return nil, nil, err
+				return err
 			}
 		default:
-			touches, parts = append(touches, t), append(parts, at)
+			f.touches, f.hashes, f.parts = append(f.touches, t), append(f.hashes, hash), append(f.parts, at)
 		}
 	}
-	return touches, parts, r.writeDown(p, down)
+	return r.writeDown(p, down)
 }
 
 // placed is a touch and its part.
@@ -139,7 +137,7 @@ func (r *replay) relieve() error {
 func (r *replay) largest() (at int) {
 	at = -1
 	for i := range r.all {
-		if p := &r.all[i]; !p.spilled && len(p.rows) > 0 && (at < 0 || p.bytes > r.all[at].bytes) {
+		if p := &r.all[i]; !p.spilled && p.rows.len > 0 && (at < 0 || p.bytes > r.all[at].bytes) {
 			at = i
 		}
 	}
@@ -149,7 +147,7 @@ func (r *replay) largest() (at int) {
 // overcounted says that rows were touched often since they were last packed, so that
 // most of what was counted for them is overwritten.
 func (p *part) overcounted() bool {
-	return p.touched >= int64(3*len(p.rows)) && p.bytes >= 2*p.packed
+	return p.touched >= int64(3*p.rows.len) && p.bytes >= 2*p.packed
 }
 
 // pack lets rows keep nothing but themselves of the events that made them.
@@ -157,18 +155,14 @@ func (r *replay) pack(at int) {
 	p := &r.all[at]
 	v := &r.views[p.view]
 	size := int64(0)
-	for _, row := range p.rows {
+	for _, row := range p.rows.all() {
 		size += v.rowBytes + int64(len(row.Key))
-		own, err := v.layout.AppendOwn(nil, row)
-		if err != nil {
-			continue // it cannot be stored as it is now, and stays as it is
+		if own, err := v.layout.AppendOwn(nil, row); err == nil { // else it stays as it is
+			if packed, err := v.layout.ReadOwn(own); err == nil {
+				row.Key, row.Value = packed.Key, packed.Value
+				size += int64(2 * len(own))
+			}
 		}
-		packed, err := v.layout.ReadOwn(own)
-		if err != nil {
-			continue
-		}
-		row.Value = packed.Value
-		size += int64(2 * len(own))
 	}
 	r.held += size - p.bytes
 	p.bytes, p.packed, p.touched = size, size, 0
@@ -181,22 +175,21 @@ func (r *replay) evict(at int) error {
 	v := &r.views[p.view]
 	r.spilling, p.spilled = true, true
 	stuck := int64(0)
-	for key, row := range p.rows {
+	var stay rowTable
+	for hash, row := range p.rows.all() {
 		own, err := v.layout.AppendOwn(r.scratch[:0], row)
 		r.scratch = own
 		if err != nil {
-			stuck += v.rowBytes + int64(len(key)+2*len(own))
+			stuck += v.rowBytes + int64(len(row.Key)+2*len(own))
+			stay.put(hash, row)
 			continue
 		}
-		delete(p.rows, key)
 		err = r.spill.Append(at, func(buf []byte) ([]byte, error) { return append(append(buf, recordRow), own...), nil })
 		if err != nil {
 			return err
 		}
 	}
-	if len(p.rows) == 0 {
-		p.rows = nil
-	}
+	p.rows = stay
 	r.held += stuck - p.bytes
 	p.bytes = stuck
 	return nil

@@ -1,0 +1,102 @@
+package replay
+
+import (
+	"iter"
+	"math/bits"
+
+	"github.com/readside/readside/projections"
+)
+
+// rowTable finds the rows of a slice by key. It is a hash table with open addressing
+// and linear probing, after D. Knuth, The Art of Computer Programming 3, section 6.4,
+// algorithms L and R. A map would hash each key once more, which took a fifth of a
+// build: here the hash that a key's slice follows from serves both. Its low bits say
+// which slice, so that its high bits are used here.
+//
+// The zero value is an empty table.
+type rowTable struct {
+	slots []rowSlot
+	len   int
+}
+
+// rowSlot is a row and its key's hash; without a row it is free.
+type rowSlot struct {
+	hash uint64
+	row  *projections.Row
+}
+
+// slotsMin is a power of two, as every number of slots.
+const slotsMin = 16
+
+// home is the slot where a hash is looked for first.
+func (t *rowTable) home(hash uint64) int {
+	return int(hash >> (64 - bits.TrailingZeros(uint(len(t.slots)))))
+}
+
+// find is the slot of a key, or the free one where it would be.
+func (t *rowTable) find(hash uint64, key string) int {
+	at := t.home(hash)
+	for t.slots[at].row != nil && (t.slots[at].hash != hash || t.slots[at].row.Key != key) {
+		at = (at + 1) & (len(t.slots) - 1)
+	}
+	return at
+}
+
+// get is the row of a key, nil where there is none.
+func (t *rowTable) get(hash uint64, key string) *projections.Row {
+	if t.len == 0 {
+		return nil
+	}
+	return t.slots[t.find(hash, key)].row
+}
+
+// put adds a row, or takes the place of its key's.
+func (t *rowTable) put(hash uint64, row *projections.Row) {
+	if 4*(t.len+1) > 3*len(t.slots) {
+		t.grow()
+	}
+	at := t.find(hash, row.Key)
+	if t.slots[at].row == nil {
+		t.len++
+	}
+	t.slots[at] = rowSlot{hash, row}
+}
+
+func (t *rowTable) grow() {
+	former := t.slots
+	t.slots = make([]rowSlot, max(slotsMin, 2*len(former)))
+	for _, s := range former {
+		if s.row != nil {
+			t.slots[t.find(s.hash, s.row.Key)] = s
+		}
+	}
+}
+
+// remove takes a key's row out. Those behind it that were pushed on by it move up.
+func (t *rowTable) remove(hash uint64, key string) {
+	if t.get(hash, key) == nil {
+		return
+	}
+	mask := len(t.slots) - 1
+	free := t.find(hash, key)
+	for at := (free + 1) & mask; t.slots[at].row != nil; at = (at + 1) & mask {
+		// One may move up unless its home lies between the free slot and itself.
+		if (at-t.home(t.slots[at].hash))&mask >= (at-free)&mask {
+			t.slots[free] = t.slots[at]
+			free = at
+		}
+	}
+	t.slots[free] = rowSlot{}
+	t.len--
+}
+
+// all are the rows, in no order. The table must not change meanwhile.
+func (t *rowTable) all() iter.Seq2[uint64, *projections.Row] {
+	return func(yield func(uint64, *projections.Row) bool) {
+		for i := range t.slots {
+			if s := &t.slots[i]; s.row != nil && !yield(s.hash, s.row) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,50 @@
+package replay
+
+import (
+	"fmt"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/readside/readside/projections"
+)
+
+// Whatever is put and removed, under hashes that collide often, the table holds what a
+// map would.
+func TestRowTableIsAMap(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var table rowTable
+		want := map[string]*projections.Row{}
+		// Few homes, some at the end of the table, some hashes whole alike.
+		hashes := rapid.SliceOfN(rapid.SampledFrom([]uint64{0, 1, 1 << 60, 1<<60 + 1, 15 << 60, 15<<60 + 7, 1<<64 - 1}), 40, 40).Draw(t, "hashes")
+		for step := range rapid.IntRange(0, 120).Draw(t, "steps") {
+			n := rapid.IntRange(0, len(hashes)-1).Draw(t, "key")
+			key, hash := fmt.Sprint("key ", n), hashes[n]
+			if rapid.IntRange(0, 2).Draw(t, "what") == 0 {
+				table.remove(hash, key)
+				delete(want, key)
+			} else {
+				row := &projections.Row{Key: key, Touched: step}
+				table.put(hash, row)
+				want[key] = row
+			}
+			got := map[string]*projections.Row{}
+			for hash, row := range table.all() {
+				if table.get(hash, row.Key) != row || got[row.Key] != nil {
+					t.Fatalf("step %d: row %q stands where it is not found, or twice", step, row.Key)
+				}
+				got[row.Key] = row
+			}
+			if len(got) != len(want) || table.len != len(want) {
+				t.Fatalf("step %d: %d rows, counted as %d, and not %d", step, len(got), table.len, len(want))
+			}
+			for n, hash := range hashes {
+				key := fmt.Sprint("key ", n)
+				if table.get(hash, key) != want[key] {
+					t.Fatalf("step %d: key %q is %v, and not %v", step, key, table.get(hash, key), want[key])
+				}
+			}
+		}
+	})
+}
