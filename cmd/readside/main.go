@@ -8,11 +8,14 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
+
 	"github.com/readside/readside/internal/embedded"
 )
 
 func main() {
 	embedded.RunIfChild()
+	limitMemory()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// From the first signal on the next one ends the process at once; the keepers of the
 	// embedded stores then clean up by themselves.
@@ -20,4 +23,12 @@ func main() {
 	code := (&program{lookup: os.LookupEnv}).Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
+}
+
+// limitMemory makes what the container may use, or else the machine has, the limit of
+// this process, less a tenth: builds take a part of it, and the garbage collector works
+// harder near it. GOMEMLIMIT says otherwise, and so does AUTOMEMLIMIT=off. Where nothing
+// can be found out there is no limit.
+func limitMemory() {
+	_, _ = memlimit.Set(memlimit.WithProvider(memlimit.ApplyFallback(memlimit.FromCgroup, memlimit.FromSystem)))
 }

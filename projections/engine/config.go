@@ -42,8 +42,8 @@ type Config struct {
 	// BuildAbove is how many places a log must have for a first build slice by slice;
 	// shorter ones are folded batch by batch. Default 50,000; negative never.
 	BuildAbove int
-	// BuildBytes is the memory that such a build may use. Default 256 MiB, or a third of
-	// the process's memory limit.
+	// BuildBytes is the memory that such a build may use. Default a third of the process's
+	// memory limit (GOMEMLIMIT), at most 1 GiB, and 256 MiB where there is no limit.
 	BuildBytes int64
 	// BuildDir is where it puts what does not fit. Default the system's.
 	BuildDir string
@@ -93,6 +93,7 @@ const (
 	defaultParkedMax  = 1_000
 	defaultBuildAbove = 50_000
 	defaultBuildBytes = 256 << 20
+	mostBuildBytes    = 1 << 30 // unless BuildBytes says more
 )
 
 func (c *Config) validate() error {

@@ -1,0 +1,43 @@
+package engine
+
+import (
+	"math"
+	"runtime/debug"
+	"testing"
+)
+
+// The collector comes less often while builds run, where a limit bounds the memory, and
+// as before when the last one has ended; GOGC and a missing limit leave it alone.
+func TestTheCollectorIsRelaxedWhileBuildsRun(t *testing.T) {
+	before := debug.SetGCPercent(70)
+	defer debug.SetGCPercent(before)
+	limit := debug.SetMemoryLimit(1 << 40)
+	defer debug.SetMemoryLimit(limit)
+	percent := func() int {
+		now := debug.SetGCPercent(100)
+		debug.SetGCPercent(now)
+		return now
+	}
+	t.Setenv("GOGC", "")
+
+	first, second := relaxCollector(), relaxCollector()
+	first()
+	if got := percent(); got != relaxedPercent {
+		t.Errorf("while a build runs: %d", got)
+	}
+	second()
+	if got := percent(); got != 70 {
+		t.Errorf("afterwards: %d", got)
+	}
+	for _, leave := range []func(){
+		func() { debug.SetMemoryLimit(math.MaxInt64) },
+		func() { debug.SetMemoryLimit(1 << 40); t.Setenv("GOGC", "70") },
+	} {
+		leave()
+		restore := relaxCollector()
+		if got := percent(); got != 70 {
+			t.Errorf("nobody said how far it may go, or somebody said GOGC: %d", got)
+		}
+		restore()
+	}
+}
