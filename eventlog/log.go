@@ -25,6 +25,8 @@ type Log struct {
 	// serverStart is when the server was last seen to have started, in microseconds.
 	// Another start may be a failover, so the incarnation is asked for again.
 	serverStart atomic.Int64
+	// eventBytes is how much data an event of the last page had, on average.
+	eventBytes atomic.Int64
 }
 
 // Option changes how a Log is opened.

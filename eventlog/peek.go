@@ -35,6 +35,7 @@ type peek struct {
 	// read says that events are there, all up to the place settled.
 	read    bool
 	events  []Event
+	cut     bool
 	settled int64
 }
 
@@ -61,7 +62,7 @@ func (l *Log) lookAndRead(ctx context.Context, conn *pgxpool.Conn, p *peek) (see
 	if err != nil {
 		return look{}, err
 	}
-	p.events, err = l.scan(rows, p.query.Apart, nil)
+	p.events, p.cut, err = l.scan(rows, p.query.Apart, nil)
 	return seen, err
 }
 
@@ -72,11 +73,12 @@ func (l *Log) peeked(p peek, held bool) Page {
 	if last <= p.from {
 		return page
 	}
-	full := len(p.events) == p.limit
+	n := len(p.events)
+	full := p.cut || n == p.limit
 	p.events = slices.DeleteFunc(p.events, func(e Event) bool { return e.Position.place > last })
 	page.Events, page.Next = p.events, l.at(last)
-	if full && len(p.events) == p.limit {
-		page.Next = p.events[p.limit-1].Position
+	if full && len(p.events) == n {
+		page.Next = p.events[n-1].Position
 	}
 	return page
 }

@@ -17,6 +17,9 @@ const (
 	// pagePlacesMax is how many places a page that filters by type passes at most, so
 	// that no read takes long for types that come seldom.
 	pagePlacesMax = 100_000
+	// pageBytesMax is how much data a page holds at most, and an event more: events may
+	// have DataBytesMax each, and readers keep several pages.
+	pageBytesMax = 32 << 20
 	// lookEvery is how often a reader that is far behind looks at the log's end.
 	lookEvery = 100 * time.Millisecond
 )
@@ -26,6 +29,7 @@ type Query struct {
 	// Types are the event types wanted; nil means all, empty means none.
 	Types []string
 	// Limit is how many events a page holds at most; 0 means 1,000, the most are 50,000.
+	// Of large events it holds fewer.
 	Limit int
 	// Until, if not zero, is the last place to read.
 	Until Position
@@ -96,7 +100,7 @@ func (l *Log) read(ctx context.Context, conn *pgxpool.Conn, from int64, q Query,
 	held := false
 	farBehind := s.settled.Load()-from >= int64(limit)
 	if !farBehind || time.Since(time.UnixMicro(s.seen.Load())) > lookEvery {
-		p := peek{from: from, last: farthest(from, math.MaxInt64, q), limit: min(limit, peekEvents), query: q}
+		p := peek{from: from, last: farthest(from, math.MaxInt64, q), limit: l.roomFor(min(limit, peekEvents)), query: q}
 		var err error
 		if held, err = l.advanceAndPeek(ctx, conn, &p); err != nil {
 			return Page{}, err
@@ -121,14 +125,22 @@ func (l *Log) read(ctx context.Context, conn *pgxpool.Conn, from int64, q Query,
 	if q.nothing() {
 		return page, nil
 	}
-	var err error
-	if page.Events, err = l.readEvents(ctx, conn, from, last, q, limit); err != nil {
+	limit = l.roomFor(limit)
+	events, cut, err := l.readEvents(ctx, conn, from, last, q, limit)
+	if err != nil {
 		return Page{}, err
 	}
-	if len(page.Events) == limit {
-		page.Next = page.Events[limit-1].Position
+	page.Events = events
+	if n := len(events); cut || n == limit {
+		page.Next = events[n-1].Position
 	}
 	return page, nil
+}
+
+// roomFor is how many events to ask for so that a page of such as came last is not cut:
+// what is cut off was sent in vain.
+func (l *Log) roomFor(limit int) int {
+	return min(limit, pageBytesMax/max(1, int(l.eventBytes.Load())))
 }
 
 // farthest is the last place that a page may pass.
@@ -202,28 +214,37 @@ func (q *Query) args(from, last int64, limit int) []any {
 	return args
 }
 
-func (l *Log) readEvents(ctx context.Context, conn *pgxpool.Conn, from, last int64, q Query, limit int) ([]Event, error) {
+func (l *Log) readEvents(ctx context.Context, conn *pgxpool.Conn, from, last int64, q Query, limit int) (events []Event, cut bool, err error) {
 	args := append([]any{pgx.QueryResultFormats{pgx.BinaryFormatCode}}, q.args(from, last, limit)...)
 	rows, err := conn.Query(ctx, q.statement(), args...)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	events := q.Into[:0]
+	events = q.Into[:0]
 	if most := int(min(int64(limit), last-from)); cap(events) < most {
 		events = make([]Event, 0, most)
 	}
 	return l.scan(rows, q.Apart, events)
 }
 
-// scan appends the rows to events.
-func (l *Log) scan(rows pgx.Rows, apart bool, events []Event) ([]Event, error) {
+// scan appends the rows to events until there are no more, or too much data: then they
+// are cut.
+func (l *Log) scan(rows pgx.Rows, apart bool, events []Event) (_ []Event, cut bool, err error) {
 	defer rows.Close()
 	scan := scanner{log: l, apart: apart}
-	for rows.Next() {
+	bytes := 0
+	for !cut && rows.Next() {
 		events = append(events, Event{})
-		if err := scan.row(rows, &events[len(events)-1]); err != nil {
-			return nil, err
+		e := &events[len(events)-1]
+		if err := scan.row(rows, e); err != nil {
+			return nil, false, err
 		}
+		bytes += len(e.Data)
+		cut = bytes > pageBytesMax
 	}
-	return events, rows.Err()
+	if n := len(events); n > 0 {
+		l.eventBytes.Store(int64(bytes / n))
+	}
+	rows.Close()
+	return events, cut, rows.Err()
 }

@@ -3,6 +3,7 @@ package eventlog_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -276,4 +277,58 @@ func TestTheSettledPlaceIsHandedOn(t *testing.T) {
 	if settled() != last.Place() {
 		t.Fatalf("it went to %d: never back, never past the last event", settled())
 	}
+}
+
+// Pages of large events are bounded by their size, behind the log's end and at it, and
+// pass every event once.
+func TestPagesOfLargeEventsAreBounded(t *testing.T) {
+	t.Parallel()
+	db := dbtest.Postgres(t)
+	log := open(t, db.Pool)
+	const large, bytesEach, bytesMax = 40, 1_000_000, 33 << 20
+	e, err := eventlog.NewEvent(noted{Text: strings.Repeat("x", bytesEach)}, eventlog.Meta{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	appendLarge := func(stream string) (last eventlog.Position) {
+		t.Helper()
+		last, err := tryAppend(bounded(t), log, db.Pool, eventlog.Append{Stream: stream, Events: slices.Repeat([]eventlog.Event{e}, large)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return last
+	}
+	read := func(name string, from, to eventlog.Position, q eventlog.Query) {
+		t.Helper()
+		next := from.Place() + 1
+		for ctx := bounded(t); from != to; {
+			page, err := log.Read(ctx, from, q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			bytes := 0
+			for _, e := range page.Events {
+				if e.Position.Place() != next {
+					t.Fatalf("%s: place %d came where place %d was due", name, e.Position.Place(), next)
+				}
+				next++
+				bytes += len(e.Data)
+			}
+			if bytes > bytesMax {
+				t.Fatalf("%s: a page of %d events holds %d bytes", name, len(page.Events), bytes)
+			}
+			from = page.Next
+		}
+		if next != to.Place()+1 {
+			t.Fatalf("%s: the last event came at place %d, not at %d", name, next-1, to.Place())
+		}
+	}
+	// The first page is read beside the look at the end, the large ones come behind it.
+	small := appendTo(t, log, db.Pool, "small", 0, 600)
+	end := appendLarge("a")
+	read("behind", log.Start(), end, eventlog.Query{Limit: 50_000})
+	read("known to be large", small, end, eventlog.Query{Limit: 50_000, Types: []string{"test.Noted"}})
+	more := appendTo(t, log, db.Pool, "more", 0, 3)
+	read("small again", end, more, eventlog.Query{})
+	read("at the end", more, appendLarge("b"), eventlog.Query{Limit: 50_000})
 }
