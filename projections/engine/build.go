@@ -135,7 +135,7 @@ func (b *build) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer relaxCollector()()
+	defer relaxCollector(b.budget())()
 	result, err := replay.Run(ctx, b.config(sources, most), b.sink)
 	if err != nil {
 		return fmt.Errorf("build the views: %w", err)

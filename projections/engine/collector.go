@@ -8,8 +8,8 @@ import (
 )
 
 // While a build holds its rows, the garbage collector goes over them again and again to
-// free what the pages left. It comes less often then, where a memory limit says how far
-// that may go, and where nobody chose otherwise by GOGC.
+// free what the pages left. It comes less often then, where the memory limit has room for
+// what it leaves lying about, and where nobody chose otherwise by GOGC.
 
 // relaxedPercent is debug.SetGCPercent's value while a build runs.
 const relaxedPercent = 300
@@ -20,9 +20,12 @@ var collector struct {
 	builds, before int
 }
 
-// relaxCollector lets the collector come less often until restore is called.
-func relaxCollector() (restore func()) {
-	if os.Getenv("GOGC") != "" || debug.SetMemoryLimit(-1) == math.MaxInt64 {
+// relaxCollector lets the collector come less often until restore is called; budget is
+// how many bytes the build holds.
+func relaxCollector(budget int64) (restore func()) {
+	const most = 1 + relaxedPercent/100 // times the budget: how far the heap grows
+	limit := debug.SetMemoryLimit(-1)
+	if os.Getenv("GOGC") != "" || limit == math.MaxInt64 || limit/most < budget {
 		return func() {}
 	}
 	collector.Lock()

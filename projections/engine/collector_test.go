@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The collector comes less often while builds run, where a limit bounds the memory, and
+// The collector comes less often while builds run, where a limit leaves room, and
 // as before when the last one has ended; GOGC and a missing limit leave it alone.
 func TestTheCollectorIsRelaxedWhileBuildsRun(t *testing.T) {
 	before := debug.SetGCPercent(70)
@@ -20,7 +20,8 @@ func TestTheCollectorIsRelaxedWhileBuildsRun(t *testing.T) {
 	}
 	t.Setenv("GOGC", "")
 
-	first, second := relaxCollector(), relaxCollector()
+	const budget = 1 << 30
+	first, second := relaxCollector(budget), relaxCollector(budget)
 	first()
 	if got := percent(); got != relaxedPercent {
 		t.Errorf("while a build runs: %d", got)
@@ -31,12 +32,13 @@ func TestTheCollectorIsRelaxedWhileBuildsRun(t *testing.T) {
 	}
 	for _, leave := range []func(){
 		func() { debug.SetMemoryLimit(math.MaxInt64) },
+		func() { debug.SetMemoryLimit(4*budget - 1) },
 		func() { debug.SetMemoryLimit(1 << 40); t.Setenv("GOGC", "70") },
 	} {
 		leave()
-		restore := relaxCollector()
+		restore := relaxCollector(budget)
 		if got := percent(); got != 70 {
-			t.Errorf("nobody said how far it may go, or somebody said GOGC: %d", got)
+			t.Errorf("there is no limit, or little room, or somebody said GOGC: %d", got)
 		}
 		restore()
 	}
