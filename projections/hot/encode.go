@@ -66,10 +66,14 @@ func (e *Encoder) Encode(l *Layout, r *projections.Row, old Image, keep bool) (I
 	return Image{cells: slices.Clone(e.cells), ends: slices.Clone(e.ends)}, nil
 }
 
-// inBlock copies v into a block, or into a new one where it does not fit.
+// inBlock copies v into a block, or into a new one where it does not fit. What is large
+// stands by itself: with it, most of a block would stay empty.
 func inBlock[T any](block *[]T, v []T, size int) []T {
+	if len(v) > size/8 {
+		return slices.Clone(v)
+	}
 	if cap(*block)-len(*block) < len(v) {
-		*block = make([]T, 0, max(size, len(v)))
+		*block = make([]T, 0, size)
 	}
 	start := len(*block)
 	*block = append(*block, v...)

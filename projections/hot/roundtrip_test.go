@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -43,6 +44,35 @@ func TestImagesTogetherAreImages(t *testing.T) {
 	for i := range want {
 		if !bytes.Equal(want[i].cells, got[i].cells) || !slices.Equal(want[i].ends, got[i].ends) {
 			t.Fatalf("image %d differs", i)
+		}
+	}
+}
+
+// Blocks that images share waste little, however large the images are, and in whatever
+// order they come.
+func TestImagesTogetherTakeWhatTheyNeed(t *testing.T) {
+	l := everythingLayout(t)
+	row := l.Model.NewRow("row")
+	e := Encoder{Together: true}
+	encode := func(textBytes int) int {
+		row.Value.(*everything).Text = strings.Repeat("t", textBytes)
+		img, err := e.Encode(l, row, Image{}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return textBytes + len(img.cells) + 4*len(img.ends)
+	}
+	for _, sizes := range [][]int{{100}, {9 << 10}, {33 << 10}, {70 << 10}, {100, 70 << 10}} {
+		encode(slices.Max(sizes)) // the encoder's own memory
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		needed := 0
+		for i := range 2000 {
+			needed += encode(sizes[i%len(sizes)])
+		}
+		runtime.ReadMemStats(&after)
+		if took := int(after.TotalAlloc - before.TotalAlloc); took > needed/4*5 {
+			t.Errorf("images with texts of %d bytes took %d bytes, not about %d", sizes, took, needed)
 		}
 	}
 }

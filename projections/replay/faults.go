@@ -3,6 +3,7 @@ package replay
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/readside/readside/projections"
 )
@@ -54,6 +55,7 @@ func (r *replay) waiting(t *projections.Touch, e *projections.Event) Waiting {
 // the first one on.
 func (r *replay) report(waiting ...Waiting) error {
 	for _, w := range waiting {
+		w.ownTexts()
 		if w.Key != "" {
 			id, place := rowID{r.index[w.View], w.Key}, w.Position.Place()
 			if r.told[id] == place {
@@ -69,6 +71,15 @@ func (r *replay) report(waiting ...Waiting) error {
 		}
 	}
 	return nil
+}
+
+// ownTexts frees the row's and the stream's name from the event that they are parts of:
+// they are kept for long, and it would be kept with them.
+func (w *Waiting) ownTexts() {
+	w.Key, w.Stream = strings.Clone(w.Key), strings.Clone(w.Stream)
+	if w.Fault != nil {
+		w.Fault.Key, w.Fault.Stream = w.Key, w.Stream
+	}
 }
 
 // faulty takes the faults of a fold, and what its touches had behind them.

@@ -185,11 +185,24 @@ func (r *replay) finish(ctx context.Context, i, slice int) (Slice, int64, error)
 	if letGo {
 		p.gone, v.asked = true, true
 	}
-	bytes := p.bytes
+	// Its keys are parts of what the rows hold; joined columns count in the images only.
+	bytes := p.bytes + out.imageBytes()
 	if !keep {
 		r.free(at)
 	}
 	return out, bytes, nil
+}
+
+// imageBytes is what the images take; most rows stand in both Rows and Sources, if in
+// any, with one image.
+func (s *Slice) imageBytes() int64 {
+	size := func(rows []Row) (n int64) {
+		for i := range rows {
+			n += int64(len(rows[i].Image.Bytes()))
+		}
+		return n
+	}
+	return max(size(s.Rows), size(s.Sources))
 }
 
 func (r *replay) finishRows(ctx context.Context, i int, rows []*projections.Row, out *Slice, letGo bool) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -40,12 +41,6 @@ func TestABudgetOfFourMiBIsKept(t *testing.T) {
 	f := newFixture(t)
 	set := newSet(t)
 	f.append(largeStory(60_000)...)
-	live := func() int64 {
-		var m runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&m)
-		return int64(m.HeapAlloc)
-	}
 	const budget = 4 << 20
 	before, most, calls := live(), int64(0), 0
 	counted := map[string]int{}
@@ -77,6 +72,80 @@ func TestABudgetOfFourMiBIsKept(t *testing.T) {
 	}
 	if !cmp.Equal(f.memory(set, nil), c.got) {
 		t.Error("the rows are not those of a fold in memory")
+	}
+}
+
+// live is how much is held in memory.
+func live() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// Finished slices that wait for the sink count with their joined columns, which may be
+// many times what their own events brought.
+func TestJoinedColumnsAreCountedWhileTheyWait(t *testing.T) {
+	f := newFixture(t)
+	events := []streamed{{"p", portOpened{"p", strings.Repeat("n", 32<<10)}}}
+	for i := range 2000 {
+		id := "s" + strconv.Itoa(i)
+		events = append(events, streamed{id, shipBuilt{id, id, "p", nil}})
+	}
+	f.append(events...)
+	const budget = 8 << 20
+	before, most, size := live(), int64(0), 0
+	_, err := replay.Run(t.Context(), replay.Config{
+		Log: f.log, Set: newSet(t), Until: f.end, Budget: budget, Slices: 64, Views: []string{"ship"},
+	}, func(_ context.Context, s replay.Slice) error {
+		for _, row := range s.Rows {
+			size += len(row.Image.Bytes())
+		}
+		// The replay works ahead meanwhile, until what waits is as much as may.
+		for held, last := live(), int64(0); held > last; held = live() {
+			last = held
+			most = max(most, held-before)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%.1f MiB of rows, at most %.1f MiB held", float64(size)/(1<<20), float64(most)/(1<<20))
+	if most > 2*budget || size < 6*budget {
+		t.Errorf("%d bytes were held of %d, with a budget of %d", most, size, budget)
+	}
+}
+
+// What waits is kept until a slice is written: it keeps its row and its stream in mind,
+// and not the data of its event.
+func TestWhatWaitsKeepsNoEvent(t *testing.T) {
+	f := newFixture(t)
+	const notes = 1000
+	long := strings.Repeat("n", 20<<10)
+	events := []streamed{
+		{"c", cargoNoted{"c", badNote}},           // its row waits
+		{"broken", cargoLoaded{"", badKey, long}}, // its stream waits
+	}
+	for i := range notes {
+		events = append(events, streamed{"c", cargoNoted{"c", long}}, streamed{"broken", cargoNoted{strconv.Itoa(i), long}})
+	}
+	f.append(events...)
+	events = nil
+	for _, budget := range []int64{1 << 20, 256 << 20} { // on disk, and in memory
+		var waiting []replay.Waiting
+		before := live()
+		_, err := replay.Run(t.Context(), replay.Config{
+			Log: f.log, Set: newSet(t), Until: f.end, Budget: budget,
+			Faults: func(w replay.Waiting) error { waiting = append(waiting, w); return nil },
+		}, func(context.Context, replay.Slice) error { return nil })
+		held := live() - before
+		if err != nil || len(waiting) != 2+2*notes {
+			t.Fatalf("%d touches wait: %v", len(waiting), err)
+		}
+		if most := int64(len(waiting)) << 10; held > most {
+			t.Errorf("with a budget of %d, %d touches that wait keep %d bytes", budget, len(waiting), held)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -271,6 +272,7 @@ func (r *replay) keyless(p *page, view int, b *projections.Broken) error {
 	fault := *b.Fault
 	fault.View, fault.Stream = v.model.Name, m.Stream
 	if id := (rowID{view, m.Stream}); r.streams[id] == 0 {
+		id.name = strings.Clone(id.name) // not with its event
 		r.streams[id] = m.Position.Place()
 	}
 	p.waiting = append(p.waiting, Waiting{View: v.model, Stream: m.Stream, EventType: fault.Type, Position: fault.Position, Fault: &fault})
