@@ -13,10 +13,16 @@ import (
 // build: here the hash that a key's slice follows from serves both. Its low bits say
 // which slice, so that its high bits are used here.
 //
+// Somebody may choose keys that have one hash. So no row stands further from its home
+// than reach: what would is in a map.
+//
 // The zero value is an empty table.
 type rowTable struct {
 	slots []rowSlot
-	len   int
+	// far are the rows that found no slot within reach.
+	far map[string]rowSlot
+	// len counts all rows.
+	len int
 }
 
 // rowSlot is a row and its key's hash; without a row it is free.
@@ -28,18 +34,26 @@ type rowSlot struct {
 // slotsMin is a power of two, as every number of slots.
 const slotsMin = 16
 
+// reach is how many slots are looked at for a key. Hashes that nobody chose leave hardly
+// any row without a slot.
+const reach = 512
+
 // home is the slot where a hash is looked for first.
 func (t *rowTable) home(hash uint64) int {
 	return int(hash >> (64 - bits.TrailingZeros(uint(len(t.slots)))))
 }
 
-// find is the slot of a key, or the free one where it would be.
+// find is the slot of a key, or the free one where it would be; -1 if none is in reach.
 func (t *rowTable) find(hash uint64, key string) int {
 	at := t.home(hash)
-	for t.slots[at].row != nil && (t.slots[at].hash != hash || t.slots[at].row.Key != key) {
+	for range reach {
+		s := &t.slots[at]
+		if s.row == nil || s.hash == hash && s.row.Key == key {
+			return at
+		}
 		at = (at + 1) & (len(t.slots) - 1)
 	}
-	return at
+	return -1
 }
 
 // get is the row of a key, nil where there is none.
@@ -47,19 +61,41 @@ func (t *rowTable) get(hash uint64, key string) *projections.Row {
 	if t.len == 0 {
 		return nil
 	}
-	return t.slots[t.find(hash, key)].row
+	if at := t.find(hash, key); at >= 0 && t.slots[at].row != nil {
+		return t.slots[at].row
+	}
+	if len(t.far) == 0 {
+		return nil
+	}
+	return t.far[key].row
 }
 
 // put adds a row, or takes the place of its key's.
 func (t *rowTable) put(hash uint64, row *projections.Row) {
-	if 4*(t.len+1) > 3*len(t.slots) {
+	if 4*(t.len-len(t.far)+1) > 3*len(t.slots) {
 		t.grow()
 	}
+	if _, far := t.far[row.Key]; far {
+		t.far[row.Key] = rowSlot{hash, row}
+		return
+	}
 	at := t.find(hash, row.Key)
-	if t.slots[at].row == nil {
+	if at < 0 || t.slots[at].row == nil {
 		t.len++
 	}
-	t.slots[at] = rowSlot{hash, row}
+	t.place(at, rowSlot{hash, row})
+}
+
+// place puts a row into the slot that was found for it.
+func (t *rowTable) place(at int, s rowSlot) {
+	if at >= 0 {
+		t.slots[at] = s
+		return
+	}
+	if t.far == nil {
+		t.far = map[string]rowSlot{}
+	}
+	t.far[s.row.Key] = s
 }
 
 func (t *rowTable) grow() {
@@ -67,7 +103,7 @@ func (t *rowTable) grow() {
 	t.slots = make([]rowSlot, max(slotsMin, 2*len(former)))
 	for _, s := range former {
 		if s.row != nil {
-			t.slots[t.find(s.hash, s.row.Key)] = s
+			t.place(t.find(s.hash, s.row.Key), s)
 		}
 	}
 }
@@ -75,6 +111,11 @@ func (t *rowTable) grow() {
 // remove takes a key's row out. Those behind it that were pushed on by it move up.
 func (t *rowTable) remove(hash uint64, key string) {
 	if t.get(hash, key) == nil {
+		return
+	}
+	t.len--
+	if _, far := t.far[key]; far {
+		delete(t.far, key)
 		return
 	}
 	mask := len(t.slots) - 1
@@ -87,7 +128,6 @@ func (t *rowTable) remove(hash uint64, key string) {
 		}
 	}
 	t.slots[free] = rowSlot{}
-	t.len--
 }
 
 // all are the rows, in no order. The table must not change meanwhile.
@@ -95,6 +135,11 @@ func (t *rowTable) all() iter.Seq2[uint64, *projections.Row] {
 	return func(yield func(uint64, *projections.Row) bool) {
 		for i := range t.slots {
 			if s := &t.slots[i]; s.row != nil && !yield(s.hash, s.row) {
+				return
+			}
+		}
+		for _, s := range t.far {
+			if !yield(s.hash, s.row) {
 				return
 			}
 		}

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -47,4 +48,54 @@ func TestRowTableIsAMap(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Whoever chooses keys can choose many with one hash. The table stays a map then, and
+// looks at a bounded number of slots for each.
+func TestRowTableBearsChosenKeys(t *testing.T) {
+	t.Parallel()
+	const most = 4 * reach
+	r := rand.New(rand.NewPCG(5, 5))
+	hashes := make([]uint64, most)
+	for i := range hashes {
+		hashes[i] = 1<<64 - 1 - r.Uint64N(3) // all at the end of the table
+		if i%8 == 0 {
+			hashes[i] = r.Uint64()
+		}
+	}
+	var table rowTable
+	want := map[string]*projections.Row{}
+	for step := range 6 * most {
+		n := r.IntN(most)
+		key, hash := fmt.Sprint("key ", n), hashes[n]
+		if r.IntN(3) == 0 {
+			table.remove(hash, key)
+			delete(want, key)
+		} else {
+			want[key] = &projections.Row{Key: key, Touched: step}
+			table.put(hash, want[key])
+		}
+		if step%most > 0 {
+			continue
+		}
+		got := 0
+		for hash, row := range table.all() {
+			if got++; want[row.Key] != row || table.get(hash, row.Key) != row {
+				t.Fatalf("step %d: row %q stands where it is not found, or twice", step, row.Key)
+			}
+		}
+		if got != len(want) || table.len != len(want) {
+			t.Fatalf("step %d: %d rows, counted as %d, and not %d", step, got, table.len, len(want))
+		}
+	}
+	for n, hash := range hashes {
+		if key := fmt.Sprint("key ", n); table.get(hash, key) != want[key] {
+			t.Fatalf("key %q is %v, and not %v", key, table.get(hash, key), want[key])
+		}
+	}
+	for at, s := range table.slots {
+		if far := (at - table.home(s.hash)) & (len(table.slots) - 1); s.row != nil && far >= reach {
+			t.Fatalf("row %q stands %d slots from its home, and %d are looked at", s.row.Key, far, reach)
+		}
+	}
 }

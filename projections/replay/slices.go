@@ -13,7 +13,8 @@ type part struct {
 	spilled bool
 	// gone says that the rows were handed out and are not held for joins any more.
 	gone bool
-	// bytes is what the rows take, at most: with all that their events brought.
+	// bytes is what the rows take, by estimate: with all that their events brought. Lists of
+	// short texts and of numbers take a few times what they did in an event.
 	bytes int64
 	// packed is what they took when they were last packed.
 	packed  int64
