@@ -19,7 +19,7 @@ import (
 var (
 	largeKeys   = flag.Int("keys", 50_000, "keys of the large view")
 	largeMemory = flag.Int64("memory", 512<<20, "GOMEMLIMIT of a process that builds, rebuilds or verifies the large view")
-	largeBudget = flag.Int64("build-bytes", 4<<20, "what such a process may hold of rows; 0 takes the engine's default, a third of its memory")
+	largeBudget = flag.Int64("build-bytes", 4<<20, "what such a process may hold of rows; 0 takes the engine's default, a quarter of its memory")
 )
 
 const (

@@ -178,7 +178,7 @@ func (l *largeTask) rebuild(ctx context.Context, cfg engine.Config, got *largeRe
 func (l *largeTask) verify(ctx context.Context, cfg engine.Config, got *largeResult) error {
 	budget := l.Budget
 	if budget == 0 {
-		budget = debug.SetMemoryLimit(-1) / 3
+		budget = debug.SetMemoryLimit(-1) / 4
 	}
 	found, err := engine.Verify(ctx, engine.VerifyConfig{
 		Projector: "main", Log: cfg.Log, Postgres: cfg.Postgres, Set: cfg.Set, Budget: budget, Dir: l.Dir, Progress: cfg.Observer.Building,

@@ -13,7 +13,7 @@ type Folding struct {
 	LeaseTTL       time.Duration `envconfig:"LEASE_TTL" default:"5s" desc:"how long a projector's owner may be silent before another worker takes over"`
 	RollbackWindow time.Duration `envconfig:"ROLLBACK_WINDOW" default:"24h" desc:"how long the views of former definitions stay after their last worker has ended; negative drops them at once"`
 	CacheMB        int           `envconfig:"CACHE_MB" default:"128" desc:"megabytes of rows that the projector keeps for the batches to come; -1 keeps none"`
-	BuildMB        int64         `envconfig:"BUILD_MB" desc:"megabytes that a first build or a rebuild may use; default: a third of GOMEMLIMIT, at most 1024"`
+	BuildMB        int64         `envconfig:"BUILD_MB" desc:"megabytes that a first build or a rebuild may use; default: a quarter of GOMEMLIMIT, at most 1024"`
 	BuildDir       string        `envconfig:"BUILD_DIR" desc:"where a build puts what does not fit into memory; default: the folder for temporary files"`
 	BuildRate      int           `envconfig:"BUILD_RATE" desc:"events per second that a first build reads at most; -1 for no bound; default: 20000 while former definitions serve, and else no bound"`
 	ParkedMax      int           `envconfig:"PARKED_MAX" default:"1000" desc:"how many events may be parked before the projector halts; -1 halts at the first"`

@@ -115,7 +115,7 @@ func (w *worker) budget() int64 {
 		return w.cfg.BuildBytes
 	}
 	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
-		return min(max(limit/3, 1<<20), mostBuildBytes)
+		return min(max(limit/4, 1<<20), mostBuildBytes)
 	}
 	return defaultBuildBytes
 }

@@ -42,7 +42,7 @@ type Config struct {
 	// BuildAbove is how many places a log must have for a first build slice by slice;
 	// shorter ones are folded batch by batch. Default 50,000; negative never.
 	BuildAbove int
-	// BuildBytes is the memory that such a build may use. Default a third of the process's
+	// BuildBytes is the memory that such a build may use. Default a quarter of the process's
 	// memory limit (GOMEMLIMIT), at most 1 GiB, and 256 MiB where there is no limit.
 	BuildBytes int64
 	// BuildDir is where it puts what does not fit. Default the system's.
