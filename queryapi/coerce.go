@@ -105,11 +105,20 @@ func (o *operation) coerceVariables(raw map[string]any) *refusal.Refusal {
 		}
 		coerced, err := coerce(value, t)
 		if err != nil {
-			return refusal.New(refusal.BadVariables, "give it a value of type "+t.String(), "variable $%s: %v", name, err)
+			return refusal.New(refusal.BadVariables, valueHint(t), "variable $%s: %v", name, err)
 		}
 		o.variables[name] = coerced
 	}
 	return nil
+}
+
+// valueHint says what a variable of the type takes.
+func valueHint(t graphql.Input) string {
+	hint := "give it a value of type " + t.String()
+	if graphql.GetNamed(t).String() == "Time" {
+		hint += `, as "2026-11-21T16:45:31Z" (RFC 3339)`
+	}
+	return hint
 }
 
 func (o *operation) absentVariable(def *ast.VariableDefinition, t graphql.Input) *refusal.Refusal {

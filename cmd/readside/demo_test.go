@@ -156,7 +156,7 @@ func TestDemoProvesItselfAndLeavesNothing(t *testing.T) {
 		t.Errorf("/healthz answers %d", response.StatusCode)
 	}
 	s := p.end(t)
-	contains(t, p.all.String(), "home(userId:", "salesByMonth", "topProducts", "Verified against the log")
+	contains(t, p.all.String(), "Postgres    postgres://", "home(userId:", "salesByMonth", "topProducts", "Verified against the log")
 	if !s.OK() || s.Events == 0 || s.Commands == 0 || s.GraphQL != url || s.Position.IsZero() {
 		t.Errorf("the summary: %+v", s)
 	}

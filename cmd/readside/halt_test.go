@@ -1,7 +1,9 @@
 package main
 
 import (
+	"strings"
 	"testing"
+	"time"
 )
 
 // An event that no code can read halts both projectors, where nothing is to be parked,
@@ -44,6 +46,12 @@ values (1, now(), 1, $1, 'postgres', 'noise', $1, '{}')`
 	}
 	if _, err := db.Pool.Exec(t.Context(), event, "later"); err != nil {
 		t.Fatal(err)
+	}
+	deadline := time.Now().Add(testWait)
+	for text := ""; !strings.Contains(text, "HELD BACK"); { // who holds it for a moment is not worth a line
+		if text = must(t, exitOK, "status").out; time.Now().After(deadline) {
+			t.Fatalf("nobody is said to hold the log back:\n%s", text)
+		}
 	}
 	contains(t, must(t, exitOK, "status").out, "HELD BACK", "pg_terminate_backend")
 	if r := statusNow(t); r.Log.Blocker == "" || r.Log.BlockedSince.IsZero() {

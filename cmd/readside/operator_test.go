@@ -224,7 +224,7 @@ func damage(t *testing.T, db *dbtest.DB) {
 	must(t, exitOK, "verify", "customer")
 	contains(t, must(t, exitOK, "rebuild", "order", "--dry-run").out, "ordering.OrderSubmitted", "connections", "nothing was changed")
 	contains(t, must(t, exitNo, "verify", "order").out, key)
-	contains(t, must(t, exitOK, "rebuild", "order", "--key", key).out, key, "mended", "lost")
+	contains(t, must(t, exitOK, "rebuild", "order", "--key", key).out, key, "mended", `status was "lost" and is "`)
 	must(t, exitOK, "verify", "order")
 	contains(t, must(t, exitOK, "rebuild", "order", "--key", key).out, "nothing was changed")
 	if _, err := db.Pool.Exec(t.Context(), `update views."`+table+`" set status = 'lost' where id = $1`, key); err != nil {
@@ -244,6 +244,9 @@ func mend(t *testing.T) {
 // mendFacts orders new tables for the facts; the running projector fills them.
 func mendFacts(t *testing.T) {
 	t.Helper()
+	for _, flags := range [][]string{{"--dry-run"}, {"--key", "o-1"}, {"--full-speed"}, {"--max-rate", "5"}} {
+		contains(t, must(t, exitUsage, append([]string{"rebuild", "facts"}, flags...)...).err, flags[0], "for views")
+	}
 	contains(t, must(t, exitOK, "rebuild", "facts").out, "ordered")
 	deadline := time.Now().Add(testWait)
 	for run(t, "verify", "order_lines").code != exitOK {

@@ -38,7 +38,7 @@ func (p *program) parkedListCommand() *cobra.Command {
 					return err
 				}
 				if asJSON {
-					return json.NewEncoder(p.out).Encode(entries)
+					return json.NewEncoder(p.out).Encode(placed(entries))
 				}
 				return p.printParked(entries)
 			})
@@ -46,6 +46,20 @@ func (p *program) parkedListCommand() *cobra.Command {
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON array")
 	return c
+}
+
+// placedParked is a parked event with its place, which `parked show` takes.
+type placedParked struct {
+	engine.Parked
+	Place int64 `json:"place"`
+}
+
+func placed(entries []engine.Parked) []placedParked {
+	out := make([]placedParked, 0, len(entries))
+	for _, e := range entries {
+		out = append(out, placedParked{e, e.Position.Place()})
+	}
+	return out
 }
 
 func first(args []string) string {

@@ -3,9 +3,11 @@ package main
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/projections/engine"
@@ -29,13 +31,17 @@ func (p *program) rebuildCommand() *cobra.Command {
 			"rows or the new ones. Interrupted, it goes on when it is ordered again. It is throttled,\n" +
 			"so that live traffic keeps its latency.\n" +
 			"With --key it mends one row; with --dry-run it only tells what it would read, take and need.\n" +
-			"`rebuild facts` orders new tables for all facts, which the running projector fills.",
+			"`rebuild facts` orders new tables for all facts, which the running projector fills; it takes\n" +
+			"no flags.",
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := f.check(); err != nil {
 				return err
 			}
 			if args[0] == allFacts {
+				if err := noFlags(c); err != nil {
+					return err
+				}
 				return p.rebuildFacts(c)
 			}
 			return p.withProjector(c.Context(), func(projector *engine.Projector) error {
@@ -64,6 +70,15 @@ func (f *rebuildFlags) check() error {
 		return fmt.Errorf("%w--key and --dry-run do not go together: `readside explain` shows what a row would be", errUsage)
 	}
 	return nil
+}
+
+// noFlags refuses flags that ordering new facts would pass over: who asks what a rebuild
+// would do must not get one.
+func noFlags(c *cobra.Command) (err error) {
+	c.Flags().Visit(func(f *pflag.Flag) {
+		err = fmt.Errorf("%w--%s is for views: `readside rebuild facts` writes the order at once, and the running projector carries it out", errUsage, f.Name)
+	})
+	return err
 }
 
 func (f *rebuildFlags) options() engine.RebuildOptions {
@@ -100,8 +115,20 @@ func (p *program) rebuildKey(c *cobra.Command, projector *engine.Projector, view
 		fmt.Fprintf(p.out, "view %s, row %q: it is what the log says at place %d; nothing was changed\n", view, key, r.Position.Place())
 		return nil
 	}
-	fmt.Fprintf(p.out, "view %s, row %q: mended at place %d: it was %s\n", view, key, r.Position.Place(), r.Repaired)
+	fmt.Fprintf(p.out, "view %s, row %q: mended at place %d: %s\n", view, key, r.Position.Place(), repaired(r.Repaired))
 	return nil
+}
+
+// repaired says what was wrong with a row that is mended now.
+func repaired(d *engine.Difference) string {
+	if d.Kind != "differs" {
+		return "it was " + d.Kind
+	}
+	text := fmt.Sprintf("%s was %q and is %q", d.Columns[0], d.Stored, d.Folded)
+	if more := len(d.Columns) - 1; more > 0 {
+		text += ", and so for " + strings.Join(d.Columns[1:], ", ")
+	}
+	return text
 }
 
 // allFacts is what rebuild calls the facts, which share a checkpoint.

@@ -96,7 +96,10 @@ func (d *demo) addresses() [][2]string {
 		{"GraphQL", d.running.query.URL() + "  (GraphiQL in a browser)"},
 		{"Commands", "http://" + d.running.shopAddress + "/v1/"},
 	}
-	if d.cfg.Stores.ClickHouseURL == "" { // another may carry a password
+	if d.cfg.Stores.PostgresURL == "" { // another may carry a password
+		a = append(a, [2]string{"Postgres", d.stores.PostgresURL})
+	}
+	if d.cfg.Stores.ClickHouseURL == "" { // this too
 		a = append(a, [2]string{"ClickHouse", d.stores.ClickHouseMart + "  (read-only)"})
 	}
 	return a

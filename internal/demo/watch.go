@@ -46,7 +46,7 @@ func (w *watcher) frame(ctx context.Context) (*frame, error) {
 		seconds = report.At.Sub(w.last.At).Seconds()
 	}
 	f := &frame{
-		elapsed: time.Since(w.began), of: w.of, position: report.Log.Position.String(), blocker: longHeld(report),
+		elapsed: time.Since(w.began), of: w.of, position: report.Log.Position.String(), blocker: report.HeldBack(),
 		addresses: w.addresses, events: report.Log.Position.Place(),
 	}
 	if w.notes != nil {
@@ -59,17 +59,6 @@ func (w *watcher) frame(ctx context.Context) (*frame, error) {
 	f.rest(report, sizes)
 	w.last, w.commands = report, commands
 	return f, nil
-}
-
-// heldLong is how long somebody may hold the log back before it is worth a line:
-// every command does, for the time of its transaction.
-const heldLong = time.Second
-
-func longHeld(r *status.Report) string {
-	if r.At.Sub(r.Log.BlockedSince) < heldLong {
-		return ""
-	}
-	return r.Log.Blocker
 }
 
 // serve fills in the services' commands.

@@ -14,8 +14,8 @@ import (
 func Print(w io.Writer, r *Report) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "log  %d events at most, position %s\n", r.Log.Position.Place(), r.Log.Position)
-	if r.Log.Blocker != "" {
-		fmt.Fprintf(&b, "     HELD BACK by %s\n", r.Log.Blocker)
+	if holder := r.HeldBack(); holder != "" {
+		fmt.Fprintf(&b, "     HELD BACK by %s\n", holder)
 	}
 	views := [][]string{{"VIEW", "VER", "GEN", "PROJECTOR", "POSITION", "LAG", "AGE", "EVENTS/S", "LEFT", "STATE"}}
 	for _, v := range r.Views {

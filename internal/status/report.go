@@ -26,6 +26,19 @@ type Log struct {
 	BlockedSince time.Time `json:"blocked_since,omitzero"`
 }
 
+// heldLong is how long somebody may hold the log back before it is worth a line:
+// every command does, for the time of its transaction.
+const heldLong = time.Second
+
+// HeldBack is who holds the log back for so long that somebody should look; nobody if
+// empty.
+func (r *Report) HeldBack() string {
+	if r.At.Sub(r.Log.BlockedSince) < heldLong {
+		return ""
+	}
+	return r.Log.Blocker
+}
+
 // Progress is how far somebody has come.
 type Progress struct {
 	Position eventlog.Position `json:"position"`

@@ -141,6 +141,18 @@ func TestPrintShowsWhatIsWrongAndHowToMendIt(t *testing.T) {
 		"near:7", "4.2s", "nobody")
 }
 
+// Every command holds the log back for the time of its transaction: that needs nobody.
+func TestWhoHoldsTheLogBackForAMomentIsNotShown(t *testing.T) {
+	r := &Report{At: now, Log: Log{Position: at(100), Blocker: "process 7: let it end", BlockedSince: now.Add(-900 * time.Millisecond)}}
+	var b strings.Builder
+	if err := Print(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(b.String(), "HELD BACK") {
+		t.Errorf("somebody is called for a transaction of a moment:\n%s", b.String())
+	}
+}
+
 func TestAFaultOfAnyShapeIsShown(t *testing.T) {
 	if f := fault([]byte("no json")); f == nil || f.Error != "no json" {
 		t.Errorf("%+v", f)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -305,5 +306,5 @@ func unknownView(set *projections.Set, name string) error {
 	for _, m := range set.Views() {
 		names = append(names, m.Name)
 	}
-	return fmt.Errorf("there is no view %q: there are %v", name, names)
+	return fmt.Errorf("there is no view %q: there are %s", name, strings.Join(names, ", "))
 }

@@ -47,7 +47,8 @@ func (s *Step) print(b *strings.Builder) {
 			fmt.Fprintf(b, "  %-*s  %s%s\n", width, c.Column, short(c.New), from(c.Joined))
 			continue
 		}
-		fmt.Fprintf(b, "  %-*s  %s → %s%s\n", width, c.Column, short(c.Old), short(c.New), from(c.Joined))
+		was, is := shortPair(c.Old, c.New)
+		fmt.Fprintf(b, "  %-*s  %s → %s%s\n", width, c.Column, was, is, from(c.Joined))
 	}
 	if len(s.Changes) == 0 && len(s.Held) == 0 && s.To == "" {
 		b.WriteString("  changes nothing\n")
@@ -95,13 +96,32 @@ func (s *Story) printEnd(b *strings.Builder) {
 	}
 	b.WriteString("The stored row is NOT what these events give:\n")
 	for _, d := range s.Differences {
-		fmt.Fprintf(b, "  %s: the events give %s, stored is %s\n", d.Column, short(d.Folded), short(d.Stored))
+		folded, stored := shortPair(d.Folded, d.Stored)
+		fmt.Fprintf(b, "  %s: the events give %s, stored is %s\n", d.Column, folded, stored)
 	}
 	fmt.Fprintf(b, "`readside verify %s` compares all rows; `readside rebuild %s` mends them.\n", s.View, s.View)
 }
 
 // valueMax is how much of a value is shown to people.
 const valueMax = 120
+
+// shortPair are two values, short. Of long ones what both begin with is left out, but
+// for its end: the difference is what is to be seen.
+func shortPair(one, other json.RawMessage) (string, string) {
+	const before = 20
+	same := 0
+	for same < min(len(one), len(other)) && one[same] == other[same] {
+		same++
+	}
+	cut := same - before
+	if max(len(one), len(other)) <= valueMax || cut <= 0 {
+		return short(one), short(other)
+	}
+	for cut > 0 && !utf8.RuneStart(one[cut]) {
+		cut--
+	}
+	return "…" + short(one[cut:]), "…" + short(other[cut:])
+}
 
 func short(v json.RawMessage) string {
 	if len(v) <= valueMax {

@@ -159,7 +159,7 @@ func TestInterleavingsDrawsDifferentOrdersOfMany(t *testing.T) {
 }
 
 func TestTheLockRefusesOtherRowsAtAnUnchangedVersion(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "views.lock")
+	path := filepath.Join(t.TempDir(), "testdata", "views.lock") // the first lock makes its folder
 	lock := func(set *projections.Set, output string, accept projectiontest.Accept) []string {
 		return failing(func(t testing.TB) {
 			projectiontest.Lock(t, set, path, map[string]string{"loan": output, "member": "m"}, accept)

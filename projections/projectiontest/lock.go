@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -141,6 +142,9 @@ func writeLock(path string, locked map[version]entry) error {
 	b.WriteString(lockHead)
 	for _, id := range ids {
 		fmt.Fprintf(&b, "%s %d %s %s\n", id.view, id.number, locked[id].fingerprint, locked[id].output)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("write the lock of the views: %w", err)
 	}
 	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
 		return fmt.Errorf("write the lock of the views: %w", err)

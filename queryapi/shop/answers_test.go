@@ -2,6 +2,8 @@ package shop_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -163,6 +165,20 @@ func TestAReportRefusesABadArgument(t *testing.T) {
 		Query: `{ topProducts(from: "2026-01-01T00:00:00Z", to: "2027-01-01T00:00:00Z", first: -1) { truncated } }`})
 	if len(answer.Errors) != 1 || answer.Errors[0].Code() != "BAD_VARIABLES" {
 		t.Errorf("answers %v", answer.Errors)
+	}
+}
+
+// What a time looks like is said to who sends another text.
+func TestABadTimeIsToldHowTimesAreWritten(t *testing.T) {
+	t.Parallel()
+	m := newMarket(t)
+	var counter wire.Counter
+	answer := m.api("UTC", &counter).Do(t.Context(), queryapi.Request{
+		Query:     `query sales($from: Time!) { salesByMonth(from: $from, to: "2027-01-01T00:00:00Z") { timeZone } }`,
+		Variables: map[string]any{"from": "2026-01-01"},
+	})
+	if len(answer.Errors) != 1 || !strings.Contains(fmt.Sprint(answer.Errors[0].Extensions["hint"]), "RFC 3339") {
+		t.Errorf("answers %+v", answer.Errors)
 	}
 }
 
