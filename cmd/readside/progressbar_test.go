@@ -43,7 +43,7 @@ func TestProgressIsABarOnATerminalAndLinesElsewhere(t *testing.T) {
 
 func TestVerifyRefusesWrongFlags(t *testing.T) {
 	for _, args := range [][]string{
-		{"verify", "--sample", "2"}, {"verify", "--sample", "-0.1"}, {"verify", "--memory", "0"}, {"verify", "--sample", "some"},
+		{"verify", "--sample", "2"}, {"verify", "--sample", "-0.1"}, {"verify", "--memory", "-1"}, {"verify", "--sample", "some"},
 	} {
 		must(t, exitUsage, args...)
 	}

@@ -32,7 +32,7 @@ func (p *program) verifyCommand() *cobra.Command {
 	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object")
 	c.Flags().Float64Var(&f.sample, "sample", 0, "compare only this share of each view's keys, chosen by hash, as 0.01")
 	c.Flags().BoolVar(&f.checksum, "checksum", false, "compare sums over all rows of a view: says whether, not where they differ")
-	c.Flags().Int64Var(&f.memoryMB, "memory", 256, "`megabytes` for rows; more of them wait on disk")
+	c.Flags().Int64Var(&f.memoryMB, "memory", 0, "`megabytes` for rows, more of them wait on disk; default: a quarter of GOMEMLIMIT, at most 1024")
 	return c
 }
 
@@ -41,8 +41,8 @@ func (f *verifyFlags) check() error {
 		return fmt.Errorf("%w--sample %g: a share is above 0 and at most 1", errUsage, f.sample)
 	}
 	const memoryMBMax = 1 << 20
-	if f.memoryMB < 1 || f.memoryMB > memoryMBMax {
-		return fmt.Errorf("%w--memory %d: at least 1 megabyte, at most %d", errUsage, f.memoryMB, memoryMBMax)
+	if f.memoryMB < 0 || f.memoryMB > memoryMBMax {
+		return fmt.Errorf("%w--memory %d: at least 1 megabyte, at most %d; 0 is the default", errUsage, f.memoryMB, memoryMBMax)
 	}
 	return nil
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -110,15 +108,7 @@ func (b *build) finished(view string, slice int) {
 }
 
 // budget is the memory that a build may use.
-func (w *worker) budget() int64 {
-	if w.cfg.BuildBytes > 0 {
-		return w.cfg.BuildBytes
-	}
-	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
-		return min(max(limit/4, 1<<20), mostBuildBytes)
-	}
-	return defaultBuildBytes
-}
+func (w *worker) budget() int64 { return memoryFor(w.cfg.BuildBytes) }
 
 // run folds all slices and leaves the projector at the place until.
 func (b *build) run(ctx context.Context) error {

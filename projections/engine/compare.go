@@ -54,11 +54,7 @@ type rowByRow struct {
 const tableShare = 8
 
 func (c *rowByRow) begin(ctx context.Context) error {
-	budget := c.Budget
-	if budget == 0 {
-		budget = replay.DefaultBudget
-	}
-	c.stored = replay.NewSpill(c.Dir, c.slices, int(budget/tableShare))
+	c.stored = replay.NewSpill(c.Dir, c.slices, int(c.Budget/tableShare))
 	return c.table.ScanCells(ctx, c.tx, func(cells []byte) error {
 		key, err := c.table.KeyOf(cells)
 		if err != nil || !c.compared(string(key)) {

@@ -52,8 +52,8 @@ type VerifyConfig struct {
 	// Checksum compares sums of all rows instead of rows: it says whether the table is
 	// right, not where it is wrong, and needs no room for the table's rows.
 	Checksum bool
-	// Budget is the memory for rows, in bytes; 0 is the replay's default. What does not
-	// fit goes to a file in Dir, the system's folder for temporary files if empty.
+	// Budget is the memory for rows, in bytes; 0 is a quarter of the process's memory limit,
+	// at most 1 GiB, and 256 MiB where there is none. What does not fit goes to a file in Dir, the system's folder for temporary files if empty.
 	Budget int64
 	Dir    string
 	// Progress, unless nil, is told how far it is.
@@ -82,6 +82,7 @@ func Verify(ctx context.Context, cfg VerifyConfig) ([]Verified, error) {
 		return nil, fmt.Errorf("verify: %w", err)
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	cfg.Budget = memoryFor(cfg.Budget)
 	v := &verification{VerifyConfig: cfg, tx: tx}
 	if err := v.look(ctx, models); err != nil {
 		return nil, err

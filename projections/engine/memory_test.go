@@ -6,6 +6,20 @@ import (
 	"testing"
 )
 
+// Who wants no number gets a part of the limit, between bounds.
+func TestMemoryIsAPartOfTheLimit(t *testing.T) {
+	limit := debug.SetMemoryLimit(-1)
+	defer debug.SetMemoryLimit(limit)
+	for _, c := range []struct{ limit, wanted, want int64 }{
+		{512 << 20, 0, 128 << 20}, {512 << 20, 300 << 20, 300 << 20}, {64 << 30, 0, 1 << 30}, {1 << 20, 0, 1 << 20}, {math.MaxInt64, 0, 256 << 20},
+	} {
+		debug.SetMemoryLimit(c.limit)
+		if got := memoryFor(c.wanted); got != c.want {
+			t.Errorf("of %d bytes, %d wanted: %d, not %d", c.limit, c.wanted, got, c.want)
+		}
+	}
+}
+
 // The collector comes less often while builds run, where a limit leaves room, and
 // as before when the last one has ended; GOGC and a missing limit leave it alone.
 func TestTheCollectorIsRelaxedWhileBuildsRun(t *testing.T) {

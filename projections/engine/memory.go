@@ -7,6 +7,19 @@ import (
 	"sync"
 )
 
+// memoryFor is how many bytes a build or a verification may hold, unless its caller wants
+// another number: a quarter of the process's memory limit, at most 1 GiB.
+func memoryFor(wanted int64) int64 {
+	if wanted > 0 {
+		return wanted
+	}
+	limit := debug.SetMemoryLimit(-1)
+	if limit == math.MaxInt64 {
+		return defaultBuildBytes
+	}
+	return min(max(limit/4, 1<<20), mostBuildBytes)
+}
+
 // While a build holds its rows, the garbage collector goes over them again and again to
 // free what the pages left. It comes less often then, where the memory limit has room for
 // what it leaves lying about, and where nobody chose otherwise by GOGC.
