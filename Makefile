@@ -41,6 +41,7 @@ setup: ## install what the embedded stores need, where it is missing
 
 .PHONY: build
 build: ## build bin/readside
+	@test -e $(BINARY) || echo "Building $(BINARY); the first time takes a minute or two …"
 	@$(GO) build -o $(BINARY) ./cmd/readside
 
 .PHONY: demo

@@ -34,7 +34,7 @@ func (p *program) shopCommand() *cobra.Command {
 			logger := p.serviceLog()
 			shop, err := shopapi.New(c.Context(), config, logger)
 			if err != nil {
-				return err
+				return service.Hinted(err)
 			}
 			defer shop.Close()
 			l, err := service.Listen(p.address(shopVariable, address.ShopAddr), func(m string) { logger.Warn(m) })

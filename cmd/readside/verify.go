@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -64,6 +65,9 @@ func (p *program) verify(c *cobra.Command, names []string, f verifyFlags) error 
 		Sample: f.sample, Checksum: f.checksum, Budget: f.memoryMB << 20, Progress: bar.replayed,
 	}, p.commandLog())
 	bar.end()
+	if errors.Is(err, service.ErrNoClickHouse) && len(names) == 0 {
+		return fmt.Errorf("%w; `readside verify VIEW` compares one view and needs none", err)
+	}
 	if err != nil {
 		return err
 	}

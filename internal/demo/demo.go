@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/readside/readside/internal/service"
@@ -56,7 +57,9 @@ func (d *demo) open(ctx context.Context) (err error) {
 	}()
 	ctx, cancel := context.WithTimeout(ctx, startWait)
 	defer cancel()
-	d.say("Starting Postgres and ClickHouse …")
+	if starting := d.starting(); starting != "" {
+		d.say("Starting %s …", starting)
+	}
 	if d.stores, err = openStores(ctx, d.cfg.Stores); err != nil {
 		return err
 	}
@@ -74,6 +77,18 @@ func (d *demo) open(ctx context.Context) (err error) {
 		d.say("%-12s%s", a[0], a[1])
 	}
 	return nil
+}
+
+// starting names the stores that are the demo's own.
+func (d *demo) starting() string {
+	var own []string
+	if d.cfg.Stores.PostgresURL == "" {
+		own = append(own, "Postgres")
+	}
+	if d.cfg.Stores.ClickHouseURL == "" {
+		own = append(own, "ClickHouse")
+	}
+	return strings.Join(own, " and ")
 }
 
 // close ends what runs, the stores last.

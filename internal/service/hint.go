@@ -15,8 +15,8 @@ const (
 	codePassword    = "28P01" // invalid_password
 )
 
-// hinted adds to a failed connection what to do about it.
-func hinted(err error) error {
+// Hinted adds to a failed connection what to do about it.
+func Hinted(err error) error {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
 		return err

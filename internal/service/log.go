@@ -31,7 +31,7 @@ func Open(ctx context.Context, postgresURL, application string, logger *slog.Log
 	log, err := eventlog.Open(ctx, pool, eventlog.WakenBy(listener))
 	if err != nil {
 		pool.Close()
-		return nil, hinted(err)
+		return nil, Hinted(err)
 	}
 	return &OpenLog{Log: log, Pool: pool, Listener: listener}, nil
 }

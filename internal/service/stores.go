@@ -20,7 +20,7 @@ const (
 // prefix READSIDE.
 type Stores struct {
 	PostgresURL    string `envconfig:"POSTGRES_URL" desc:"Postgres of the log and the views; the demo starts one of its own where it is empty"`
-	ProjectorURL   string `envconfig:"PROJECTOR_URL" desc:"Postgres for project, status, rebuild, verify and events; default: POSTGRES_URL acting as role readside_projector"`
+	ProjectorURL   string `envconfig:"PROJECTOR_URL" desc:"Postgres for project, status, rebuild, parked, verify, explain and events; default: POSTGRES_URL acting as role readside_projector"`
 	QueryURL       string `envconfig:"QUERY_URL" desc:"Postgres for serve; default: POSTGRES_URL acting as role readside_query"`
 	ImporterURL    string `envconfig:"IMPORTER_URL" desc:"Postgres for events import; default: POSTGRES_URL acting as role readside_importer"`
 	ClickHouseURL  string `envconfig:"CLICKHOUSE_URL" desc:"ClickHouse of the facts, as http://user:password@host:8123/database; the demo starts one of its own where it is empty"`
