@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 	"unsafe"
@@ -104,12 +105,36 @@ func appendTime(buf []byte, t time.Time) ([]byte, error) {
 	return appendInt64(buf, us-epochMicros), nil
 }
 
+// appendJSON appends what json.Marshal makes of v, without a copy of it.
 func appendJSON(buf []byte, v any) ([]byte, error) {
-	data, err := marshal(v)
-	if err != nil {
-		return buf, fmt.Errorf("it cannot be written as json: %w", err)
+	a := jsonAppenders.Get().(*jsonAppender)
+	a.buf = be.AppendUint32(buf, 0) // its length, once known
+	if err := a.encode(v); err != nil {
+		return buf, fmt.Errorf("it cannot be written as json: %w", err) // and a is not used again
 	}
-	return append(be.AppendUint32(buf, uint32(len(data))), data...), nil
+	all := a.buf[:len(a.buf)-1] // without the end of the line
+	be.PutUint32(all[len(buf):], uint32(len(all)-len(buf)-4))
+	a.buf = nil
+	jsonAppenders.Put(a)
+	return all, nil
+}
+
+// jsonAppender is a json encoder that writes behind what is in buf.
+type jsonAppender struct {
+	buf     []byte
+	encoder *json.Encoder
+}
+
+var jsonAppenders = sync.Pool{New: func() any {
+	a := &jsonAppender{}
+	a.encoder = json.NewEncoder(a)
+	return a
+}}
+
+// Write implements io.Writer.
+func (a *jsonAppender) Write(p []byte) (int, error) {
+	a.buf = append(a.buf, p...)
+	return len(p), nil
 }
 
 // appendTexts appends a text[].
@@ -179,13 +204,13 @@ func setCell(c *projections.Column, base unsafe.Pointer, data []byte) error {
 // A view's types may have methods of their own: their panics are errors of a value, and
 // no end of the process.
 
-func marshal(v any) (data []byte, err error) {
+func (a *jsonAppender) encode(v any) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	return json.Marshal(v)
+	return a.encoder.Encode(v)
 }
 
 func unmarshal(data []byte, v any) (err error) {

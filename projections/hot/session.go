@@ -1,9 +1,9 @@
 package hot
 
 import (
-	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"time"
@@ -36,8 +36,8 @@ type Op struct {
 	Checked   bool
 	Otherwise error
 
-	// copy is what a COPY sends, instead of parameters.
-	copy []byte
+	// copy reads what a COPY sends, instead of parameters, from its beginning.
+	copy func() io.Reader
 }
 
 // anyRows says that a statement may affect any number of rows.
@@ -230,7 +230,7 @@ func (s *Session) prepare(ctx context.Context, ops []Op) error {
 
 // copyIn sends rows in COPY's binary form.
 func (s *Session) copyIn(ctx context.Context, op Op) error {
-	tag, err := s.conn.CopyFrom(ctx, bytes.NewReader(op.copy), op.SQL)
+	tag, err := s.conn.CopyFrom(ctx, op.copy(), op.SQL)
 	if err != nil {
 		return fmt.Errorf("%s: %w", abridge(op.SQL), err)
 	}

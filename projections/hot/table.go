@@ -3,6 +3,7 @@ package hot
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"maps"
 	"math/bits"
 	"slices"
@@ -98,7 +99,8 @@ func (t *Table) insert(s *Session, rows []Image) {
 }
 
 func (t *Table) copyRows(s *Session, rows []Image) {
-	s.Add(Op{SQL: fmt.Sprintf("copy %s (%s) from stdin (format binary)", qualified(t.Name), t.names()), copy: t.copyData(rows), Rows: len(rows)})
+	s.Add(Op{SQL: fmt.Sprintf("copy %s (%s) from stdin (format binary)", qualified(t.Name), t.names()), Rows: len(rows),
+		copy: func() io.Reader { return newCopyStream(len(t.columns), rows) }})
 }
 
 func (t *Table) insertOne() string {
@@ -115,20 +117,6 @@ func (t *Table) params(img Image) [][]byte {
 		out[i] = img.value(i)
 	}
 	return out
-}
-
-const copyHeader = "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"
-
-func (t *Table) copyData(rows []Image) []byte {
-	n := len(copyHeader) + 2
-	for _, img := range rows {
-		n += 2 + len(img.cells)
-	}
-	buf := append(make([]byte, 0, n), copyHeader...)
-	for _, img := range rows {
-		buf = append(be.AppendUint16(buf, uint16(len(t.columns))), img.cells...)
-	}
-	return be.AppendUint16(buf, 0xffff)
 }
 
 // maxUpdates bounds the UPDATEs of one write: a few more columns written are cheaper
