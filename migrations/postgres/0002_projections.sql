@@ -61,12 +61,15 @@ create table readside.leases (
   process        int not null,
   backend_pid    int not null,
   backend_start  timestamptz not null,
+  second_pid     int,
+  second_start   timestamptz,
   acquired_at    timestamptz not null default clock_timestamp(),
   expires_at     timestamptz not null
 ) with (fillfactor = 50);
 
 comment on column readside.leases.owner is 'the worker; a process that is started again is another one';
 comment on column readside.leases.backend_pid is 'with backend_start: the server process that writes for the owner';
+comment on column readside.leases.second_pid is 'with second_start: another one that makes indexes for it, during a build';
 
 -- A worker learns when its own server process began, asks whether a lease's still
 -- lives, and ends it: of nobody else's does it learn anything. They run with the
@@ -87,12 +90,12 @@ language sql volatile security definer set search_path = pg_catalog, pg_temp as 
 $$;
 -- +goose StatementEnd
 
--- Ends the server process of a lease, and waits until it is gone, five seconds at most.
+-- Ends the server processes of a lease, and waits until they are gone, five seconds each.
 -- +goose StatementBegin
 create function readside.end_owner(projector text) returns boolean
 language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
   select coalesce(bool_and(pg_terminate_backend(a.pid, 5000)), true)
-    from readside.leases l join pg_stat_activity a on a.pid = l.backend_pid and a.backend_start = l.backend_start
+    from readside.leases l join pg_stat_activity a on (a.pid, a.backend_start) in ((l.backend_pid, l.backend_start), (l.second_pid, l.second_start))
    where l.projector = end_owner.projector and a.pid <> pg_backend_pid();
 $$;
 -- +goose StatementEnd

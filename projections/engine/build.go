@@ -30,6 +30,8 @@ type build struct {
 	done   map[string]map[int]bool
 	// gathered are slices of one view that wait for more, to be written together.
 	gathered gathered
+	// second is a server process of the owner beside its first: it makes indexes.
+	second *pgx.Conn
 
 	mu sync.Mutex
 	// waiting are faults that no slice has written down yet.
@@ -119,6 +121,10 @@ func (b *build) run(ctx context.Context) error {
 		return err
 	}
 	defer closeConn(sources)
+	if b.second, err = b.lease.second(ctx, b.cfg.Postgres); err != nil {
+		return err
+	}
+	defer closeConn(b.second)
 	stop := b.reportTo(ctx)
 	defer stop()
 	most, err := b.rate(ctx)
@@ -271,42 +277,6 @@ func (b *build) fenced(ctx context.Context, work func(pgx.Tx) error) error {
 		}
 		return work(tx)
 	})
-}
-
-// index gives a whole table its key and its indexes, once: sources are looked up by
-// their keys from then on.
-func (b *build) index(ctx context.Context, t *hot.Table) error {
-	return b.fenced(ctx, func(tx pgx.Tx) error {
-		var has bool
-		if err := tx.QueryRow(ctx, `select exists (select from pg_index where indrelid = $1::regclass and indisprimary)`, t.Qualified()).Scan(&has); err != nil || has {
-			return err
-		}
-		if _, err := tx.Exec(ctx, t.AddKey(t.Name)); err != nil {
-			return err
-		}
-		if err := createIndexes(ctx, tx, t.Layout, t.Name); err != nil {
-			return err
-		}
-		return analyze(ctx, tx, t)
-	})
-}
-
-// firstTarget is the statistics target of a table just filled: 9,000 rows are looked at.
-const firstTarget = 30
-
-// analyze lets the planner know the columns that stand in an index, which is what views
-// are asked by, and the state. The others would take as long as the indexes do;
-// autovacuum comes for them, and looks at more rows.
-func analyze(ctx context.Context, tx pgx.Tx, t *hot.Table) error {
-	var columns string
-	err := tx.QueryRow(ctx, `select string_agg(distinct quote_ident(a.attname), ', ')
-  from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any(i.indkey)
- where i.indrelid = $1::regclass`, t.Qualified()).Scan(&columns)
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, fmt.Sprintf(`set local default_statistics_target = %d; analyze %s (%s, %s)`, firstTarget, t.Qualified(), columns, hot.StateColumn))
-	return err
 }
 
 // finish moves the projector to where the slices end.

@@ -99,6 +99,24 @@ func (l *lease) take(ctx context.Context, writer *pgx.Conn, wait bool, standBy f
 	}
 }
 
+// second connects a second server process that works for the owner. It is named in the
+// lease, so that whoever takes over ends it too.
+func (l *lease) second(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	tag, err := conn.Exec(ctx, `update readside.leases set second_pid = pg_backend_pid(), second_start = readside.own_backend_start() where projector = $1 and owner = $2`, l.projector, l.owner.String())
+	if err == nil && tag.RowsAffected() == 0 {
+		err = errFenced
+	}
+	if err != nil {
+		closeConn(conn)
+		return nil, fmt.Errorf("name a second server process in the lease of projector %s: %w", l.projector, err)
+	}
+	return conn, nil
+}
+
 // holder is who has the lease now.
 type holder struct {
 	name string
@@ -136,7 +154,7 @@ from readside.leases where projector = $1 for update`, l.projector).Scan(&host, 
 	return &holder{fmt.Sprintf("%s:%d", host, process), time.Duration(left * float64(time.Second))}, nil
 }
 
-// takeOver ends the former owner's server process, and with it the locks that it
+// takeOver ends the former owner's server processes, and with it the locks that it
 // holds, and only then raises the epoch.
 func (l *lease) takeOver(ctx context.Context, tx pgx.Tx, pid int32, start time.Time) error {
 	var ended bool
@@ -154,7 +172,7 @@ func (l *lease) takeOver(ctx context.Context, tx pgx.Tx, pid int32, start time.T
 	_, err = tx.Exec(ctx, `insert into readside.leases as l (projector, owner, host, process, backend_pid, backend_start, expires_at)
 values ($1, $2, $3, $4, $5, $6, clock_timestamp() + make_interval(secs => $7))
 on conflict (projector) do update set owner = excluded.owner, host = excluded.host, process = excluded.process,
-  backend_pid = excluded.backend_pid, backend_start = excluded.backend_start, acquired_at = clock_timestamp(), expires_at = excluded.expires_at`,
+  backend_pid = excluded.backend_pid, backend_start = excluded.backend_start, second_pid = null, second_start = null, acquired_at = clock_timestamp(), expires_at = excluded.expires_at`,
 		l.projector, l.owner.String(), host, os.Getpid(), pid, start, l.ttl.Seconds())
 	return err
 }

@@ -34,9 +34,9 @@ type TypeCount struct {
 const (
 	// unboundedRate is what two cores folded per second in docs/performance.md, rounded down.
 	unboundedRate = 100_000
-	// rebuildConnections: the view's projector, the shadow's writer and lease, the
+	// rebuildConnections: the view's projector, the shadow's writer, second and lease, the
 	// sources, the progress, the snapshot, and the log's reader.
-	rebuildConnections = 7
+	rebuildConnections = 8
 )
 
 // PlanRebuild looks what a rebuild would come to, and changes nothing.

@@ -28,6 +28,20 @@ func (l *Layout) AddKey(table string) string {
 	return fmt.Sprintf("alter table %s add primary key (%s)", qualified(table), quote(l.key()))
 }
 
+// CreateKeyIndex and UseKey are AddKey in two steps: other indexes can be made while the
+// first one works, and the second takes no time.
+func (l *Layout) CreateKeyIndex(table string) string {
+	return fmt.Sprintf("create unique index %s on %s (%s)", quote(keyIndex(table)), qualified(table), quote(l.key()))
+}
+
+// UseKey makes the key's index the primary key.
+func (l *Layout) UseKey(table string) string {
+	return fmt.Sprintf("alter table %s add primary key using index %s", qualified(table), quote(keyIndex(table)))
+}
+
+// keyIndex is named as Postgres names a primary key's.
+func keyIndex(table string) string { return table + "_pkey" }
+
 func (l *Layout) createTable(table, key string) string {
 	lines := make([]string, len(l.columns))
 	for i, c := range l.columns {

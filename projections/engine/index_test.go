@@ -1,0 +1,84 @@
+package engine_test
+
+import (
+	"fmt"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/projections/replay"
+)
+
+// Indexes that a build left when it was cut off are made again, and none stands twice.
+func TestIndexesOfABuildThatWasCutOff(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	set := mustSet(t, "")
+	last := bigStory(f, 6)
+	f.catchUp(set, 1000, last)
+	b := f.builder("built", set)
+	left := 0
+	b.each = func(at replay.Progress) {
+		if at.Phase != replay.Rows || left > 0 {
+			return
+		}
+		rows, err := f.db.Pool.Query(t.Context(), `select table_name, substring(table_name from '^[a-z]+') from readside.views where projector like 'built%' and view <> $1`, at.View)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var tables []string
+		for rows.Next() {
+			var table, view string
+			if err := rows.Scan(&table, &view); err != nil {
+				t.Fatal(err)
+			}
+			tables = append(tables, table, view)
+		}
+		for ; left < len(tables); left += 2 {
+			model := set.View(tables[left+1])
+			f.exec(fmt.Sprintf(`create index on views.%s (%s)`, tables[left], model.Columns[model.Key].Name))
+		}
+	}
+	b.mustRun(last)
+	if left == 0 {
+		t.Error("nothing was left over")
+	}
+	f.mustEqual("main", "built", set)
+}
+
+// Who takes over from a worker that is stopped in a build ends both its server
+// processes: the one that copies and the one that makes indexes.
+func TestBothServerProcessesOfAStoppedBuildAreEnded(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	set := mustSet(t, "")
+	f.exec(`alter table eventlog.events alter column position restart with 60000`)
+	bigStory(f, 7)
+	gate := f.gateSlices("talk", 3)
+	stopped := f.process(time.Second)
+	gate.reached()
+	const alive = `select count(*) from pg_stat_activity where (pid, backend_start) in (select backend_pid, backend_start from former union all select second_pid, second_start from former)`
+	f.exec(`create table former as select * from readside.leases`)
+	if n := f.int(alive); n != 2 {
+		t.Fatalf("the lease names %d server processes that live", n)
+	}
+	stopped.signal(syscall.SIGSTOP)
+
+	folded := make(chan eventlog.Position, 1000)
+	p := f.leased(set, time.Second, folded)
+	stop := f.runs(p)
+	f.until("another worker has the lease", func() bool {
+		return f.int(`select count(*) from readside.leases l join former f on l.owner <> f.owner`) == 1
+	})
+	if n := f.int(alive); n != 0 {
+		t.Errorf("%d server processes of the former owner live on", n)
+	}
+	gate.open()
+	f.until("the views are live", func() bool {
+		return f.int(`select count(*) from readside.views where state = 'live'`) == len(set.Views())
+	})
+	stop()
+	stopped.signal(syscall.SIGCONT)
+	f.mustVerify(set)
+}
