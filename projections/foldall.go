@@ -6,7 +6,8 @@ type rowKey struct {
 	key  string
 }
 
-// FoldAll calls the handlers that touches name on their rows, in order, and leaves out the
+// FoldAll calls the handlers that touches name on their rows, in order (rows may be nil
+// where each touch has its Row), and leaves out the
 // later touches of a row whose fold failed. It answers every fault; where there is
 // one the rows of those faults are half folded, and the caller drops all rows.
 func (s *Set) FoldAll(rows Rows, touches []Touch, events []Event) (faults []*FoldError) {

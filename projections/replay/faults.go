@@ -108,7 +108,8 @@ func (r *replay) faulty(faults []*projections.FoldError, touches []projections.T
 
 // foldAll folds the touches of rows in memory. Those that fail are taken out.
 func (f *resident) foldAll() error {
-	faults := f.cfg.Set.FoldAll(f, f.touches, f.page.events)
+	f.lookUp()
+	faults := f.cfg.Set.FoldAll(nil, f.touches, f.page.events)
 	if len(faults) == 0 {
 		return nil
 	}

@@ -24,37 +24,32 @@ type part struct {
 // rowOverhead is what a row takes beside its values: its struct, its place in the map.
 const rowOverhead = 160
 
-// resident folds touches into rows in memory. It implements projections.Rows: the
-// fold asks for the row of each touch, in order.
+// resident is what a page folds into rows in memory.
 type resident struct {
 	*replay
 	page    *page
 	touches []projections.Touch
 	hashes  []uint64
 	parts   []int32
-	next    int
 }
 
-// Row is the row of the next touch. Touches of rows that failed are passed over.
-func (f *resident) Row(view int, key string) *projections.Row {
-	for f.touches[f.next].View != view || f.touches[f.next].Key != key {
-		f.next++
+// lookUp finds the rows of all touches before the first is folded: what one look-up
+// waits for memory, the processor spends on the next ones.
+func (f *resident) lookUp() {
+	for i := range f.touches {
+		t, p := &f.touches[i], &f.all[f.parts[i]]
+		n := f.eventShare(f.page, t.Event)
+		t.Row = p.rows.get(f.hashes[i], t.Key)
+		if t.Row == nil {
+			v := &f.views[t.View]
+			t.Row = v.model.NewRow(t.Key)
+			p.rows.put(f.hashes[i], t.Row)
+			n += v.rowBytes + int64(len(t.Key))
+		}
+		p.bytes += n
+		p.touched++
+		f.held += n
 	}
-	p := &f.all[f.parts[f.next]]
-	t, hash := &f.touches[f.next], f.hashes[f.next]
-	f.next++
-	row := p.rows.get(hash, key)
-	n := f.eventShare(f.page, t.Event)
-	if row == nil {
-		v := &f.views[view]
-		row = v.model.NewRow(key)
-		p.rows.put(hash, row)
-		n += v.rowBytes + int64(len(key))
-	}
-	p.bytes += n
-	p.touched++
-	f.held += n
-	return row
 }
 
 // eventShare is what a row keeps of an event, if it keeps anything: all of its data,
