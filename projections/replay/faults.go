@@ -15,7 +15,7 @@ import (
 // anew up to the fault: from disk where it stands there, and else by reading the log
 // once more, for all such rows together.
 type faults struct {
-	// streams wait from an event on whose rows are not known; the sorting goroutine's.
+	// streams wait from an event on whose rows are not known.
 	streams map[rowID]int64
 	// blocked is from which place on the touches of a row wait.
 	blocked map[rowID]int64

@@ -359,3 +359,13 @@ func (r *replay) missing(v *view, j *projections.JoinModel, rows []*projections.
 	}
 	return missing
 }
+
+// give hands v on unless ctx ends.
+func give[T any](ctx context.Context, to chan<- T, v T) error {
+	select {
+	case to <- v:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

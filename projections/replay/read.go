@@ -3,6 +3,7 @@ package replay
 import (
 	"context"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -12,8 +13,7 @@ import (
 	"github.com/readside/readside/projections"
 )
 
-// page is a stretch of the log on its way into the slices: read by one goroutine,
-// decoded by one of several, sorted and folded, in the log's order, by one each.
+// page is a stretch of the log on its way into the slices.
 type page struct {
 	raw    []eventlog.Event
 	events []projections.Event
@@ -27,100 +27,84 @@ type page struct {
 	// waiting are touches that cannot be folded, and that faults is asked about.
 	waiting []Waiting
 	next    eventlog.Position
+	// former is closed when the page before was folded, folded when this one was.
+	former, folded chan struct{}
 }
 
-// pool holds the pages that were folded, to be used again.
-type pool chan *page
-
-// pagesAtOnce is how many pages are on their way at a time: one that is read, those
-// that are decoded or wait for their turn, one that is sorted, and one that is folded.
-const pagesAtOnce = decoders + 3
-
-func (p pool) get() *page {
-	select {
-	case used := <-p:
-		return used
-	default:
-		return &page{}
+// reset makes a page that was folded empty. Nobody has it any more, nor its events: rows
+// keep their values only.
+func (p *page) reset() {
+	clear(p.raw)
+	clear(p.events)
+	clear(p.touches[:cap(p.touches)])
+	clear(p.waiting)
+	*p = page{
+		raw: p.raw[:0], events: p.events[:0], of: p.of[:0],
+		touches: p.touches[:0], hashes: p.hashes[:0], parts: p.parts[:0], waiting: p.waiting[:0],
 	}
 }
 
-// put takes a page back. Nobody has it any more, nor its events: rows keep their values
-// only.
-func (p pool) put(used *page) {
-	clear(used.raw)
-	clear(used.events)
-	clear(used.touches[:cap(used.touches)])
-	clear(used.waiting)
-	*used = page{
-		raw: used.raw[:0], events: used.events[:0], of: used.of[:0],
-		touches: used.touches[:0], hashes: used.hashes[:0], parts: used.parts[:0], waiting: used.waiting[:0],
-	}
-	select {
-	case p <- used:
-	default:
-	}
-}
+// pagesAtOnce is how many pages are on their way at a time, each in the hands of one
+// worker from its reading to its fold, so that it stays near one processor: one is
+// read, one decoded, one folded, and reading waits for the server.
+const pagesAtOnce = 4
 
-// decoders is how many pages are decoded at a time: decoding takes longer than reading,
-// sorting and folding do, each by itself.
-const decoders = 2
-
-// read reads the log up to Until and hands each page, decoded, to fold.
+// read reads the log up to Until and hands each page, decoded, to fold: one at a time,
+// in the log's order.
 func (r *replay) read(ctx context.Context, fold func(*page) error) error {
 	group, ctx := errgroup.WithContext(ctx)
-	// The pages in their order, each with where it will be when it is decoded. One more
-	// waits than the channel holds: it is there to be sorted.
-	ordered := make(chan chan *page, decoders-1)
-	sorted := make(chan *page)
-	used := make(pool, pagesAtOnce)
-	group.Go(func() error {
-		defer close(ordered)
-		return r.pages(ctx, used, func(p *page) error {
-			decoded := make(chan *page, 1)
-			if err := give(ctx, ordered, decoded); err != nil {
-				return err
+	source := r.pages()
+	for range pagesAtOnce {
+		group.Go(func() error {
+			p := &page{}
+			for {
+				if more, err := source.next(ctx, p); err != nil || !more {
+					return err
+				}
+				if err := r.take(ctx, p, fold); err != nil {
+					return err
+				}
 			}
-			group.Go(func() error {
-				r.decode(p)
-				decoded <- p
-				return nil
-			})
-			return nil
 		})
-	})
-	group.Go(func() error {
-		defer close(sorted)
-		for decoded := range ordered {
-			p := <-decoded
-			if err := r.sort(p); err != nil {
-				return err
-			}
-			if err := give(ctx, sorted, p); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	group.Go(func() error {
-		for p := range sorted {
-			if err := fold(p); err != nil {
-				return err
-			}
-			used.put(p)
-		}
-		return nil
-	})
+	}
 	return group.Wait()
 }
 
-// give hands v on unless ctx ends.
-func give[T any](ctx context.Context, to chan<- T, v T) error {
+// take decodes a page, and folds it when it is its turn.
+func (r *replay) take(ctx context.Context, p *page, fold func(*page) error) error {
+	r.decode(p)
 	select {
-	case to <- v:
-		return nil
+	case <-p.former:
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+	if err := r.sort(p); err != nil {
+		return err
+	}
+	if err := fold(p); err != nil {
+		return err
+	}
+	close(p.folded)
+	p.reset()
+	return nil
+}
+
+// pages are the log's pages up to Until, for workers that take them in turns.
+type pages struct {
+	*replay
+	mu sync.Mutex
+	at eventlog.Position
+	// query asks for the next page; last is closed when the one before was folded.
+	query eventlog.Query
+	last  chan struct{}
+}
+
+func (r *replay) pages() *pages {
+	first := make(chan struct{})
+	close(first)
+	return &pages{
+		replay: r, at: r.cfg.Log.Start(), last: first,
+		query: eventlog.Query{Types: r.cfg.Set.ViewTypes(), Limit: min(pageEventsFirst, r.pageEvents(nil)), Until: r.cfg.Until, Lean: true, Apart: true},
 	}
 }
 
@@ -128,40 +112,36 @@ func give[T any](ctx context.Context, to chan<- T, v T) error {
 const (
 	pageEventsFirst = 500
 	pageEventsMin   = 16
-	pageEventsMax   = 10_000
+	pageEventsMax   = 5_000
 )
 
 // settleWait is how long to wait for a place that this process has not yet seen to be
 // settled.
 const settleWait = 3 * time.Millisecond
 
-// pages reads page after page.
-func (r *replay) pages(ctx context.Context, used pool, each func(*page) error) error {
-	at := r.cfg.Log.Start()
-	q := eventlog.Query{Types: r.cfg.Set.ViewTypes(), Limit: min(pageEventsFirst, r.pageEvents(nil)), Until: r.cfg.Until, Lean: true, Apart: true}
-	for at.Place() < r.cfg.Until.Place() {
-		p := used.get()
-		q.Into = p.raw
-		stored, err := r.cfg.Log.Read(ctx, at, q)
+// next reads the next page into p, or answers that there is none.
+func (s *pages) next(ctx context.Context, p *page) (more bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.at.Place() < s.cfg.Until.Place() {
+		s.query.Into = p.raw
+		stored, err := s.cfg.Log.Read(ctx, s.at, s.query)
 		if err != nil {
-			return err
+			return false, err
 		}
-		if stored.Next == at {
+		if stored.Next == s.at {
 			if err := pause(ctx, settleWait); err != nil {
-				return err
+				return false, err
 			}
 			continue
 		}
-		at, p.raw, p.next = stored.Next, stored.Events, stored.Next
-		q.Limit = r.pageEvents(p.raw)
-		if err := limit(ctx, r.cfg.Rate, len(p.raw)); err != nil {
-			return err
-		}
-		if err := each(p); err != nil {
-			return err
-		}
+		p.raw, p.next = stored.Events, stored.Next
+		p.former, p.folded = s.last, make(chan struct{})
+		s.at, s.last = stored.Next, p.folded
+		s.query.Limit = s.pageEvents(p.raw)
+		return true, limit(ctx, s.cfg.Rate, len(p.raw))
 	}
-	return nil
+	return false, nil
 }
 
 // pageEvents is how many events the next page may hold, by those of the last one.
@@ -218,6 +198,9 @@ func (r *replay) decode(p *page) {
 		}
 		p.of = append(p.of, int32(at))
 	}
+	for i := range p.touches {
+		p.hashes = append(p.hashes, Hash(p.touches[i].Key))
+	}
 }
 
 // sort keeps the touches that are to be folded, each with its slice.
@@ -229,16 +212,15 @@ func (r *replay) sort(p *page) error {
 			}
 		}
 	}
-	touches := p.touches
-	p.touches = touches[:0]
-	for _, t := range touches {
+	touches, hashes := p.touches, p.hashes
+	p.touches, p.hashes = touches[:0], hashes[:0]
+	for i, t := range touches {
 		v := &r.views[t.View]
 		if !v.folded {
 			continue
 		}
 		e := &p.events[t.Event]
-		hash := Hash(t.Key)
-		slice := r.slice(hash)
+		slice := r.slice(hashes[i])
 		switch {
 		case !v.whole && r.cfg.Keep != nil && !r.cfg.Keep(v.model, t.Key):
 		case v.done != nil && v.done[slice]:
@@ -247,7 +229,7 @@ func (r *replay) sort(p *page) error {
 		case r.waits(p, &t, e):
 		default:
 			p.touches = append(p.touches, t)
-			p.hashes = append(p.hashes, hash)
+			p.hashes = append(p.hashes, hashes[i])
 			p.parts = append(p.parts, int32(r.part(t.View, slice)))
 		}
 	}
