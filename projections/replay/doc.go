@@ -8,7 +8,7 @@
 //	reading   page ──decode──▶ touches ──hash(key)──▶ a slice in memory: folded at once
 //	                                        └───────▶ a slice on disk: written down
 //	rows      for each view, sources first, for each slice: fold what was written
-//	          down, join, encode ──▶ the sink, which works on the slice before
+//	          down, join, encode ──▶ a bounded queue ──▶ the sink
 //
 // All slices begin in memory. When their estimated size passes the budget, the
 // largest go to disk: their rows as they are, and from then on the events that touch
