@@ -36,7 +36,7 @@ var collector struct {
 // relaxCollector lets the collector come less often until restore is called; budget is
 // how many bytes the build holds.
 func relaxCollector(budget int64) (restore func()) {
-	const most = 1 + relaxedPercent/100 // times the budget: how far the heap grows
+	const most = 2 * (1 + relaxedPercent/100) // times the budget: twice what the heap grows to
 	limit := debug.SetMemoryLimit(-1)
 	if os.Getenv("GOGC") != "" || limit == math.MaxInt64 || limit/most < budget {
 		return func() {}

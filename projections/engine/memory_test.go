@@ -46,7 +46,7 @@ func TestTheCollectorIsRelaxedWhileBuildsRun(t *testing.T) {
 	}
 	for _, leave := range []func(){
 		func() { debug.SetMemoryLimit(math.MaxInt64) },
-		func() { debug.SetMemoryLimit(4*budget - 1) },
+		func() { debug.SetMemoryLimit(8*budget - 1) },
 		func() { debug.SetMemoryLimit(1 << 40); t.Setenv("GOGC", "70") },
 	} {
 		leave()
