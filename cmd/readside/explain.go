@@ -20,7 +20,7 @@ func (p *program) explainCommand() *cobra.Command {
 			"order: the columns that it changed, the events of other rows that changed it through a\n" +
 			"join, and those that are parked or discarded. It ends with exit code 1 when the stored\n" +
 			"row is not what the events give.",
-		Args: usage(cobra.ExactArgs(2)),
+		Args: needs("VIEW", "KEY"),
 		RunE: func(c *cobra.Command, args []string) error { return p.explain(c, args[0], args[1], asJSON) },
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")

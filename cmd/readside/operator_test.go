@@ -227,6 +227,11 @@ func damage(t *testing.T, db *dbtest.DB) {
 	contains(t, must(t, exitOK, "rebuild", "order", "--key", key).out, key, "mended", `status was "lost" and is "`)
 	must(t, exitOK, "verify", "order")
 	contains(t, must(t, exitOK, "rebuild", "order", "--key", key).out, "nothing was changed")
+	unknown := must(t, exitNo, "rebuild", "order", "--key", "nobody")
+	contains(t, unknown.err, `view order has no row with the key "nobody": no event up to place`, "touches it")
+	if unknown.out != "" {
+		t.Errorf("of a row that nobody knows it says %q", unknown.out)
+	}
 	if _, err := db.Pool.Exec(t.Context(), `update views."`+table+`" set status = 'lost' where id = $1`, key); err != nil {
 		t.Fatal(err)
 	}

@@ -98,7 +98,7 @@ func (p *program) parkedShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show VIEW PLACE",
 		Short: "Show what is known of a parked event, and what to do",
-		Args:  usage(cobra.ExactArgs(2)),
+		Args:  needs("VIEW", "PLACE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			place, err := strconv.ParseInt(args[1], 10, 64)
 			if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 
 	"github.com/kelseyhightower/envconfig"
 	"github.com/spf13/cobra"
@@ -93,6 +94,19 @@ func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// needs wants these arguments, and names those that are not there.
+func needs(names ...string) cobra.PositionalArgs {
+	return usage(func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) < len(names):
+			return fmt.Errorf("say which %s", strings.Join(names[len(args):], " and which "))
+		case len(args) > len(names):
+			return fmt.Errorf("%q is too much: it takes %s", args[len(names)], strings.Join(names, " and "))
+		}
+		return nil
+	})
 }
 
 // group is a command that only holds others.

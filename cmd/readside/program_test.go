@@ -26,6 +26,21 @@ func TestWrongCommandLinesEndWithTwoAndSayWhereHelpIs(t *testing.T) {
 	}
 }
 
+// What is missing is named as the help names it.
+func TestAMissingArgumentIsNamed(t *testing.T) {
+	noStores(t)
+	for args, want := range map[string]string{
+		"rebuild":           "readside rebuild: say which VIEW\n",
+		"rebuild a b":       `readside rebuild: "b" is too much: it takes VIEW`,
+		"explain":           "say which VIEW and which KEY\n",
+		"explain order":     "say which KEY\n",
+		"parked show order": "say which PLACE\n",
+		"parked show a 1 2": `"2" is too much: it takes VIEW and PLACE`,
+	} {
+		contains(t, must(t, exitUsage, strings.Fields(args)...).err, want)
+	}
+}
+
 func TestWithoutStoresCommandsSayWhichVariableToSet(t *testing.T) {
 	noStores(t)
 	for _, args := range []string{

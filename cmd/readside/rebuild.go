@@ -33,7 +33,7 @@ func (p *program) rebuildCommand() *cobra.Command {
 			"With --key it mends one row; with --dry-run it only tells what it would read, take and need.\n" +
 			"`rebuild facts` orders new tables for all facts, which the running projector fills; it takes\n" +
 			"no flags.",
-		Args: usage(cobra.ExactArgs(1)),
+		Args: needs("VIEW"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := f.check(); err != nil {
 				return err
@@ -110,6 +110,9 @@ func (p *program) rebuildKey(c *cobra.Command, projector *engine.Projector, view
 	r, err := projector.RebuildKey(c.Context(), view, key)
 	if err != nil {
 		return err
+	}
+	if r.Unknown {
+		return fmt.Errorf("there is nothing to mend: view %s has no row with the key %q: no event up to place %d touches it", view, key, r.Position.Place())
 	}
 	if r.Repaired == nil {
 		fmt.Fprintf(p.out, "view %s, row %q: it is what the log says at place %d; nothing was changed\n", view, key, r.Position.Place())

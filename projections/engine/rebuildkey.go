@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 
@@ -21,6 +22,8 @@ type RebuiltKey struct {
 	Position eventlog.Position `json:"position"`
 	// Repaired is how the row differed; nil where it was right.
 	Repaired *Difference `json:"repaired,omitempty"`
+	// Unknown says that no event names the row, and that none was stored.
+	Unknown bool `json:"unknown,omitempty"`
 }
 
 // RebuildKey folds one row anew from the log and puts it in the place of what is
@@ -45,7 +48,7 @@ func (p *Projector) RebuildKey(ctx context.Context, view, key string) (RebuiltKe
 		if err != nil {
 			return RebuiltKey{}, fmt.Errorf("rebuild row %q of view %s: %w", key, view, err)
 		}
-		return RebuiltKey{View: view, Key: key, Position: r.at, Repaired: d}, nil
+		return RebuiltKey{View: view, Key: key, Position: r.at, Repaired: d, Unknown: d == nil && !r.named.Load()}, nil
 	}
 	return RebuiltKey{}, fmt.Errorf("rebuild row %q of view %s: what is parked of it was retried or discarded %d times meanwhile: try again", key, view, maxRowTries)
 }
@@ -59,6 +62,8 @@ type rowRebuild struct {
 	*worker
 	view int
 	key  string
+	// named says that an event names the row, though it may be parked or discarded.
+	named atomic.Bool
 }
 
 func (r *rowRebuild) run(ctx context.Context) (d *Difference, err error) {
@@ -107,6 +112,9 @@ func (r *rowRebuild) replay(ctx context.Context) (*projections.Row, error) {
 	rows, err := replay.Keys(ctx, replay.Config{
 		Log: r.cfg.Log, Set: r.cfg.Set.With(r.model()), Until: r.at,
 		Skip: func(view *projections.Model, key, _ string, place int64) bool {
+			if view.Name == r.model().Name && key == r.key {
+				r.named.Store(true)
+			}
 			return r.parking.holds(viewIndex(r.cfg.Set, view.Name), key, place)
 		},
 	}, r.model().Name, []string{r.key})
@@ -147,7 +155,11 @@ func (r *rowRebuild) foldOn(ctx context.Context, row *projections.Row, from even
 		events, touches, _ := r.cfg.Set.Prepare(page.Events)
 		var own []projections.Touch
 		for _, t := range touches {
-			if t.View == r.view && t.Key == r.key && !r.parking.holds(r.view, r.key, events[t.Event].Meta.Position.Place()) {
+			if t.View != r.view || t.Key != r.key {
+				continue
+			}
+			r.named.Store(true)
+			if !r.parking.holds(r.view, r.key, events[t.Event].Meta.Position.Place()) {
 				t.Row = row
 				own = append(own, t)
 			}

@@ -41,7 +41,9 @@ func TestRebuildKeyMendsOneRow(t *testing.T) {
 			f.mustVerify(set)
 			f.reach(folded, f.append(randomEvents(r, 50)...))
 			f.mustVerify(set)
-			if again, err := f.projector(set, 100, nil).RebuildKey(t.Context(), c.view, c.key); err != nil || again.Repaired != nil {
+			// A row that no event names is no row that is right.
+			unknown := name == "surplus"
+			if again, err := f.projector(set, 100, nil).RebuildKey(t.Context(), c.view, c.key); err != nil || again.Repaired != nil || again.Unknown != unknown {
 				t.Errorf("a row that is right: %+v, %v", again, err)
 			}
 		})
@@ -110,6 +112,21 @@ func TestRebuildKeyMeetsARetry(t *testing.T) {
 	}
 	f.mustBe("c1", 5, "[2,3]")
 	f.mustVerify(mended)
+}
+
+// A row that no event names is told from one that is right, and from one whose only
+// event is parked.
+func TestRebuildKeyOfARowThatNoEventNames(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	broken := cardSet(t, true)
+	f.catchUp(broken, 100, f.append(streamed{"c1", cardOpened{"c1", ""}}, streamed{"c2", cardAdded{"c2", "handler", 2}}))
+	for key, unknown := range map[string]bool{"c1": false, "c2": false, "nobody": true} {
+		got, err := f.projector(broken, 100, nil).RebuildKey(t.Context(), "card", key)
+		if err != nil || got.Repaired != nil || got.Unknown != unknown {
+			t.Errorf("row %q: %+v, %v; want unknown %v", key, got, err, unknown)
+		}
+	}
 }
 
 func TestPlanOfARebuild(t *testing.T) {
