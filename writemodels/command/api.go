@@ -125,11 +125,16 @@ func (a *API) Read(path string, read func(context.Context, *http.Request) (any, 
 }
 
 // fail answers with a problem and says how the command ended. What is no refusal is
-// this side's fault: it is logged, and the client is not told the inner works.
+// this side's fault, unless the client went away or the server ended the request: it is
+// logged, and the client is not told the inner works.
 func (a *API) fail(w http.ResponseWriter, r *http.Request, kind string, err error) string {
 	var refusal *Refusal
 	if !errors.As(err, &refusal) {
-		a.logger.ErrorContext(r.Context(), "command failed", "service", a.service, "command", kind,
+		level, message := slog.LevelError, "command failed"
+		if isCancelled(r, err) {
+			level, message = slog.LevelDebug, "command's request was cancelled"
+		}
+		a.logger.Log(r.Context(), level, message, "service", a.service, "command", kind,
 			"correlation_id", w.Header().Get(headerCorrelation), "error", err.Error())
 		refusal = &Refusal{
 			Code: "unavailable", Status: http.StatusServiceUnavailable,
@@ -139,6 +144,12 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, kind string, err erro
 	}
 	WriteProblem(w, refusal)
 	return refusal.Code
+}
+
+// isCancelled says that a request failed because it was over, not because of this side:
+// a wait of its own that ends is another error than the request's.
+func isCancelled(r *http.Request, err error) bool {
+	return r.Context().Err() != nil && errors.Is(err, context.Canceled)
 }
 
 // ServeHTTP answers requests below /v1/<service>/, unknown addresses with a problem too.

@@ -166,7 +166,7 @@ func (x *Executor) place(ctx context.Context, a Answer) (Answer, error) {
 	}
 	head, err := x.log.Head(ctx)
 	if err != nil {
-		return a, fmt.Errorf("command: read the log's head: %w", err)
+		return a, fmt.Errorf("command: %w", err)
 	}
 	a.Position = head.String()
 	return a, nil
