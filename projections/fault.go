@@ -33,15 +33,26 @@ const (
 )
 
 func (e *FoldError) Error() string {
-	return fmt.Sprintf("view %s, key %q, event %s of stream %s at place %d: %v (%s)",
-		e.View, e.Key, e.Type, e.Stream, e.Position.Place(), e.Err, e.Hint)
+	event := "event " + e.Type
+	if e.Stream != "" {
+		event += " of stream " + e.Stream
+	}
+	if place := e.Position.Place(); place > 0 { // a join has none where nobody knows what changed
+		event += fmt.Sprintf(" at place %d", place)
+	}
+	return fmt.Sprintf("view %s, key %q, %s: %v (%s)", e.View, e.Key, event, e.Err, e.Hint)
 }
 
 func (e *FoldError) Unwrap() error { return e.Err }
 
+// ThenRetry ends the hints of faults that wait for an operator's retry. Where nothing is
+// parked, as in a test, it is to be left out.
+const ThenRetry = ", and run `readside parked retry`"
+
 const (
-	hintHandler = "mend the handler, raise the view's Version if its meaning changes, and run `readside parked retry`"
-	hintDecode  = "register an upcaster for this version of the event type, or mend the producer, and run `readside parked retry`"
+	hintHandler = "mend the handler, raise the view's Version if its meaning changes" + ThenRetry
+	hintDecode  = "register an upcaster for this version of the event type, or mend the producer" + ThenRetry
+	hintJoin    = "mend the join's functions" + ThenRetry
 	hintKey     = "a key is a non-empty string of at most 512 bytes of valid UTF-8 without NUL: mend the handler's key function"
 	hintJoined  = "handlers write own columns only: let a join fill this one"
 	hintStore   = "mend the handler so that the value can be stored: times in UTC and whole microseconds, text without NUL, and in a column with an index not over 2,000 bytes"

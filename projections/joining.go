@@ -35,7 +35,7 @@ func (m *Model) Join(r *Row, sources Sources) (err error) {
 
 func (m *Model) recoverJoin(r *Row, err *error) {
 	if p := recover(); p != nil {
-		*err = &FoldError{View: m.Name, Key: r.Key, Type: "join", Reason: ReasonJoin, Err: panicked(p), Hint: "mend the join's functions and run `readside parked retry`"}
+		*err = &FoldError{View: m.Name, Key: r.Key, Type: "join", Reason: ReasonJoin, Err: panicked(p), Hint: hintJoin}
 	}
 }
 

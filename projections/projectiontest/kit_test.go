@@ -1,6 +1,7 @@
 package projectiontest_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -79,6 +80,17 @@ func setOf(t testing.TB, number int, fold func(*Loan, BookLent, projections.Meta
 		t.Fatal(err)
 	}
 	return set
+}
+
+// A fault says where it is, and nothing that a test does not have: no stream where the
+// story names none, and no operator.
+func TestAFaultIsToldAsATestNeedsIt(t *testing.T) {
+	refuses := func(*Loan, BookLent, projections.Meta) error { return errors.New("no such book") }
+	set := setOf(t, 1, refuses, false)
+	lent := BookLent{LoanID: "l-1"}
+	const fault, hint = `projectiontest: view loan, key "l-1", event loans.Lent`, `: no such book (mend the handler, raise the view's Version if its meaning changes)`
+	says(t, failing(func(t testing.TB) { projectiontest.Fold(t, set, MemberRenamed{Name: "n"}, lent) }), fault+" at place 2"+hint)
+	says(t, failing(func(t testing.TB) { projectiontest.Fold(t, set, projectiontest.At{Stream: "loan-1", Event: lent}) }), fault+" of stream loan-1 at place 1"+hint)
 }
 
 func titled(l *Loan, e BookLent, _ projections.Meta) error { l.Title = e.Title; return nil }
