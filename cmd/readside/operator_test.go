@@ -241,7 +241,7 @@ func damage(t *testing.T, db *dbtest.DB) {
 
 func mend(t *testing.T) {
 	t.Helper()
-	contains(t, must(t, exitOK, "rebuild", "order").out, "generation 2", "is live", "mends 1 rows")
+	contains(t, must(t, exitOK, "rebuild", "order").out, "generation 2", "is live", "mends 1 row of")
 	must(t, exitOK, "verify", "order")
 	contains(t, must(t, exitOK, "verify", "--json").out, `"verified":true`)
 }

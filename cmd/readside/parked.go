@@ -151,7 +151,7 @@ func (p *program) parkedMendCommand(use, short, long string, do mending) *cobra.
 				if err != nil {
 					return err
 				}
-				fmt.Fprintf(p.out, "view %s: %d events folded, %d discarded, %d wait on\n", args[0], r.Folded, r.Discarded, r.Waiting)
+				fmt.Fprintf(p.out, "view %s: %s folded, %d discarded, %d wait on\n", args[0], service.Count(r.Folded, "event"), r.Discarded, r.Waiting)
 				if r.Waiting > 0 {
 					fmt.Fprintln(p.out, "`readside parked list` shows why")
 					return errNo

@@ -97,10 +97,10 @@ func (p *program) rebuild(c *cobra.Command, projector *engine.Projector, view st
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "view %s version %d: generation %d (%s) is live at place %d: %d rows in %s\n",
-		r.View, r.Version, r.Generation, r.Table, r.Position.Place(), r.Rows, r.Took.Round(time.Millisecond))
+	fmt.Fprintf(p.out, "view %s version %d: generation %d (%s) is live at place %d: %s in %s\n",
+		r.View, r.Version, r.Generation, r.Table, r.Position.Place(), service.Count(r.Rows, "row"), r.Took.Round(time.Millisecond))
 	if r.Repaired.Count > 0 {
-		fmt.Fprintf(p.out, "it mends %d rows of the generation before:\n", r.Repaired.Count)
+		fmt.Fprintf(p.out, "it mends %s of the generation before:\n", service.Count(r.Repaired.Count, "row"))
 		service.PrintDifferences(p.out, r.Repaired)
 	}
 	return nil

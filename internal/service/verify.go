@@ -136,14 +136,14 @@ func (v *Verified) Print(w io.Writer) {
 		}
 		switch {
 		case view.Checksum == nil && !view.OK():
-			answer = fmt.Sprintf("DIFFERS in %d rows from the fold of", view.Differences.Count)
+			answer = fmt.Sprintf("DIFFERS in %s from the fold of", Count(view.Differences.Count, "row"))
 		case view.Checksum != nil && !view.OK():
 			answer = fmt.Sprintf("DIFFERS by its checksum (%s) from the fold of", view.Checksum)
 		case view.Checksum != nil:
 			answer = "equals by its checksum the fold of"
 		}
-		fmt.Fprintf(w, "view %s version %d generation %d: %d rows%s, %s %d events up to place %d\n",
-			view.View, view.Version, view.Generation, view.Rows, how, answer, view.Events, view.Position.Place())
+		fmt.Fprintf(w, "view %s version %d generation %d: %s%s, %s %s up to place %d\n",
+			view.View, view.Version, view.Generation, Count(view.Rows, "row"), how, answer, Count(view.Events, "event"), view.Position.Place())
 		PrintDifferences(w, view.Differences)
 	}
 	if v.Cold != nil {
@@ -159,8 +159,8 @@ func printCold(w io.Writer, r *cold.Report) {
 				answer = "DIFFERS from"
 			}
 		}
-		fmt.Fprintf(w, "fact %s (%s): %d rows in %d partitions, %s the log up to place %d\n",
-			t.Fact, t.Table, t.Rows, len(t.Partitions), answer, r.Position.Place())
+		fmt.Fprintf(w, "fact %s (%s): %s in %s, %s the log up to place %d\n",
+			t.Fact, t.Table, Count(t.Rows, "row"), Count(len(t.Partitions), "partition"), answer, r.Position.Place())
 	}
 	for _, d := range r.Differences {
 		fmt.Fprintf(w, "  %s\n", d)
@@ -172,7 +172,11 @@ func PrintDifferences(w io.Writer, d engine.Differences) {
 	for _, x := range d.First {
 		fmt.Fprintf(w, "  %s %q %s", x.View, x.Key, x.Kind)
 		if len(x.Columns) > 0 {
-			fmt.Fprintf(w, " in %s: stored %s, folded %s", strings.Join(x.Columns, ", "), short(x.Stored), short(x.Folded))
+			columns := strings.Join(x.Columns, ", ")
+			if len(x.Columns) > 1 { // the values are the first one's
+				columns += "; " + x.Columns[0]
+			}
+			fmt.Fprintf(w, " in %s: stored %s, folded %s", columns, short(x.Stored), short(x.Folded))
 		}
 		fmt.Fprintln(w)
 	}
