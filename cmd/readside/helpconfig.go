@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/readside/readside/internal/service"
+	"github.com/readside/readside/internal/table"
 	"github.com/readside/readside/queryapi"
 	"github.com/readside/readside/writemodels/shopapi"
 )
@@ -56,7 +57,7 @@ func printVariables(w io.Writer) error {
 }
 
 func printSorted(w io.Writer, rows map[string][]string) error {
-	table := [][]string{{"VARIABLE", "DEFAULT", "MEANING"}}
+	lines := [][]string{{"VARIABLE", "DEFAULT", "MEANING"}}
 	var keys []string
 	for key := range rows {
 		keys = append(keys, key)
@@ -66,7 +67,7 @@ func printSorted(w io.Writer, rows map[string][]string) error {
 		if rows[key][1] == "" {
 			rows[key][1] = "-"
 		}
-		table = append(table, rows[key])
+		lines = append(lines, rows[key])
 	}
-	return printTable(w, table)
+	return table.Print(w, lines)
 }

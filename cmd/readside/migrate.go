@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/readside/readside/internal/service"
+	"github.com/readside/readside/internal/table"
 	"github.com/readside/readside/migrations"
 )
 
@@ -60,7 +61,7 @@ func (p *program) migrateStatus(ctx context.Context, url string) error {
 		}
 		rows = append(rows, []string{m.Set, strconv.FormatInt(m.Version, 10), m.File, applied})
 	}
-	if err := printTable(p.out, rows); err != nil {
+	if err := table.Print(p.out, rows, "VERSION"); err != nil {
 		return fmt.Errorf("print the table: %w", err)
 	}
 	return nil

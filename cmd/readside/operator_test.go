@@ -222,7 +222,15 @@ func damage(t *testing.T, db *dbtest.DB) {
 		contains(t, must(t, exitNo, args...).out, key, "status", "lost")
 	}
 	must(t, exitOK, "verify", "customer")
-	contains(t, must(t, exitOK, "rebuild", "order", "--dry-run").out, "ordering.OrderSubmitted", "connections", "nothing was changed")
+	plan := must(t, exitOK, "rebuild", "order", "--dry-run").out
+	contains(t, plan, "ordering.OrderSubmitted", "connections", "nothing was changed")
+	counts, _, _ := strings.Cut(plan, "\n\n")
+	for line := range strings.SplitSeq(counts, "\n") {
+		if head, _, _ := strings.Cut(counts, "\n"); len(line) != len(head) {
+			t.Errorf("the numbers of events do not stand digit under digit:\n%s", counts)
+			break
+		}
+	}
 	contains(t, must(t, exitNo, "verify", "order").out, key)
 	contains(t, must(t, exitOK, "rebuild", "order", "--key", key).out, key, "mended", `status was "lost" and is "`)
 	must(t, exitOK, "verify", "order")

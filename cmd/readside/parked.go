@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/readside/readside/internal/service"
+	"github.com/readside/readside/internal/table"
 	"github.com/readside/readside/projections/engine"
 	"github.com/readside/readside/projections/shop"
 )
@@ -82,7 +83,7 @@ func (p *program) printParked(entries []engine.Parked) error {
 		}
 		rows = append(rows, []string{e.View, key, strconv.FormatInt(e.Position.Place(), 10), e.Type, e.State, e.Reason, strconv.Itoa(e.Attempts), short(e.Error)})
 	}
-	return printTable(p.out, rows)
+	return table.Print(p.out, rows, "PLACE", "TRIES")
 }
 
 // short is an error that fits into a table.

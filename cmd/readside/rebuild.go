@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/readside/readside/internal/service"
+	"github.com/readside/readside/internal/table"
 	"github.com/readside/readside/projections/engine"
 	"github.com/readside/readside/projections/shop"
 )
@@ -163,7 +164,7 @@ func (p *program) rebuildDry(c *cobra.Command, projector *engine.Projector, view
 		rows = append(rows, []string{t.Type, strconv.FormatInt(t.Events, 10)})
 	}
 	rows = append(rows, []string{"all", strconv.FormatInt(plan.Events, 10)})
-	if err := printTable(p.out, rows); err != nil {
+	if err := table.Print(p.out, rows, "EVENTS"); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.out, "\na rebuild of view %s version %d would take about %s, %.1f MB until the switch, and %d connections to Postgres; nothing was changed\n",

@@ -5,9 +5,10 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode/utf8"
+
+	"github.com/readside/readside/internal/table"
 )
 
 // Print prints a report for people; its tables fit into 120 columns.
@@ -57,6 +58,9 @@ func cut(name string) string {
 	return string(runes[:nameMax-tail-1]) + "…" + string(runes[len(runes)-tail:])
 }
 
+// numbers are the heads of the columns that hold numbers and durations.
+var numbers = []string{"VER", "GEN", "POSITION", "LAG", "AGE", "EVENTS/S", "LEFT", "ROWS", "LEASE LEFT", "MOVED"}
+
 func section(b *strings.Builder, rows [][]string, none string) {
 	b.WriteByte('\n')
 	if len(rows) == 1 {
@@ -64,11 +68,7 @@ func section(b *strings.Builder, rows [][]string, none string) {
 		return
 	}
 	var aligned strings.Builder
-	t := tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0)
-	for _, row := range rows {
-		fmt.Fprintln(t, strings.Join(row, "\t"))
-	}
-	_ = t.Flush() // into memory
+	_ = table.Print(&aligned, rows, numbers...) // into memory
 	for line := range strings.Lines(aligned.String()) {
 		if utf8.RuneCountInString(line) > lineMax+1 {
 			line = string([]rune(line)[:lineMax-1]) + "…\n"

@@ -121,6 +121,26 @@ func contains(t *testing.T, text string, parts ...string) {
 	}
 }
 
+func TestNumbersStandDigitUnderDigit(t *testing.T) {
+	p := func(place, lag int64) Progress { return Progress{Position: at(place), LagEvents: lag, State: "live"} }
+	r := &Report{
+		At: now, Log: Log{Position: at(1)},
+		Views: []View{{View: "basket", Version: 1, Generation: 1, Projector: "main", Progress: p(1000, 7)}, {View: "order", Version: 12, Generation: 3, Projector: "main", Progress: p(9, 1200)}},
+		Cold:  []ColdTable{{Fact: "lines", Generation: 1, Rows: 1, Progress: p(1000, 7)}, {Fact: "payments", Generation: 10, Rows: 1234, Progress: p(9, 1200)}},
+	}
+	var b strings.Builder
+	if err := Print(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	contains(t, b.String(),
+		"VIEW    VER  GEN  PROJECTOR  POSITION   LAG  AGE  EVENTS/S  LEFT  STATE\n"+
+			"basket    1    1  main           1000     7   0s         -     -  live\n"+
+			"order    12    3  main              9  1200   0s         -     -  live\n",
+		"COLD TABLE  GEN  ROWS  POSITION   LAG  AGE  EVENTS/S  LEFT  STATE\n"+
+			"lines         1     1      1000     7   0s         -     -  live\n"+
+			"payments     10  1234         9  1200   0s         -     -  live\n")
+}
+
 func TestPrintShowsWhatIsWrongAndHowToMendIt(t *testing.T) {
 	r := &Report{
 		At:  now,
