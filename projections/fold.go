@@ -39,17 +39,21 @@ func (s *Set) Decode(e *eventlog.Event) (d Event, ok bool, err error) {
 	if r == nil {
 		return Event{}, false, nil
 	}
-	return s.decode(r, r.Decode, e)
+	d, fault := s.decode(r, r.Decode, e)
+	if fault != nil {
+		return Event{}, false, fault
+	}
+	return d, true, nil
 }
 
-func (s *Set) decode(r *Route, decode Decode, e *eventlog.Event) (d Event, ok bool, err error) {
+func (s *Set) decode(r *Route, decode Decode, e *eventlog.Event) (Event, *FoldError) {
 	v, err := decoded(decode, e)
 	if err != nil {
-		return Event{}, false, &FoldError{
+		return Event{}, &FoldError{
 			View: s.firstView(r), Position: e.Position, Type: e.Type, Stream: e.Stream, Err: err, Hint: hintDecode,
 		}
 	}
-	return Event{Route: r, Value: v, Meta: MetaOf(e)}, true, nil
+	return Event{Route: r, Value: v, Meta: MetaOf(e)}, nil
 }
 
 func decoded(decode Decode, e *eventlog.Event) (v any, err error) {

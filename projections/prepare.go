@@ -41,9 +41,9 @@ func (s *Set) prepare(events []Event, touches []Touch, stored []eventlog.Event, 
 		if r == nil {
 			continue
 		}
-		d, _, err := s.decode(r, decoder(r), e)
-		if err != nil {
-			broken = append(broken, s.undecodable(e, err))
+		d, fault := s.decode(r, decoder(r), e)
+		if fault != nil {
+			broken = append(broken, s.undecodable(e, fault))
 			continue
 		}
 		n := len(events)
@@ -74,14 +74,13 @@ func addBroken(broken []Broken, b Broken) []Broken {
 	return append(broken, b)
 }
 
-func (s *Set) undecodable(e *eventlog.Event, err error) Broken {
-	b := Broken{Event: e}
+func (s *Set) undecodable(e *eventlog.Event, fault *FoldError) Broken {
+	b := Broken{Event: e, Fault: fault}
 	for _, v := range s.routes[e.Type].Views {
 		if !slices.Contains(b.Views, v.View) {
 			b.Views = append(b.Views, v.View)
 		}
 	}
-	b.Fault, _ = err.(*FoldError) // Decode answers no other
 	b.Fault.Reason = ReasonUndecodable
 	return b
 }

@@ -131,7 +131,6 @@ func TestWhatWaitsKeepsNoEvent(t *testing.T) {
 		events = append(events, streamed{"c", cargoNoted{"c", long}}, streamed{"broken", cargoNoted{strconv.Itoa(i), long}})
 	}
 	f.append(events...)
-	events = nil
 	for _, budget := range []int64{1 << 20, 256 << 20} { // on disk, and in memory
 		var waiting []replay.Waiting
 		before := live()
