@@ -2,6 +2,7 @@ package dbtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/cenkalti/backoff/v5"
 
 	"github.com/readside/readside/internal/embedded"
 )
@@ -136,10 +138,29 @@ func (s *clickHouseServer) database(t testing.TB) *CH {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := execute("drop", "DROP DATABASE IF EXISTS "); err != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), queryWait)
+		defer cancel()
+		if err := dropWhole(ctx, func() error { return execute("drop", "DROP DATABASE IF EXISTS ") }); err != nil {
 			t.Error(err)
 		}
 	})
 	url := s.databaseURL(name)
 	return &CH{URL: url, Conn: OpenClickHouse(t, url), Database: name, server: s}
+}
+
+// tableAppeared is ClickHouse's DATABASE_NOT_EMPTY: while the database was dropped a
+// table came to it, as a worker's does that has just ended, since the server carries a
+// statement out whose client is gone. It asks to try again.
+const tableAppeared = 219
+
+// dropWhole drops a database until no table appears meanwhile.
+func dropWhole(ctx context.Context, drop func() error) error {
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		err := drop()
+		if fault := new(clickhouse.Exception); err != nil && (!errors.As(err, &fault) || fault.Code != tableAppeared) {
+			err = backoff.Permanent(err)
+		}
+		return struct{}{}, err
+	}, backoff.WithMaxElapsedTime(queryWait))
+	return err
 }
