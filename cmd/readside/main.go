@@ -4,6 +4,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -15,7 +17,7 @@ import (
 
 func main() {
 	embedded.RunIfChild()
-	limitMemory()
+	limitMemory(os.Stderr)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// From the first signal on the next one ends the process at once; the keepers of the
 	// embedded stores then clean up by themselves.
@@ -28,7 +30,9 @@ func main() {
 // limitMemory makes what the container may use, or else the machine has, the limit of
 // this process, less a tenth: builds take a part of it, and the garbage collector works
 // harder near it. GOMEMLIMIT says otherwise, and so does AUTOMEMLIMIT=off. Where nothing
-// can be found out there is no limit.
-func limitMemory() {
-	_, _ = memlimit.Set(memlimit.WithProvider(memlimit.ApplyFallback(memlimit.FromCgroup, memlimit.FromSystem)))
+// can be found out there is no limit, and warn says why.
+func limitMemory(warn io.Writer) {
+	if _, err := memlimit.Set(memlimit.WithProvider(memlimit.ApplyFallback(memlimit.FromCgroup, memlimit.FromSystem))); err != nil {
+		fmt.Fprintf(warn, "readside: no memory limit: %v: set GOMEMLIMIT, or AUTOMEMLIMIT to a part of what there is, as 0.5, or to off\n", err)
+	}
 }
