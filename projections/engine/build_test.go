@@ -150,6 +150,16 @@ func TestABuildEqualsTheFoldByBatches(t *testing.T) {
 	}
 	f.mustEqual("main", "built", set)
 
+	// With more memory several slices are worth a transaction, and some are left for the
+	// view's last one.
+	for _, mib := range []int64{8, 12, 20} {
+		base := fmt.Sprint("built", mib)
+		several := f.builder(base, set)
+		several.cfg.BuildBytes = mib << 20
+		several.mustRun(last)
+		f.mustEqual("main", base, set)
+	}
+
 	last = f.append(randomEvents(rand.New(rand.NewPCG(2, 31)), 500)...)
 	f.catchUp(set, 1000, last)
 	b.mustRun(last)
