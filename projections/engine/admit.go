@@ -21,20 +21,34 @@ var ErrRefused = errors.New("the new generation is refused")
 
 // compare brings both generations to an equal checkpoint, compares them in one
 // snapshot while both go on, and lets the log decide over the rows in which they
-// differ. It answers what the new generation repairs.
-func (r *rebuild) compare(ctx context.Context) (d Differences, err error) {
+// differ. It answers how many rows the new generation has, and what it repairs.
+func (r *rebuild) compare(ctx context.Context) (rows int, d Differences, err error) {
 	r.report(RebuildProgress{Phase: PhaseComparing, At: r.shadow.at, Until: r.shadow.at})
 	conn, err := pgx.ConnectConfig(ctx, r.main.cfg.Postgres)
 	if err != nil {
-		return d, err
+		return rows, d, err
 	}
 	defer closeConn(conn)
 	tx, err := r.snapshot(ctx, conn)
 	if err != nil {
-		return d, err
+		return rows, d, err
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
-	return r.admit(ctx, tx)
+	if rows, err = r.rows(ctx, tx); err != nil {
+		return rows, d, err
+	}
+	d, err = r.admit(ctx, tx)
+	return rows, d, err
+}
+
+// rows counts those of the new generation.
+func (r *rebuild) rows(ctx context.Context, tx pgx.Tx) (n int, err error) {
+	g, _, err := writtenGeneration(ctx, tx, r.shadow.name, r.model)
+	if err != nil {
+		return 0, err
+	}
+	err = tx.QueryRow(ctx, `select count(*) from `+hot.NewTable(r.layout(), g.table).Qualified()).Scan(&n)
+	return n, err
 }
 
 // snapshot answers one in which both stand at the same place.

@@ -199,38 +199,57 @@ func (b *build) hold(w replay.Waiting) error {
 
 // gathered are slices that are written in one transaction.
 type gathered struct {
-	numbers, rows []int
-	images        []hot.Image
-	bytes         int64
+	slices []replay.Slice
+	images []hot.Image
+	bytes  int64
 }
 
 // worthWriting is how many bytes of rows are worth a transaction: 4 MiB of a GiB.
 func (w *worker) worthWriting() int64 { return w.budget() / 256 }
 
 func (g *gathered) add(s replay.Slice) {
-	g.numbers, g.rows = append(g.numbers, s.Number), append(g.rows, len(s.Rows))
-	for _, r := range s.Rows {
-		g.images = append(g.images, r.Image)
-		g.bytes += int64(len(r.Image.Bytes()))
+	g.slices = append(g.slices, s)
+	for i := range s.Rows {
+		g.images = append(g.images, s.Rows[i].Image)
+		g.bytes += int64(len(s.Rows[i].Image.Bytes()))
 	}
+}
+
+// numbers are those of the slices, and how many rows each has.
+func (g *gathered) numbers() (numbers, rows []int) {
+	for i := range g.slices {
+		numbers, rows = append(numbers, g.slices[i].Number), append(rows, len(g.slices[i].Rows))
+	}
+	return numbers, rows
+}
+
+// clear lets go of what was written.
+func (g *gathered) clear() {
+	for i := range g.slices {
+		g.slices[i].Free()
+	}
+	clear(g.slices)
+	clear(g.images)
+	*g = gathered{slices: g.slices[:0], images: g.images[:0]}
 }
 
 // sink takes one slice and writes it, small ones together, and a view's last one never
 // waits.
 func (b *build) sink(ctx context.Context, s replay.Slice) error {
 	b.gathered.add(s)
-	whole := len(b.done[s.View.Name])+len(b.gathered.numbers) == s.Of
+	whole := len(b.done[s.View.Name])+len(b.gathered.slices) == s.Of
 	if !whole && b.gathered.bytes < b.worthWriting() {
 		return nil
 	}
 	t := b.table(s.View)
-	if err := b.write(ctx, t); err != nil {
-		return fmt.Errorf("slices %v of view %s: %w", b.gathered.numbers, s.View.Name, err)
+	numbers, rows := b.gathered.numbers()
+	if err := b.write(ctx, t, numbers, rows); err != nil {
+		return fmt.Errorf("slices %v of view %s: %w", numbers, s.View.Name, err)
 	}
-	for _, number := range b.gathered.numbers {
+	for _, number := range numbers {
 		b.finished(s.View.Name, number)
 	}
-	b.gathered = gathered{}
+	b.gathered.clear()
 	if whole {
 		return b.index(ctx, t)
 	}
@@ -238,20 +257,19 @@ func (b *build) sink(ctx context.Context, s replay.Slice) error {
 }
 
 // write writes the slices that were gathered, with what could not be folded so far.
-func (b *build) write(ctx context.Context, t *hot.Table) error {
-	g := &b.gathered
+func (b *build) write(ctx context.Context, t *hot.Table, numbers, rows []int) error {
 	return b.fenced(ctx, func(tx pgx.Tx) error {
 		// What a crash of the server takes back is built again: nobody waits for the disk.
 		if _, err := tx.Exec(ctx, `set local synchronous_commit = off`); err != nil {
 			return err
 		}
-		if err := t.CopyAll(ctx, b.conn.PgConn(), g.images); err != nil {
+		if err := t.CopyAll(ctx, b.conn.PgConn(), b.gathered.images); err != nil {
 			return err
 		}
 		if err := b.writeWaiting(ctx, tx); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `insert into readside.slices (projector, view, slice, rows) select $1, $2, unnest($3::int[]), unnest($4::int[])`, b.name, t.Model.Name, g.numbers, g.rows)
+		_, err := tx.Exec(ctx, `insert into readside.slices (projector, view, slice, rows) select $1, $2, unnest($3::int[]), unnest($4::int[])`, b.name, t.Model.Name, numbers, rows)
 		return err
 	})
 }

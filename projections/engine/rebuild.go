@@ -148,7 +148,7 @@ func (r *rebuild) attempt(ctx context.Context, part *Projector) (out Rebuilt, er
 }
 
 func (r *rebuild) build(ctx context.Context) (out Rebuilt, err error) {
-	if out.Repaired, err = r.prepare(r.shadow.ctx); err != nil {
+	if out.Rows, out.Repaired, err = r.prepare(r.shadow.ctx); err != nil {
 		return out, err
 	}
 	r.report(RebuildProgress{Phase: PhaseSwitching, At: r.shadow.at, Until: r.shadow.at})
@@ -159,9 +159,6 @@ func (r *rebuild) build(ctx context.Context) (out Rebuilt, err error) {
 	}
 	out.View, out.Version, out.Position = r.model.Name, r.model.Version, r.shadow.at
 	out.Generation, out.Table = g.number, g.table
-	if err := r.conn.QueryRow(ctx, `select count(*) from `+hot.NewTable(r.layout(), g.table).Qualified()).Scan(&out.Rows); err != nil {
-		return out, err
-	}
 	// The new generation serves already: what cannot be dropped stays for its owner to drop.
 	if err := r.main.dropRetired(ctx, r.conn); err != nil {
 		r.main.stays(ctx, err)
@@ -170,14 +167,14 @@ func (r *rebuild) build(ctx context.Context) (out Rebuilt, err error) {
 }
 
 // prepare brings the new generation up to date and compares it.
-func (r *rebuild) prepare(ctx context.Context) (repaired Differences, err error) {
+func (r *rebuild) prepare(ctx context.Context) (rows int, repaired Differences, err error) {
 	if err := r.chase(ctx); err != nil {
-		return repaired, err
+		return rows, repaired, err
 	}
-	if repaired, err = r.compare(ctx); err != nil {
-		return repaired, err
+	if rows, repaired, err = r.compare(ctx); err != nil {
+		return rows, repaired, err
 	}
-	return repaired, r.chase(ctx) // comparing takes its time
+	return rows, repaired, r.chase(ctx) // comparing takes its time
 }
 
 // check sees to it that there is a live generation to relieve.

@@ -10,22 +10,12 @@ import (
 
 // Encoder makes images of rows, one after the other, in memory that it uses again.
 type Encoder struct {
-	// Together lets images share blocks of memory: for those that are let go together,
-	// since one that is kept keeps a block.
-	Together bool
+	// Blocks, unless nil, is where images go; else each has memory of its own.
+	Blocks *Blocks
 
 	cells []byte
 	ends  []int32
-
-	cellBlock []byte
-	endBlock  []int32
 }
-
-// How much the blocks hold that images share.
-const (
-	cellBlockBytes = 64 << 10
-	endBlockCount  = 4 << 10
-)
 
 // Encode is the image of r. An error says which column cannot be stored and why.
 func (l *Layout) Encode(r *projections.Row) (Image, error) {
@@ -60,24 +50,10 @@ func (e *Encoder) Encode(l *Layout, r *projections.Row, old Image, keep bool) (I
 	if bytes.Equal(e.cells, old.cells) {
 		return old, nil
 	}
-	if e.Together {
-		return Image{cells: inBlock(&e.cellBlock, e.cells, cellBlockBytes), ends: inBlock(&e.endBlock, e.ends, endBlockCount)}, nil
+	if e.Blocks != nil {
+		return e.Blocks.image(e.cells, e.ends), nil
 	}
 	return Image{cells: slices.Clone(e.cells), ends: slices.Clone(e.ends)}, nil
-}
-
-// inBlock copies v into a block, or into a new one where it does not fit. What is large
-// stands by itself: with it, most of a block would stay empty.
-func inBlock[T any](block *[]T, v []T, size int) []T {
-	if len(v) > size/8 {
-		return slices.Clone(v)
-	}
-	if cap(*block)-len(*block) < len(v) {
-		*block = make([]T, 0, size)
-	}
-	start := len(*block)
-	*block = append(*block, v...)
-	return (*block)[start:len(*block):len(*block)]
 }
 
 // links appends the source keys of the joins by a function.

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 func TestImagesTogetherAreImages(t *testing.T) {
 	t.Parallel()
 	l := everythingLayout(t)
-	e := Encoder{Together: true}
+	e := Encoder{Blocks: new(Blocks)}
 	var want, got []Image
 	for i := range 3000 {
 		row := l.Model.NewRow(fmt.Sprint("row ", i))
@@ -48,12 +48,44 @@ func TestImagesTogetherAreImages(t *testing.T) {
 	}
 }
 
+// After Reset other images stand in the same memory, and are right.
+func TestBlocksAreUsedAgain(t *testing.T) {
+	t.Parallel()
+	l := everythingLayout(t)
+	e := Encoder{Blocks: new(Blocks)}
+	row := l.Model.NewRow("row")
+	took := int64(0)
+	for round := range 3 {
+		for i := range 1000 {
+			row.Value.(*everything).Text = strings.Repeat("text ", (i+7*round)%400)
+			want, err := l.Encode(row)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := e.Encode(l, row, Image{}, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(want.cells, got.cells) || !slices.Equal(want.ends, got.ends) {
+				t.Fatalf("round %d: image %d differs", round, i)
+			}
+		}
+		if round == 0 {
+			took = e.Blocks.Bytes()
+		}
+		e.Blocks.Reset()
+	}
+	if now := e.Blocks.Bytes(); took == 0 || now > took+took/10 {
+		t.Errorf("the blocks take %d bytes, and after the first images %d", now, took)
+	}
+}
+
 // Blocks that images share waste little, however large the images are, and in whatever
 // order they come.
 func TestImagesTogetherTakeWhatTheyNeed(t *testing.T) {
 	l := everythingLayout(t)
 	row := l.Model.NewRow("row")
-	e := Encoder{Together: true}
+	e := Encoder{Blocks: new(Blocks)}
 	encode := func(textBytes int) int {
 		row.Value.(*everything).Text = strings.Repeat("t", textBytes)
 		img, err := e.Encode(l, row, Image{}, false)

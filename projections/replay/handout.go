@@ -2,6 +2,7 @@ package replay
 
 import (
 	"context"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
@@ -164,14 +165,13 @@ func (r *replay) finish(ctx context.Context, i, slice int) (Slice, int64, error)
 		r.held += bytes - p.bytes
 		p.rows, p.bytes, p.spilled = rows, bytes, false
 	}
-	out := Slice{View: v.model, Number: slice, Of: r.cfg.Slices}
-	if v.wanted {
-		out.Rows = make([]Row, 0, p.rows.len)
-	}
-	rows := make([]*projections.Row, 0, p.rows.len)
+	out := r.newSlice(v, slice, p.rows.len)
+	rows := slices.Grow(r.rows[:0], p.rows.len)
 	for _, row := range p.rows.all() {
 		rows = append(rows, row)
 	}
+	r.rows = rows
+	defer clear(r.rows)
 	// Sources are held as long as they fit.
 	keep := v.usedUntil > i && (r.cfg.Sources == nil || r.held <= r.cfg.rowBytes())
 	letGo := v.usedUntil > i && !keep
@@ -185,12 +185,23 @@ func (r *replay) finish(ctx context.Context, i, slice int) (Slice, int64, error)
 	if letGo {
 		p.gone, v.asked = true, true
 	}
+	out.memory.rows = out.Rows
 	// Its keys are parts of what the rows hold; joined columns count in the images only.
 	bytes := p.bytes + out.imageBytes()
 	if !keep {
 		r.free(at)
 	}
 	return out, bytes, nil
+}
+
+// newSlice is a slice without rows, with room for some.
+func (r *replay) newSlice(v *view, slice, rows int) Slice {
+	out := Slice{View: v.model, Number: slice, Of: r.cfg.Slices, memory: r.spare.take(), spare: &r.spare}
+	r.encoder.Blocks = &out.memory.images
+	if v.wanted {
+		out.Rows = slices.Grow(out.memory.rows[:0], rows)
+	}
+	return out
 }
 
 // imageBytes is what the images take; most rows stand in both Rows and Sources, if in

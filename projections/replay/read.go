@@ -1,13 +1,7 @@
 package replay
 
 import (
-	"context"
 	"strings"
-	"sync"
-	"time"
-
-	"golang.org/x/sync/errgroup"
-	"golang.org/x/time/rate"
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/projections"
@@ -27,8 +21,6 @@ type page struct {
 	// waiting are touches that cannot be folded, and that faults is asked about.
 	waiting []Waiting
 	next    eventlog.Position
-	// former is closed when the page before was folded, folded when this one was.
-	former, folded chan struct{}
 }
 
 // reset makes a page that was folded empty. Nobody has it any more, nor its events: rows
@@ -42,150 +34,6 @@ func (p *page) reset() {
 		raw: p.raw[:0], events: p.events[:0], of: p.of[:0],
 		touches: p.touches[:0], hashes: p.hashes[:0], parts: p.parts[:0], waiting: p.waiting[:0],
 	}
-}
-
-// pagesAtOnce is how many pages are on their way at a time, each in the hands of one
-// worker from its reading to its fold, so that it stays near one processor: one is
-// read, one decoded, one folded, and reading waits for the server.
-const pagesAtOnce = 4
-
-// read reads the log up to Until and hands each page, decoded, to fold: one at a time,
-// in the log's order.
-func (r *replay) read(ctx context.Context, fold func(*page) error) error {
-	group, ctx := errgroup.WithContext(ctx)
-	source := r.pages()
-	for range pagesAtOnce {
-		group.Go(func() error {
-			p := &page{}
-			for {
-				if more, err := source.next(ctx, p); err != nil || !more {
-					return err
-				}
-				if err := r.take(ctx, p, fold); err != nil {
-					return err
-				}
-			}
-		})
-	}
-	return group.Wait()
-}
-
-// take decodes a page, and folds it when it is its turn.
-func (r *replay) take(ctx context.Context, p *page, fold func(*page) error) error {
-	r.decode(p)
-	select {
-	case <-p.former:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if err := r.sort(p); err != nil {
-		return err
-	}
-	if err := fold(p); err != nil {
-		return err
-	}
-	close(p.folded)
-	p.reset()
-	return nil
-}
-
-// pages are the log's pages up to Until, for workers that take them in turns.
-type pages struct {
-	*replay
-	mu sync.Mutex
-	at eventlog.Position
-	// query asks for the next page; last is closed when the one before was folded.
-	query eventlog.Query
-	last  chan struct{}
-}
-
-func (r *replay) pages() *pages {
-	first := make(chan struct{})
-	close(first)
-	return &pages{
-		replay: r, at: r.cfg.Log.Start(), last: first,
-		query: eventlog.Query{Types: r.cfg.Set.ViewTypes(), Limit: min(pageEventsFirst, r.pageEvents(nil)), Until: r.cfg.Until, Lean: true, Apart: true},
-	}
-}
-
-// Bounds of a page whose size the events decide.
-const (
-	pageEventsFirst = 500
-	pageEventsMin   = 16
-	pageEventsMax   = 5_000
-)
-
-// settleWait is how long to wait for a place that this process has not yet seen to be
-// settled.
-const settleWait = 3 * time.Millisecond
-
-// next reads the next page into p, or answers that there is none.
-func (s *pages) next(ctx context.Context, p *page) (more bool, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for s.at.Place() < s.cfg.Until.Place() {
-		s.query.Into = p.raw
-		stored, err := s.cfg.Log.Read(ctx, s.at, s.query)
-		if err != nil {
-			return false, err
-		}
-		if stored.Next == s.at {
-			if err := pause(ctx, settleWait); err != nil {
-				return false, err
-			}
-			continue
-		}
-		p.raw, p.next = stored.Events, stored.Next
-		p.former, p.folded = s.last, make(chan struct{})
-		s.at, s.last = stored.Next, p.folded
-		s.query.Limit = s.pageEvents(p.raw)
-		return true, limit(ctx, s.cfg.Rate, len(p.raw))
-	}
-	return false, nil
-}
-
-// pageEvents is how many events the next page may hold, by those of the last one.
-func (r *replay) pageEvents(last []eventlog.Event) int {
-	if r.cfg.PageEvents > 0 {
-		return r.cfg.PageEvents
-	}
-	if len(last) == 0 {
-		return pageEventsFirst
-	}
-	size := int64(0)
-	for i := range last {
-		size += eventBytes(&last[i])
-	}
-	return int(min(pageEventsMax, max(pageEventsMin, r.cfg.pageBytes()*int64(len(last))/size)))
-}
-
-// eventBytes is what an event takes on its way, stored and decoded.
-func eventBytes(e *eventlog.Event) int64 {
-	const structs = 400
-	return structs + int64(3*len(e.Data)+len(e.ID)+len(e.Stream)+len(e.CorrelationID)+len(e.CausationID)+len(e.TraceParent)+len(e.PersonID))
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
-}
-
-// limit waits until n events may pass.
-func limit(ctx context.Context, l *rate.Limiter, n int) error {
-	for l != nil && n > 0 {
-		some := min(n, max(1, l.Burst()))
-		if err := l.WaitN(ctx, some); err != nil {
-			return err
-		}
-		n -= some
-	}
-	return nil
 }
 
 // decode finds out what a page's events touch. It knows nothing of the pages before.

@@ -28,7 +28,14 @@ type Slice struct {
 	// Sources are the live rows that Sources will be asked for, since they are not held
 	// in memory: for those who do not store Rows. Nil where nothing will be asked.
 	Sources []Row
+
+	memory *sliceMemory
+	spare  *spare
 }
+
+// Free gives the memory of Rows and Sources, of the structs and of the images, back for
+// slices to come. Nobody may use any of that afterwards; who keeps some does not call it.
+func (s *Slice) Free() { s.spare.give(s.memory) }
 
 // Sink takes finished slices, one at a time: views in the set's order, sources before
 // those that join them. A view that is only a source comes where Sources need its rows,
@@ -75,7 +82,12 @@ type replay struct {
 	// nothing is what was loaded where nothing had to be.
 	nothing []map[string]any
 	scratch []byte
+	// found are the rows of the page that is folded.
+	found []foundRow
+	// rows are those of the slice that is finished.
+	rows    []*projections.Row
 	encoder hot.Encoder
+	spare   spare
 
 	faults
 	// only, unless nil, are the rows to fold, and up to where.
@@ -116,7 +128,7 @@ func newReplay(cfg Config) (*replay, error) {
 		types: cfg.Set.ViewTypes(), typeNumbers: map[string]int{},
 		all:    make([]part, len(models)*cfg.Slices),
 		spill:  NewSpill(cfg.Dir, len(models)*cfg.Slices, cfg.arenaBytes()),
-		faults: newFaults(), encoder: hot.Encoder{Together: true}, nothing: make([]map[string]any, len(models)),
+		faults: newFaults(), spare: spare{most: cfg.aheadBytes()}, nothing: make([]map[string]any, len(models)),
 	}
 	for i, name := range r.types {
 		r.typeNumbers[name] = i

@@ -56,6 +56,23 @@ func (t *rowTable) find(hash uint64, key string) int {
 	return -1
 }
 
+// withHash is the first row in reach that has the hash: the row of its key unless somebody
+// chose another key with that hash.
+func (t *rowTable) withHash(hash uint64) *projections.Row {
+	if t.len == 0 {
+		return nil
+	}
+	at := t.home(hash)
+	for range reach {
+		s := &t.slots[at]
+		if s.row == nil || s.hash == hash {
+			return s.row
+		}
+		at = (at + 1) & (len(t.slots) - 1)
+	}
+	return nil
+}
+
 // get is the row of a key, nil where there is none.
 func (t *rowTable) get(hash uint64, key string) *projections.Row {
 	if t.len == 0 {

@@ -33,13 +33,26 @@ type resident struct {
 	parts   []int32
 }
 
-// lookUp finds the rows of all touches before the first is folded: what one look-up
-// waits for memory, the processor spends on the next ones.
+// lookUp finds the rows of all touches before the first is folded. It asks for all hashes,
+// then for all keys, and only then compares these: each step waits for memory, and where
+// none waits for another the processor asks for many at a time.
 func (f *resident) lookUp() {
+	found := f.found[:0]
+	for i := range f.touches {
+		found = append(found, foundRow{row: f.all[f.parts[i]].rows.withHash(f.hashes[i])})
+	}
+	for i := range found {
+		if found[i].row != nil {
+			found[i].key = found[i].row.Key
+		}
+	}
 	for i := range f.touches {
 		t, p := &f.touches[i], &f.all[f.parts[i]]
 		n := f.eventShare(f.page, t.Event)
-		t.Row = p.rows.get(f.hashes[i], t.Key)
+		t.Row = found[i].row
+		if t.Row == nil || found[i].key != t.Key {
+			t.Row = p.rows.get(f.hashes[i], t.Key)
+		}
 		if t.Row == nil {
 			v := &f.views[t.View]
 			t.Row = v.model.NewRow(t.Key)
@@ -50,6 +63,14 @@ func (f *resident) lookUp() {
 		p.touched++
 		f.held += n
 	}
+	clear(found)
+	f.found = found
+}
+
+// foundRow is a row that may be the one that is looked for, and its key.
+type foundRow struct {
+	row *projections.Row
+	key string
 }
 
 // eventShare is what a row keeps of an event, if it keeps anything: all of its data,

@@ -1,0 +1,83 @@
+package replay
+
+import (
+	"testing"
+
+	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/projections"
+	"github.com/readside/readside/projections/hot"
+)
+
+type noted struct {
+	ID   string `json:"id"`
+	Text string `json:"text"`
+}
+
+func (noted) EventType() (string, int) { return "test.Noted", 1 }
+
+type note struct {
+	ID   string `view:"id,key"`
+	Text string `view:"text"`
+}
+
+func noteModel(t *testing.T) *projections.Model {
+	t.Helper()
+	set, err := projections.NewSet(&projections.View[note]{Name: "note", Version: 1, Handlers: []projections.Handler[note]{
+		projections.Create(func(e noted) string { return e.ID }, func(n *note, e noted, _ projections.Meta) error { n.Text = e.Text; return nil }),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set.View("note")
+}
+
+// Keys that somebody chose so that they have one hash have rows of their own all the same.
+func TestLookUpTellsKeysOfOneHash(t *testing.T) {
+	t.Parallel()
+	r := &replay{all: []part{{}}, views: []view{{model: noteModel(t)}}}
+	for range 2 { // when they are new, and when they are known
+		keys := []string{"a", "b", "a", "c", "b"}
+		f := &resident{replay: r, page: &page{raw: make([]eventlog.Event, 1), of: []int32{0}}, hashes: make([]uint64, len(keys)), parts: make([]int32, len(keys))}
+		for _, key := range keys {
+			f.touches = append(f.touches, projections.Touch{Key: key})
+		}
+		f.lookUp()
+		for i, key := range keys {
+			if got := f.touches[i].Row; got == nil || got.Key != key {
+				t.Errorf("for key %q row %v was found", key, got)
+			}
+		}
+		if n := r.all[0].rows.len; n != 3 {
+			t.Errorf("there are %d rows, not 3", n)
+		}
+	}
+}
+
+// Memory that is given back is empty when it is used again, or it would grow for ever.
+func TestSpareMemoryIsEmpty(t *testing.T) {
+	t.Parallel()
+	model := noteModel(t)
+	layout, err := hot.NewLayout(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := model.NewRow("key")
+	s := spare{most: 1 << 30}
+	taken := int64(0)
+	for round := range 20 {
+		m := s.take()
+		e := hot.Encoder{Blocks: &m.images}
+		for range 1000 {
+			if _, err := e.Encode(layout, row, hot.Image{}, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if round == 0 {
+			taken = m.bytes()
+		}
+		if m.bytes() != taken {
+			t.Fatalf("round %d: %d bytes instead of %d", round, m.bytes(), taken)
+		}
+		s.give(m)
+	}
+}
