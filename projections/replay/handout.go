@@ -224,16 +224,19 @@ func (r *replay) finishRows(ctx context.Context, i int, rows []*projections.Row,
 		if err != nil {
 			return err
 		}
-		lookup := func(j *projections.JoinModel, key string) any { return r.source(loaded, j, key) }
-		for _, row := range rows {
-			err := r.finishRow(v, row, lookup, out, letGo)
-			if err == nil {
-				continue
+		for some := range slices.Chunk(rows, lookUpRows) {
+			found := r.findSources(v, some)
+			for i, row := range some {
+				lookup := func(j *projections.JoinModel, key string) any { return r.source(loaded, j, key, found.of(j, i)) }
+				err := r.finishRow(v, row, lookup, out, letGo)
+				if err == nil {
+					continue
+				}
+				if r.cfg.Faults == nil || try > 0 {
+					return err
+				}
+				refused = append(refused, row.Key)
 			}
-			if r.cfg.Faults == nil || try > 0 {
-				return err
-			}
-			refused = append(refused, row.Key)
 		}
 		if len(refused) == 0 {
 			return nil
@@ -295,8 +298,9 @@ func (r *replay) finishRow(v *view, row *projections.Row, lookup projections.Sou
 	return nil
 }
 
-// source answers a join: from memory, or from what was loaded.
-func (r *replay) source(loaded []map[string]any, j *projections.JoinModel, key string) any {
+// source answers a join: from memory, where likely is most likely the row, or from what
+// was loaded.
+func (r *replay) source(loaded []map[string]any, j *projections.JoinModel, key string, likely foundRow) any {
 	i := r.index[j.Source]
 	hash := Hash(key)
 	slice := r.slice(hash)
@@ -304,7 +308,11 @@ func (r *replay) source(loaded []map[string]any, j *projections.JoinModel, key s
 	if r.elsewhere(i, slice) {
 		return loaded[i][key]
 	}
-	if row := p.rows.get(hash, key); row != nil && row.State == projections.Live {
+	row := likely.row
+	if row == nil || likely.key != key {
+		row = p.rows.get(hash, key)
+	}
+	if row != nil && row.State == projections.Live {
 		return row.Value
 	}
 	return nil

@@ -82,8 +82,10 @@ type replay struct {
 	// nothing is what was loaded where nothing had to be.
 	nothing []map[string]any
 	scratch []byte
-	// found are the rows of the page that is folded.
-	found []foundRow
+	// found are the rows of the page that is folded; sources those of the rows that are
+	// finished.
+	found   []foundRow
+	sources foundSources
 	// rows are those of the slice that is finished.
 	rows    []*projections.Row
 	encoder hot.Encoder

@@ -33,19 +33,13 @@ type resident struct {
 	parts   []int32
 }
 
-// lookUp finds the rows of all touches before the first is folded. It asks for all hashes,
-// then for all keys, and only then compares these: each step waits for memory, and where
-// none waits for another the processor asks for many at a time.
+// lookUp finds the rows of all touches before the first is folded.
 func (f *resident) lookUp() {
 	found := f.found[:0]
 	for i := range f.touches {
 		found = append(found, foundRow{row: f.all[f.parts[i]].rows.withHash(f.hashes[i])})
 	}
-	for i := range found {
-		if found[i].row != nil {
-			found[i].key = found[i].row.Key
-		}
-	}
+	readKeys(found)
 	for i := range f.touches {
 		t, p := &f.touches[i], &f.all[f.parts[i]]
 		n := f.eventShare(f.page, t.Event)
@@ -65,12 +59,6 @@ func (f *resident) lookUp() {
 	}
 	clear(found)
 	f.found = found
-}
-
-// foundRow is a row that may be the one that is looked for, and its key.
-type foundRow struct {
-	row *projections.Row
-	key string
 }
 
 // eventShare is what a row keeps of an event, if it keeps anything: all of its data,

@@ -65,7 +65,7 @@ func (r *replay) tryFinish(ctx context.Context, v *view, row *projections.Row) (
 	if err != nil {
 		return nil, err
 	}
-	fault := r.join(v, try, func(j *projections.JoinModel, key string) any { return r.source(loaded, j, key) })
+	fault := r.join(v, try, func(j *projections.JoinModel, key string) any { return r.source(loaded, j, key, foundRow{}) })
 	if fault == nil {
 		_, fault = r.image(v, try)
 	}
