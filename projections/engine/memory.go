@@ -3,7 +3,9 @@ package engine
 import (
 	"math"
 	"os"
+	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"sync"
 )
 
@@ -22,7 +24,8 @@ func memoryFor(wanted int64) int64 {
 
 // While a build holds its rows, the garbage collector goes over them again and again to
 // free what the pages left. It comes less often then, where the memory limit has room for
-// what it leaves lying about, and where nobody chose otherwise by GOGC.
+// what it leaves lying about, and where nobody chose otherwise by GOGC: for the first time
+// when the budget is used, and then when the heap is a few times what was left.
 
 // relaxedPercent is debug.SetGCPercent's value while a build runs.
 const relaxedPercent = 300
@@ -44,7 +47,9 @@ func relaxCollector(budget int64) (restore func()) {
 	collector.Lock()
 	defer collector.Unlock()
 	if collector.builds++; collector.builds == 1 {
-		collector.before = debug.SetGCPercent(relaxedPercent)
+		collector.before = debug.SetGCPercent(untilFirst(budget))
+		// Nobody has this pointer: it goes with the first collection.
+		runtime.AddCleanup(new(*int), func(int) { collected() }, 0)
 	}
 	return func() {
 		collector.Lock()
@@ -52,5 +57,24 @@ func relaxCollector(budget int64) (restore func()) {
 		if collector.builds--; collector.builds == 0 {
 			debug.SetGCPercent(collector.before)
 		}
+	}
+}
+
+// leastHeap is what the collector takes a smaller heap for.
+const leastHeap = 4 << 20
+
+// untilFirst lets the heap grow to the budget, whatever it holds now.
+func untilFirst(budget int64) (percent int) {
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(live)
+	return max(relaxedPercent, int(100*budget/int64(max(leastHeap, live[0].Value.Uint64()))))
+}
+
+// collected goes on after the first collection of a build.
+func collected() {
+	collector.Lock()
+	defer collector.Unlock()
+	if collector.builds > 0 {
+		debug.SetGCPercent(relaxedPercent)
 	}
 }
