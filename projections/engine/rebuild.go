@@ -22,7 +22,8 @@ type Rebuilt struct {
 	Generation int               `json:"generation"`
 	Table      string            `json:"table"`
 	Position   eventlog.Position `json:"position"`
-	Rows       int               `json:"rows"`
+	// Rows is how many the new generation had when it was compared.
+	Rows int `json:"rows"`
 	// Repaired are the rows in which the former generation differed.
 	Repaired Differences   `json:"repaired"`
 	Took     time.Duration `json:"took_ns"`

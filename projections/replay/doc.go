@@ -5,7 +5,8 @@
 //
 // It is a hybrid hash aggregation: the log is read once, whatever the memory.
 //
-//	reading   page ──decode──▶ touches ──hash(key)──▶ a slice in memory: folded at once
+//	reading   stretches of the log, taken in turns
+//	          page ──decode──▶ touches ──hash(key)──▶ a slice in memory: folded at once
 //	                                        └───────▶ a slice on disk: written down
 //	rows      for each view, sources first, for each slice: fold what was written
 //	          down, join, encode ──▶ a bounded queue ──▶ the sink
