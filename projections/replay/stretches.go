@@ -89,7 +89,8 @@ func (s *stretches) next() (part stretch, more bool) {
 	if s.at.Place() >= s.cfg.Until.Place() {
 		return stretch{}, false
 	}
-	part = stretch{after: s.at, to: s.at.At(min(s.at.Place()+int64(s.places), s.cfg.Until.Place())), former: s.last, folded: make(chan struct{})}
+	// As a place of Until's log: reading refuses it where that is another one.
+	part = stretch{after: s.at, to: s.cfg.Until.At(min(s.at.Place()+int64(s.places), s.cfg.Until.Place())), former: s.last, folded: make(chan struct{})}
 	s.at, s.last = part.to, part.folded
 	return part, true
 }
@@ -142,8 +143,11 @@ func (s *stretches) fill(ctx context.Context, p *page, after, to eventlog.Positi
 }
 
 // most is how many events a page may have: some more than it should, for those that are
-// left of its stretch would take another page.
+// left of its stretch would take another page; no more than who chose a number said.
 func (s *stretches) most() int {
+	if s.cfg.PageEvents > 0 {
+		return s.cfg.PageEvents
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.events + s.events/8
