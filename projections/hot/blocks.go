@@ -17,10 +17,11 @@ func (b *Blocks) Reset() {
 	b.ends.reset()
 }
 
-// How much one block holds.
+// How much one block holds at most: the first ones are smaller, for who has few images.
 const (
 	cellBlockBytes = 64 << 10
 	endBlockCount  = 4 << 10
+	firstBlockPart = 64
 )
 
 func (b *Blocks) image(cells []byte, ends []int32) Image {
@@ -31,6 +32,8 @@ func (b *Blocks) image(cells []byte, ends []int32) Image {
 type blocks[T any] struct {
 	all [][]T
 	at  int
+	// room is how much all of them hold.
+	room int
 }
 
 func (b *blocks[T]) reset() {
@@ -40,17 +43,18 @@ func (b *blocks[T]) reset() {
 	b.at = 0
 }
 
-// add copies v into a block of size, or into the next one where it does not fit. What is
-// large stands by itself: with it, most of a block would stay empty.
+// add copies v into a block of at most size, or into a later one where it does not fit.
+// What is large stands by itself: with it, most of a block would stay empty.
 func (b *blocks[T]) add(v []T, size int) []T {
 	if len(v) > size/8 {
 		return slices.Clone(v)
 	}
-	if b.at < len(b.all) && size-len(b.all[b.at]) < len(v) {
+	for b.at < len(b.all) && cap(b.all[b.at])-len(b.all[b.at]) < len(v) {
 		b.at++
 	}
 	if b.at == len(b.all) {
-		b.all = append(b.all, make([]T, 0, size))
+		n := min(size, max(size/firstBlockPart, b.room, len(v)))
+		b.all, b.room = append(b.all, make([]T, 0, n)), b.room+n
 	}
 	block := &b.all[b.at]
 	start := len(*block)
@@ -60,5 +64,5 @@ func (b *blocks[T]) add(v []T, size int) []T {
 
 // Bytes is how much memory the blocks take.
 func (b *Blocks) Bytes() int64 {
-	return int64(len(b.cells.all))*cellBlockBytes + int64(len(b.ends.all))*endBlockCount*4
+	return int64(b.cells.room) + int64(b.ends.room)*4
 }

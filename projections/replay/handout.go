@@ -284,7 +284,7 @@ func (r *replay) finishRow(v *view, row *projections.Row, lookup projections.Sou
 	if !handed && !stored {
 		return nil
 	}
-	img, fault := r.image(v, row)
+	img, fault := r.image(&r.encoder, v, row)
 	if fault != nil {
 		return fault
 	}

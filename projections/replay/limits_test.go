@@ -117,6 +117,60 @@ func TestJoinedColumnsAreCountedWhileTheyWait(t *testing.T) {
 	}
 }
 
+// Slices of a few small rows take little while they wait for the sink, however many.
+func TestManySmallSlicesTakeLittle(t *testing.T) {
+	f := newFixture(t)
+	events := make([]streamed, 6000)
+	for i := range events {
+		id := "p" + strconv.Itoa(i)
+		events[i] = streamed{id, portOpened{id, "name"}}
+	}
+	f.append(events...)
+	const budget = 4 << 20
+	before, most, looks := live(), int64(0), 0
+	_, err := replay.Run(t.Context(), replay.Config{
+		Log: f.log, Set: newSet(t), Until: f.end, Budget: budget, Slices: 4096, Views: []string{"port"},
+	}, func(context.Context, replay.Slice) error {
+		if looks++; looks > 3 {
+			return nil
+		}
+		// The replay works ahead meanwhile, until what waits is as much as may.
+		for held, last := live(), int64(0); held > last; held = live() {
+			last = held
+			most = max(most, held-before)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if most > 2*budget {
+		t.Errorf("%d bytes were held, with a budget of %d", most, budget)
+	}
+}
+
+// To find the event that is to blame for a row, the row is encoded after each of its
+// events: none of these images stays.
+func TestFindingWhoIsToBlameKeepsNoImages(t *testing.T) {
+	f := newFixture(t)
+	events := []streamed{{"s", shipBuilt{"s", "ship", "p", nil}}}
+	for range 5000 {
+		events = append(events, streamed{"s", shipRenamed{"s", strings.Repeat("n", 2000)}})
+	}
+	f.append(append(events, streamed{"s", shipRenamed{"s", badJoin}})...)
+	before, most, blamed := live(), int64(0), 0
+	_, err := replay.Run(t.Context(), replay.Config{
+		Log: f.log, Set: newSet(t), Until: f.end, Budget: 1 << 20, Slices: 1, Views: []string{"ship"},
+		Faults: func(replay.Waiting) error { blamed++; return nil },
+	}, func(context.Context, replay.Slice) error { most = max(most, live()-before); return nil })
+	if err != nil || blamed != 1 {
+		t.Fatalf("%d touches wait: %v", blamed, err)
+	}
+	if most > 4<<20 {
+		t.Errorf("%d bytes were held of one row", most)
+	}
+}
+
 // What waits is kept until a slice is written: it keeps its row and its stream in mind,
 // and not the data of its event.
 func TestWhatWaitsKeepsNoEvent(t *testing.T) {

@@ -67,7 +67,8 @@ func (r *replay) tryFinish(ctx context.Context, v *view, row *projections.Row) (
 	}
 	fault := r.join(v, try, func(j *projections.JoinModel, key string) any { return r.source(loaded, j, key, foundRow{}) })
 	if fault == nil {
-		_, fault = r.image(v, try)
+		// Not in the slice's memory: as long as that is used, nothing in it is let go.
+		_, fault = r.image(&hot.Encoder{}, v, try)
 	}
 	return fault, nil
 }
@@ -84,8 +85,8 @@ func (r *replay) join(v *view, row *projections.Row, lookup projections.Sources)
 }
 
 // image encodes a row that is joined.
-func (r *replay) image(v *view, row *projections.Row) (hot.Image, *projections.FoldError) {
-	img, err := r.encoder.Encode(v.layout, row, hot.Image{}, false)
+func (r *replay) image(e *hot.Encoder, v *view, row *projections.Row) (hot.Image, *projections.FoldError) {
+	img, err := e.Encode(v.layout, row, hot.Image{}, false)
 	if err == nil {
 		return img, nil
 	}
