@@ -153,11 +153,19 @@ func (s *stretches) most() int {
 	return s.events + s.events/8
 }
 
-// measure decides on the pages to come by one that was read: each of one stretch.
+// fewEvents say nothing of how large others are: so many are left of a stretch, or stand
+// among those of other types.
+const fewEvents = pageEventsMin / 2
+
+// measure decides on the pages to come by one that was read: each of one stretch. Few
+// events never make them larger, since those to come may be large.
 func (s *stretches) measure(events []eventlog.Event, places int64) {
 	want := s.pageEvents(events)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(events) < fewEvents {
+		want = min(want, s.events)
+	}
 	s.events = want
 	s.places = int(min(stretchPlaces, max(1, int64(want)*places/int64(max(1, len(events))))))
 }
