@@ -212,6 +212,7 @@ func (g *gathered) add(s replay.Slice) {
 	for i := range s.Rows {
 		g.images = append(g.images, s.Rows[i].Image)
 		g.bytes += int64(len(s.Rows[i].Image.Bytes()))
+		s.Rows[i].Key = "" // it may be part of an event, which would be kept with it
 	}
 }
 
