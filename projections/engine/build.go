@@ -208,6 +208,7 @@ type gathered struct {
 func (w *worker) worthWriting() int64 { return w.budget() / 256 }
 
 func (g *gathered) add(s replay.Slice) {
+	s.Sources = nil // they stand in the tables
 	g.slices = append(g.slices, s)
 	for i := range s.Rows {
 		g.images = append(g.images, s.Rows[i].Image)

@@ -22,7 +22,8 @@ func TestGatheredSlicesKeepNoEvents(t *testing.T) {
 	g := &gathered{}
 	for i := range rows {
 		event := strings.Repeat("e", eventBytes)
-		g.add(replay.Slice{Number: i, Rows: []replay.Row{{Key: event[:5]}}})
+		row := replay.Row{Key: event[:5]}
+		g.add(replay.Slice{Number: i, Rows: []replay.Row{row}, Sources: []replay.Row{row}})
 	}
 	if more := held() - before; more > rows*eventBytes/8 {
 		t.Errorf("%d slices of one row keep %d bytes", rows, more)
