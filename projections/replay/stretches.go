@@ -28,7 +28,7 @@ const (
 const (
 	pageEventsFirst = 500
 	pageEventsMin   = 16
-	pageEventsMax   = 5_000
+	pageEventsMax   = 2_000 // so that a page stays in the processor's cache until it is folded
 )
 
 // stretchPlaces is how many places a stretch has at most.
