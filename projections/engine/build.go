@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
 	"github.com/readside/readside/eventlog"
@@ -244,17 +245,31 @@ func (b *build) sink(ctx context.Context, s replay.Slice) error {
 		return nil
 	}
 	t := b.table(s.View)
+	// Where most slices stand there, they say of the columns what all would.
+	early := whole && 2*len(b.done[s.View.Name]) >= s.Of
+	group, writing := errgroup.WithContext(ctx)
+	if early {
+		group.Go(func() error { return analyze(writing, b.second, t) })
+	}
+	group.Go(func() error { return b.writeGathered(writing, t) })
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if !whole {
+		return nil
+	}
+	return b.index(ctx, t, early)
+}
+
+func (b *build) writeGathered(ctx context.Context, t *hot.Table) error {
 	numbers, rows := b.gathered.numbers()
 	if err := b.write(ctx, t, numbers, rows); err != nil {
-		return fmt.Errorf("slices %v of view %s: %w", numbers, s.View.Name, err)
+		return fmt.Errorf("slices %v of view %s: %w", numbers, t.Model.Name, err)
 	}
 	for _, number := range numbers {
-		b.finished(s.View.Name, number)
+		b.finished(t.Model.Name, number)
 	}
 	b.gathered.clear()
-	if whole {
-		return b.index(ctx, t)
-	}
 	return nil
 }
 
@@ -302,7 +317,7 @@ func (b *build) fenced(ctx context.Context, work func(pgx.Tx) error) error {
 // finish moves the projector to where the slices end.
 func (b *build) finish(ctx context.Context, result replay.Result) error {
 	for _, t := range b.tables {
-		if err := b.index(ctx, t); err != nil {
+		if err := b.index(ctx, t, false); err != nil {
 			return err
 		}
 	}

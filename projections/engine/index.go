@@ -12,8 +12,9 @@ import (
 
 // index gives a whole table its key and its indexes, once: sources are looked up by
 // their keys from then on. Two are made at a time, the key by the owner's server process
-// and others by the second one, while the owner's transaction holds the projector.
-func (b *build) index(ctx context.Context, t *hot.Table) error {
+// and others by the second one, while the owner's transaction holds the projector. The
+// columns are analyzed unless they were already.
+func (b *build) index(ctx context.Context, t *hot.Table, analyzed bool) error {
 	var has, leftovers bool
 	err := b.conn.QueryRow(ctx, `select coalesce(bool_or(indisprimary), false), count(*) > 0 from pg_index where indrelid = $1::regclass`, t.Qualified()).Scan(&has, &leftovers)
 	if err != nil || has {
@@ -28,10 +29,10 @@ func (b *build) index(ctx context.Context, t *hot.Table) error {
 		if err := b.makeIndexes(ctx, tx, t); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, t.UseKey(t.Name)); err != nil {
+		if _, err := tx.Exec(ctx, t.UseKey(t.Name)); err != nil || analyzed {
 			return err
 		}
-		return analyze(ctx, tx, t)
+		return analyze(ctx, tx.Conn(), t)
 	})
 }
 
@@ -91,14 +92,7 @@ const firstTarget = 30
 // analyze lets the planner know the columns that stand in an index, which is what views
 // are asked by, and the state. The others would take as long as the indexes do;
 // autovacuum comes for them, and looks at more rows.
-func analyze(ctx context.Context, tx pgx.Tx, t *hot.Table) error {
-	var columns string
-	err := tx.QueryRow(ctx, `select string_agg(distinct quote_ident(a.attname), ', ')
-  from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any(i.indkey)
- where i.indrelid = $1::regclass`, t.Qualified()).Scan(&columns)
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, fmt.Sprintf(`set local default_statistics_target = %d; analyze %s (%s, %s)`, firstTarget, t.Qualified(), columns, hot.StateColumn))
+func analyze(ctx context.Context, conn *pgx.Conn, t *hot.Table) error {
+	_, err := conn.Exec(ctx, fmt.Sprintf(`set local default_statistics_target = %d; analyze %s (%s)`, firstTarget, t.Qualified(), t.Sought()))
 	return err
 }

@@ -47,6 +47,31 @@ func TestIndexesOfABuildThatWasCutOff(t *testing.T) {
 	f.mustEqual("main", "built", set)
 }
 
+// The planner knows the columns by which the rows of a table just built are found, whether
+// it was written at once or slice by slice.
+func TestTablesJustBuiltAreAnalyzed(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	set := mustSet(t, "")
+	last := bigStory(f, 8)
+	for base, bytes := range map[string]int64{"atonce": 256 << 20, "slices": leastBudget} {
+		b := f.builder(base, set)
+		b.cfg.BuildBytes = bytes
+		b.mustRun(last)
+		const unknown = `select count(*) from readside.views v
+  join pg_class c on c.oid = ('views.' || v.table_name)::regclass and c.reltuples > 0
+  join pg_attribute a on a.attrelid = c.oid and (a.attname = '_state' or exists (select from pg_index i where i.indrelid = c.oid and a.attnum = any(i.indkey)))
+  left join pg_stats s on s.schemaname = 'views' and s.tablename = v.table_name and s.attname = a.attname
+ where v.projector like $1 || '@%' and s.attname is null`
+		if n := f.int(unknown, base); n != 0 {
+			t.Errorf("%s: the planner knows nothing of %d columns", base, n)
+		}
+		if n := f.int(`select count(*) from readside.views v join pg_stats s on s.tablename = v.table_name where v.projector like $1 || '@%'`, base); n == 0 {
+			t.Errorf("%s: nothing is analyzed", base)
+		}
+	}
+}
+
 // Who takes over from a worker that is stopped in a build ends both its server
 // processes: the one that copies and the one that makes indexes.
 func TestBothServerProcessesOfAStoppedBuildAreEnded(t *testing.T) {

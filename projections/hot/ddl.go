@@ -82,6 +82,18 @@ func (l *Layout) CreateIndexes(table string) []string {
 	return out
 }
 
+// Sought are the columns that rows are found by, separated by commas: the key, those in
+// an index, and the state.
+func (l *Layout) Sought() string {
+	var names []string
+	for i, c := range l.columns {
+		if c.indexed || i == l.Model.Key || i >= l.state {
+			names = append(names, quote(c.name))
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
 func (l *Layout) key() string { return l.Model.Columns[l.Model.Key].Name }
 
 func qualified(table string) string { return quote(Schema) + "." + quote(table) }
