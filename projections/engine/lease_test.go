@@ -131,9 +131,24 @@ func (f *fixture) reach(folded <-chan eventlog.Position, p eventlog.Position) {
 				return
 			}
 		case <-give:
-			f.t.Fatalf("waited %s in vain for place %d", patience, p.Place())
+			f.t.Fatalf("waited %s in vain for place %d:\n%s", patience, p.Place(), f.whoWaits())
 		}
 	}
+}
+
+// whoWaits tells where everything stands, for a test that waited in vain.
+func (f *fixture) whoWaits() string {
+	f.t.Helper()
+	var said string
+	err := f.db.Pool.QueryRow(f.t.Context(), `select coalesce(string_agg(line, E'\n'), '') from (
+  select format('process %s (%s) %s %s/%s, waits for %s: %s', pid, application_name, state, wait_event_type, wait_event, pg_blocking_pids(pid), left(query, 120)) as line
+    from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+  union all select format('projector %s: place %s, epoch %s, %s, %s', name, place, epoch, state, fault) from readside.projectors
+  union all select format('lease of %s: process %s, backend %s, over in %s', projector, process, backend_pid, expires_at - clock_timestamp()) from readside.leases) s`).Scan(&said)
+	if err != nil {
+		return err.Error()
+	}
+	return said
 }
 
 // manyTalks are so many new rows that they go by COPY.
