@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
@@ -202,41 +200,6 @@ func TestABuildThatIsCutOffGoesOn(t *testing.T) {
 	}
 	f.catchUp(set, 1000, last)
 	f.mustEqual("main", "built", set)
-}
-
-// gate holds a build up inside the transaction that writes a certain slice.
-type gate struct {
-	f    *fixture
-	conn *pgxpool.Conn
-}
-
-func (f *fixture) gateSlices(view string, slice int) *gate {
-	f.t.Helper()
-	conn, err := f.db.Pool.Acquire(f.t.Context())
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	f.t.Cleanup(conn.Release)
-	if _, err := conn.Exec(f.t.Context(), `select pg_advisory_lock($1)`, copyWaits); err != nil {
-		f.t.Fatal(err)
-	}
-	f.exec(fmt.Sprintf(`create function wait() returns trigger language plpgsql as $$ begin perform pg_advisory_xact_lock_shared(%d); return new; end $$`, copyWaits))
-	f.exec(fmt.Sprintf(`create trigger wait before insert on readside.slices for each row when (new.view = '%s' and new.slice = %d) execute function wait()`, view, slice))
-	return &gate{f, conn}
-}
-
-func (g *gate) reached() {
-	g.f.t.Helper()
-	g.f.until("the worker has copied a slice", func() bool {
-		return g.f.int(`select count(*) from pg_stat_activity where datname = current_database() and query like 'insert into readside.slices%' and wait_event = 'advisory'`) == 1
-	})
-}
-
-func (g *gate) open() {
-	g.f.t.Helper()
-	if _, err := g.conn.Exec(g.f.t.Context(), `select pg_advisory_unlock_all()`); err != nil {
-		g.f.t.Fatal(err)
-	}
 }
 
 // So does one whose process is killed inside the transaction of a slice; what that one

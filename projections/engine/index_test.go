@@ -88,7 +88,7 @@ func TestBothServerProcessesOfAStoppedBuildAreEnded(t *testing.T) {
 	if n := f.int(alive); n != 2 {
 		t.Fatalf("the lease names %d server processes that live", n)
 	}
-	stopped.signal(syscall.SIGSTOP)
+	f.stop(stopped)
 
 	folded := make(chan eventlog.Position, 1000)
 	p := f.leased(set, time.Second, folded)

@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"flag"
-	"fmt"
 	"syscall"
 	"testing"
 	"time"
@@ -29,9 +28,9 @@ func TestAStoppedWorkerIsRelievedInTime(t *testing.T) {
 			f := newFixture(t)
 			set := mustSet(t, "")
 			f.catchUp(set, 100, ratings(f, 1))
-			open := func() {}
+			var gate *gate
 			if where == "in a COPY" {
-				open = f.holdCopies()
+				gate = f.gateCopies()
 			}
 			stopped := f.process(*takeoverTTL)
 			f.until("the first worker owns the projector", func() bool {
@@ -42,15 +41,17 @@ func TestAStoppedWorkerIsRelievedInTime(t *testing.T) {
 			f.until("the second worker waits", func() bool {
 				return f.int(`select count(*) from pg_stat_activity where datname = current_database() and application_name = 'readside lease'`) == 2
 			})
-			if where == "in a COPY" {
+			if gate != nil {
 				manyTalks(f, 1000, 200)
-				f.until("the worker is inside a COPY", f.inCopy)
+				gate.reached()
 			}
 
-			stopped.signal(syscall.SIGSTOP)
+			f.stop(stopped)
 			began := time.Now()
 			old := f.int(`select backend_pid from readside.leases`)
-			open()
+			if gate != nil {
+				gate.open()
+			}
 			f.reach(folded, ratings2(f))
 			f.tell(where, time.Since(began))
 			if got := f.int(`select count(*) from pg_locks where pid = $1`, old); got != 0 {
@@ -74,29 +75,4 @@ func (f *fixture) tell(where string, took time.Duration) {
 	if *takeoverBound > 0 && took > ttl+*takeoverBound {
 		f.t.Errorf("a takeover took %s, more than the lease of %s and %s", took, ttl, *takeoverBound)
 	}
-}
-
-// holdCopies makes every COPY of new talks wait until open is called.
-func (f *fixture) holdCopies() (open func()) {
-	f.t.Helper()
-	gate, err := f.db.Pool.Acquire(f.t.Context())
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	f.t.Cleanup(gate.Release)
-	if _, err := gate.Exec(f.t.Context(), `select pg_advisory_lock($1)`, copyWaits); err != nil {
-		f.t.Fatal(err)
-	}
-	f.exec(fmt.Sprintf(`create function wait() returns trigger language plpgsql as $$ begin perform pg_advisory_xact_lock_shared(%d); return new; end $$`, copyWaits))
-	f.exec(`create trigger wait before insert on views.talk_v1_g1 for each row execute function wait()`)
-	return func() {
-		f.t.Helper()
-		if _, err := gate.Exec(f.t.Context(), `select pg_advisory_unlock_all()`); err != nil {
-			f.t.Fatal(err)
-		}
-	}
-}
-
-func (f *fixture) inCopy() bool {
-	return f.int(`select count(*) from pg_stat_activity where datname = current_database() and query like 'copy%talk%' and wait_event = 'advisory'`) == 1
 }

@@ -35,6 +35,7 @@ func (s *spare) take() *sliceMemory {
 		return &sliceMemory{}
 	}
 	m := s.list[n-1]
+	s.list[n-1] = nil // it may grow, and not come back
 	s.list = s.list[:n-1]
 	s.bytes -= m.bytes()
 	return m

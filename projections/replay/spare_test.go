@@ -1,7 +1,9 @@
 package replay
 
 import (
+	"runtime"
 	"testing"
+	"weak"
 )
 
 // The memory of slices is used again, and no more of it waits for that than is allowed.
@@ -37,4 +39,17 @@ func TestSpareMemoryIsBounded(t *testing.T) {
 	if m := s.take(); m == fourth || s.bytes != 0 {
 		t.Errorf("a fourth was kept, or %d bytes are counted with none left", s.bytes)
 	}
+}
+
+// What was taken may grow, and not come back: nothing here holds it any more.
+func TestSpareMemoryThatWasTakenIsLetGo(t *testing.T) {
+	t.Parallel()
+	s := spare{most: 1 << 20}
+	s.give(&sliceMemory{rows: make([]Row, 1)})
+	taken := weak.Make(s.take())
+	runtime.GC()
+	if taken.Value() != nil {
+		t.Error("memory that nobody uses is still held")
+	}
+	runtime.KeepAlive(&s)
 }
