@@ -2,8 +2,13 @@ package engine_test
 
 import (
 	"context"
+	"log/slog"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/projections/engine"
@@ -140,5 +145,46 @@ func TestPlanOfARebuild(t *testing.T) {
 	}
 	if plan.Events != 1 || len(plan.Types) != 1 || plan.Types[0].Type != "test.TalkProposed" || plan.Took.Milliseconds() != 500 || plan.Bytes <= 0 || plan.Connections < 2 {
 		t.Errorf("the plan is %+v", plan)
+	}
+}
+
+// A rebuild opens as many connections as its plan says; one of the log's readers may do
+// with the other's.
+func TestTheConnectionsOfARebuild(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	set := mustSet(t, "")
+	f.catchUp(set, 1000, bigStory(f, 8))
+	var opened atomic.Int64
+	count := func(context.Context, *pgconn.PgConn) error { opened.Add(1); return nil }
+	pool, err := pgxpool.ParseConfig(f.db.RoleURL("readside_projector"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool.ConnConfig.AfterConnect = count
+	conns, err := pgxpool.NewWithConfig(t.Context(), pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conns.Close)
+	log, err := eventlog.Open(t.Context(), conns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := f.config.Copy()
+	config.AfterConnect = count
+	p, err := engine.New(engine.Config{Log: log, Postgres: config, Set: set, BuildAbove: 1, BuildDir: t.TempDir(), Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := f.projector(set, 100, nil).PlanRebuild(t.Context(), "talk", engine.RebuildOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Rebuild(t.Context(), "talk", engine.RebuildOptions{MaxRate: -1}); err != nil {
+		t.Fatal(err)
+	}
+	if got := int(opened.Load()); got > plan.Connections || got < plan.Connections-1 {
+		t.Errorf("the plan says %d connections, and %d were opened", plan.Connections, got)
 	}
 }

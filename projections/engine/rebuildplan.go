@@ -35,8 +35,8 @@ const (
 	// unboundedRate is what two cores folded per second in docs/performance.md, rounded down.
 	unboundedRate = 100_000
 	// rebuildConnections: the view's projector, the shadow's writer, second and lease, the
-	// sources, the progress, the snapshot, and the log's reader.
-	rebuildConnections = 8
+	// sources, the progress, the snapshot, and the log's two readers.
+	rebuildConnections = 9
 )
 
 // PlanRebuild looks what a rebuild would come to, and changes nothing.
