@@ -13,7 +13,7 @@ import (
 func TestADatabaseIsDroppedAgainWhenATableAppeared(t *testing.T) {
 	t.Parallel()
 	appeared := fmt.Errorf("drop: %w", &clickhouse.Exception{Code: tableAppeared})
-	refused := errors.New("refused")
+	refused := error(&clickhouse.Exception{Code: tableAppeared + 1})
 	for _, c := range []struct {
 		answers []error
 		want    error
