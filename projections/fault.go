@@ -33,14 +33,20 @@ const (
 )
 
 func (e *FoldError) Error() string {
-	event := "event " + e.Type
+	event := ""
+	if e.Type != "" { // it has none where nobody knows which event it was
+		event += " event " + e.Type
+	}
 	if e.Stream != "" {
 		event += " of stream " + e.Stream
 	}
 	if place := e.Position.Place(); place > 0 { // a join has none where nobody knows what changed
 		event += fmt.Sprintf(" at place %d", place)
 	}
-	return fmt.Sprintf("view %s, key %q, %s: %v (%s)", e.View, e.Key, event, e.Err, e.Hint)
+	if event != "" {
+		event = "," + event
+	}
+	return fmt.Sprintf("view %s, key %q%s: %v (%s)", e.View, e.Key, event, e.Err, e.Hint)
 }
 
 func (e *FoldError) Unwrap() error { return e.Err }
