@@ -83,6 +83,14 @@ func live() int64 {
 	return int64(m.HeapAlloc)
 }
 
+// liveAtMost is how much is held when a replay that works ahead has as much waiting as may.
+func liveAtMost() (most int64) {
+	for held := live(); held > most; held = live() {
+		most = held
+	}
+	return most
+}
+
 // Finished slices that wait for the sink count with their joined columns, which may be
 // many times what their own events brought.
 func TestJoinedColumnsAreCountedWhileTheyWait(t *testing.T) {
@@ -101,11 +109,7 @@ func TestJoinedColumnsAreCountedWhileTheyWait(t *testing.T) {
 		for _, row := range s.Rows {
 			size += len(row.Image.Bytes())
 		}
-		// The replay works ahead meanwhile, until what waits is as much as may.
-		for held, last := live(), int64(0); held > last; held = live() {
-			last = held
-			most = max(most, held-before)
-		}
+		most = max(most, liveAtMost()-before)
 		return nil
 	})
 	if err != nil {
@@ -134,11 +138,7 @@ func TestManySmallSlicesTakeLittle(t *testing.T) {
 		if looks++; looks > 3 {
 			return nil
 		}
-		// The replay works ahead meanwhile, until what waits is as much as may.
-		for held, last := live(), int64(0); held > last; held = live() {
-			last = held
-			most = max(most, held-before)
-		}
+		most = max(most, liveAtMost()-before)
 		return nil
 	})
 	if err != nil {
