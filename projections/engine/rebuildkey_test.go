@@ -4,9 +4,11 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -131,6 +133,43 @@ func TestRebuildKeyOfARowThatNoEventNames(t *testing.T) {
 		if err != nil || got.Repaired != nil || got.Unknown != unknown {
 			t.Errorf("row %q: %+v, %v; want unknown %v", key, got, err, unknown)
 		}
+	}
+}
+
+// before runs something, once, before a connection sends a certain statement.
+type before struct {
+	sql string
+	do  func()
+}
+
+// TraceQueryStart implements pgx.QueryTracer.
+func (b *before) TraceQueryStart(ctx context.Context, _ *pgx.Conn, q pgx.TraceQueryStartData) context.Context {
+	if do := b.do; do != nil && strings.HasPrefix(q.SQL, b.sql) {
+		b.do = nil
+		do()
+	}
+	return ctx
+}
+
+// TraceQueryEnd implements pgx.QueryTracer.
+func (b *before) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// A row that the projector folded while the log was read for it is known, and right.
+func TestRebuildKeyOfARowThatCameMeanwhile(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	set := cardSet(t, false)
+	f.catchUp(set, 100, f.append(streamed{"c1", cardOpened{"c1", ""}}))
+	ahead := f.config
+	f.config = ahead.Copy()
+	came := &before{sql: "begin", do: func() {
+		f.config = ahead
+		f.catchUp(set, 100, f.append(streamed{"c2", cardOpened{"c2", ""}}))
+	}}
+	f.config.Tracer = came
+	got, err := f.projector(set, 100, nil).RebuildKey(t.Context(), "card", "c2")
+	if err != nil || came.do != nil || got.Repaired != nil || got.Unknown {
+		t.Errorf("%+v, %v; what came meanwhile: %v", got, err, came.do == nil)
 	}
 }
 
