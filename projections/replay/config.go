@@ -176,7 +176,7 @@ func (c *Config) wanted(m *projections.Model) bool {
 
 // The budget's parts. Rows and the sources kept for joins share the largest; the rest
 // goes to the pages on their way, the slice that is finished and those that wait for the
-// sink, and what waits to be written to disk.
+// sink, the memory of slices that were let go, and what waits to be written to disk.
 func (c *Config) rowBytes() int64 { return c.Budget / 2 }
 
 func (c *Config) arenaBytes() int { return int(min(c.Budget/8, arenaMax)) }

@@ -7,7 +7,7 @@ import (
 	"github.com/readside/readside/projections"
 )
 
-// page is a stretch of the log on its way into the slices.
+// page is what is read at a time of a stretch, on its way into the slices.
 type page struct {
 	raw    []eventlog.Event
 	events []projections.Event
