@@ -2,6 +2,7 @@ package replay_test
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -211,5 +212,21 @@ func TestAFaultEndsTheReplay(t *testing.T) {
 	_, err := replay.Run(t.Context(), replay.Config{Log: f.log, Set: set, Until: f.end}, c.sink)
 	if err == nil || !strings.Contains(err.Error(), `view cargo, key "c1"`) || !strings.Contains(err.Error(), errBroken.Error()) {
 		t.Errorf("the replay answered %v", err)
+	}
+}
+
+// Who takes no faults gets the first as the error. Of a row that cannot be finished it is
+// not looked for which event is to blame, and none is named.
+func TestNoEventIsBlamedThatWasNotLookedFor(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{longName, badJoin} {
+		f := newFixture(t)
+		set := newSet(t)
+		f.append(streamed{"s", shipBuilt{"s", name, "p", nil}}, streamed{"p", portOpened{"p", "innocent"}})
+		_, err := replay.Run(t.Context(), replay.Config{Log: f.log, Set: set, Until: f.end}, newCollector(t, set).sink)
+		fault := new(projections.FoldError)
+		if !errors.As(err, &fault) || fault.View != "ship" || fault.Key != "s" || fault.Position.Place() != 0 {
+			t.Errorf("name %.10q: it answered %.100v", name, err)
+		}
 	}
 }

@@ -93,7 +93,7 @@ func (r *replay) image(e *hot.Encoder, v *view, row *projections.Row) (hot.Image
 	if fault := new(projections.FoldError); errors.As(err, &fault) {
 		return img, r.joinFault(v, row, err) // the keys of a join
 	}
-	return img, projections.Unstorable(v.model.Name, row.Key, projections.Meta{Position: r.cfg.Until}, "", err)
+	return img, projections.Unstorable(v.model.Name, row.Key, projections.Meta{}, "", err)
 }
 
 // joinFault is a fault of a join, which no single event is to blame for.
@@ -102,7 +102,7 @@ func (r *replay) joinFault(v *view, row *projections.Row, err error) *projection
 	if !errors.As(err, &fault) {
 		fault = &projections.FoldError{View: v.model.Name, Key: row.Key, Type: "join", Err: err}
 	}
-	fault.Reason, fault.Position = projections.ReasonJoin, r.cfg.Until
+	fault.Reason = projections.ReasonJoin
 	return fault
 }
 
