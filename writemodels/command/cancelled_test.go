@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -55,5 +56,19 @@ func TestACancelledRequestIsNoError(t *testing.T) {
 				t.Errorf("it logged %s, want level %s, and once %q", &logged, c.level, c.says)
 			}
 		})
+	}
+}
+
+// A wait of this side that was cancelled is its fault while somebody waits for the answer.
+func TestACancelledWaitOfThisSideIsAnError(t *testing.T) {
+	t.Parallel()
+	var logged bytes.Buffer
+	api := command.NewAPI(identity.Name, nil, nil, slog.New(slog.NewJSONHandler(&logged, nil)))
+	api.Read("/state", func(context.Context, *http.Request) (any, error) {
+		return nil, fmt.Errorf("wait for a connection: %w", context.Canceled)
+	})
+	api.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), "GET", "/v1/identity/state", http.NoBody))
+	if got := logged.String(); !strings.Contains(got, `"level":"ERROR"`) || !strings.Contains(got, "wait for a connection") {
+		t.Errorf("it logged %q", got)
 	}
 }
