@@ -1,6 +1,7 @@
 package replay_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -25,6 +26,8 @@ type collector struct {
 	kept map[*projections.Model]map[string]hot.Image
 	// asked counts the keys that were asked for.
 	asked int
+	// frees gives the memory of slices back.
+	frees bool
 }
 
 func newCollector(t testing.TB, set *projections.Set) *collector {
@@ -49,7 +52,14 @@ func (c *collector) sink(_ context.Context, s replay.Slice) error {
 		c.got[s.View.Name][row.Key] = string(row.Image.Bytes())
 	}
 	for _, row := range s.Sources {
-		c.kept[s.View][row.Key] = row.Image
+		img, err := mustLayout(c.t, s.View).ImageOf(bytes.Clone(row.Image.Bytes()))
+		if err != nil {
+			return err
+		}
+		c.kept[s.View][row.Key] = img
+	}
+	if c.frees {
+		s.Free()
 	}
 	return nil
 }
@@ -81,8 +91,8 @@ func (c *collector) Load(_ context.Context, source *projections.Model, keys []st
 	return found, nil
 }
 
-// Whatever the budget, the number of slices and the size of pages: the rows are those
-// of a fold in memory.
+// Whatever the budget, the number of slices and the size of pages, and whether the memory
+// of slices is used again: the rows are those of a fold in memory.
 func TestSameRowsForAnyBudgetAndSlices(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -104,6 +114,7 @@ func TestSameRowsForAnyBudgetAndSlices(t *testing.T) {
 		if rapid.Bool().Draw(rt, "sources") {
 			cfg.Sources = c
 		}
+		c.frees = rapid.Bool().Draw(rt, "frees")
 		result, err := replay.Run(t.Context(), cfg, c.sink)
 		if err != nil {
 			rt.Fatal(err)
