@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
 	"github.com/readside/readside/eventlog"
@@ -31,8 +30,8 @@ type build struct {
 	done   map[string]map[int]bool
 	// gathered are slices of one view that wait for more, to be written together.
 	gathered gathered
-	// second is a server process of the owner beside its first: it makes indexes.
-	second *pgx.Conn
+	// beside is a server process of the owner beside its first: it makes indexes.
+	beside *beside
 
 	mu sync.Mutex
 	// waiting are faults that no slice has written down yet.
@@ -117,15 +116,10 @@ func (w *worker) budget() int64 { return memoryFor(w.cfg.BuildBytes) }
 func (b *build) run(ctx context.Context) error {
 	started := time.Now()
 	b.cfg.Logger.InfoContext(ctx, "building the views from the log, slice by slice", "projector", b.name, "until", b.until, "slices", b.slices, "done", len(b.done))
-	sources, err := pgx.ConnectConfig(ctx, b.cfg.Postgres)
-	if err != nil {
-		return err
-	}
-	defer closeConn(sources)
-	if b.second, err = b.lease.second(ctx, b.cfg.Postgres); err != nil {
-		return err
-	}
-	defer closeConn(b.second)
+	b.beside = newBeside(ctx, func(ctx context.Context) (*pgx.Conn, error) { return b.lease.second(ctx, b.cfg.Postgres) })
+	defer b.beside.close()
+	sources := &builtSources{config: b.cfg.Postgres, tables: b.tables, indexed: b.beside.wait}
+	defer sources.close()
 	stop := b.reportTo(ctx)
 	defer stop()
 	most, err := b.rate(ctx)
@@ -157,11 +151,11 @@ func (b *build) rate(ctx context.Context) (most int, err error) {
 	return most, err
 }
 
-func (b *build) config(sources *pgx.Conn, most int) replay.Config {
+func (b *build) config(sources replay.Sources, most int) replay.Config {
 	cfg := replay.Config{
 		Log: b.cfg.Log, Set: b.cfg.Set, Until: b.cfg.Log.Start().At(b.until),
 		Budget: b.budget(), Slices: b.slices, Dir: b.cfg.BuildDir,
-		Sources: &builtSources{conn: sources, tables: b.tables},
+		Sources: sources,
 		Skip:    b.discarded,
 		Faults:  b.hold,
 		Progress: func(p replay.Progress) {
@@ -246,17 +240,17 @@ func (b *build) sink(ctx context.Context, s replay.Slice) error {
 	}
 	t := b.table(s.View)
 	// Where most slices stand there, they say of the columns what all would.
-	early := whole && 2*len(b.done[s.View.Name]) >= s.Of
-	group, writing := errgroup.WithContext(ctx)
+	early := whole && 2*len(b.done[s.View.Name]) >= s.Of && b.beside.idle()
 	if early {
-		group.Go(func() error { return analyze(writing, b.second, t) })
+		if err := b.beside.begin(ctx, func(ctx context.Context, conn *pgx.Conn) error { return analyze(ctx, conn, t) }); err != nil {
+			return err
+		}
 	}
-	group.Go(func() error { return b.writeGathered(writing, t) })
-	if err := group.Wait(); err != nil {
+	if err := b.writeGathered(ctx, t); err != nil || !whole {
 		return err
 	}
-	if !whole {
-		return nil
+	if t != b.tables[len(b.tables)-1] {
+		return b.indexBeside(ctx, t, early)
 	}
 	return b.index(ctx, t, early)
 }
@@ -387,10 +381,14 @@ func (b *build) reportTo(ctx context.Context) (stop func()) {
 	return func() { cancel(); done.Wait() }
 }
 
-// builtSources finds rows of sources in the tables just built.
+// builtSources finds rows of sources in the tables just built. Most builds hold all
+// sources in memory: it connects where one does not.
 type builtSources struct {
+	config *pgx.ConnConfig
 	conn   *pgx.Conn
 	tables []*hot.Table
+	// indexed returns when the tables that are whole have their keys.
+	indexed func(context.Context) error
 }
 
 // Load implements replay.Sources.
@@ -398,6 +396,9 @@ func (s *builtSources) Load(ctx context.Context, source *projections.Model, keys
 	for _, t := range s.tables {
 		if t.Model.Name != source.Name {
 			continue
+		}
+		if err := s.open(ctx); err != nil {
+			return nil, err
 		}
 		images, err := t.Images(ctx, s.conn, keys)
 		if err != nil {
@@ -416,4 +417,19 @@ func (s *builtSources) Load(ctx context.Context, source *projections.Model, keys
 		return out, nil
 	}
 	return nil, fmt.Errorf("view %s is not built here", source.Name)
+}
+
+func (s *builtSources) open(ctx context.Context) (err error) {
+	if s.conn == nil {
+		if s.conn, err = pgx.ConnectConfig(ctx, s.config); err != nil {
+			return fmt.Errorf("connect for the rows of sources: %w", err)
+		}
+	}
+	return s.indexed(ctx)
+}
+
+func (s *builtSources) close() {
+	if s.conn != nil {
+		closeConn(s.conn)
+	}
 }

@@ -10,77 +10,82 @@ import (
 	"github.com/readside/readside/projections/hot"
 )
 
-// index gives a whole table its key and its indexes, once: sources are looked up by
-// their keys from then on. Two are made at a time, the key by the owner's server process
-// and others by the second one, while the owner's transaction holds the projector. The
-// columns are analyzed unless they were already.
+// index gives a whole table its key and its indexes: sources are looked up by their keys
+// from then on. Two are made at a time, the key by the owner's first server process and
+// others by the second one, while the owner's transaction holds the projector. The columns
+// are analyzed unless they were already.
 func (b *build) index(ctx context.Context, t *hot.Table, analyzed bool) error {
-	var has, leftovers bool
-	err := b.conn.QueryRow(ctx, `select coalesce(bool_or(indisprimary), false), count(*) > 0 from pg_index where indrelid = $1::regclass`, t.Qualified()).Scan(&has, &leftovers)
-	if err != nil || has {
+	if err := b.beside.wait(ctx); err != nil {
 		return err
 	}
-	if leftovers {
-		if err := b.fenced(ctx, func(tx pgx.Tx) error { return dropIndexes(ctx, tx, t) }); err != nil {
-			return err
-		}
+	whole, err := clearIndexes(ctx, b.conn, t)
+	if err != nil || whole {
+		return err
 	}
-	return b.fenced(ctx, func(tx pgx.Tx) error {
-		if err := b.makeIndexes(ctx, tx, t); err != nil {
+	return b.fenced(ctx, func(tx pgx.Tx) error { return makeIndexes(ctx, t, analyzed, tx.Conn(), b.beside.conn) })
+}
+
+// indexBeside begins the same over the second server process only, for a table behind
+// which others are copied. No transaction holds the projector meanwhile: who takes over
+// ends that process, too, before anything else.
+func (b *build) indexBeside(ctx context.Context, t *hot.Table, analyzed bool) error {
+	return b.beside.begin(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		whole, err := clearIndexes(ctx, conn, t)
+		if err != nil || whole {
 			return err
 		}
-		if _, err := tx.Exec(ctx, t.UseKey(t.Name)); err != nil || analyzed {
-			return err
-		}
-		return analyze(ctx, tx.Conn(), t)
+		return makeIndexes(ctx, t, analyzed, conn)
 	})
 }
 
-// makeIndexes makes the key's index, which comes first, and the others.
-func (b *build) makeIndexes(ctx context.Context, tx pgx.Tx, t *hot.Table) error {
-	others := t.CreateIndexes(t.Name)
-	if len(others) == 0 {
-		_, err := tx.Exec(ctx, t.CreateKeyIndex(t.Name))
-		return err
+// clearIndexes says whether a table has all of its indexes, the key last; it drops what a
+// build left that was cut off while it made them.
+func clearIndexes(ctx context.Context, conn *pgx.Conn, t *hot.Table) (whole bool, err error) {
+	var left []string
+	err = conn.QueryRow(ctx, `select coalesce(bool_or(indisprimary), false), coalesce(array_agg(indexrelid::regclass::text), '{}') from pg_index where indrelid = $1::regclass`, t.Qualified()).Scan(&whole, &left)
+	if err != nil || whole {
+		return whole, err
 	}
+	for _, name := range left {
+		if _, err := conn.Exec(ctx, "drop index "+name); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// makeIndexes makes the key's index, which comes first, and the others, which the second
+// connection helps with, if there is one.
+func makeIndexes(ctx context.Context, t *hot.Table, analyzed bool, first *pgx.Conn, second ...*pgx.Conn) error {
+	others := t.CreateIndexes(t.Name)
 	left := make(chan string, len(others))
 	for _, sql := range others {
 		left <- sql
 	}
 	close(left)
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return makeEach(ctx, b.second, left) })
+	group, making := errgroup.WithContext(ctx)
+	for _, conn := range second {
+		group.Go(func() error { return makeEach(making, conn, left) })
+	}
 	group.Go(func() error {
-		if _, err := tx.Exec(ctx, t.CreateKeyIndex(t.Name)); err != nil {
+		if _, err := first.Exec(making, t.CreateKeyIndex(t.Name)); err != nil {
 			return err
 		}
-		return makeEach(ctx, tx.Conn(), left)
+		return makeEach(making, first, left)
 	})
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if _, err := first.Exec(ctx, t.UseKey(t.Name)); err != nil || analyzed {
+		return err
+	}
+	return analyze(ctx, first, t)
 }
 
 func makeEach(ctx context.Context, conn *pgx.Conn, statements <-chan string) error {
 	for sql := range statements {
 		if _, err := conn.Exec(ctx, sql); err != nil {
 			return fmt.Errorf("%s: %w", sql, err)
-		}
-	}
-	return nil
-}
-
-// dropIndexes takes away what a build left that was cut off while it made them.
-func dropIndexes(ctx context.Context, tx pgx.Tx, t *hot.Table) error {
-	rows, err := tx.Query(ctx, `select indexrelid::regclass::text from pg_index where indrelid = $1::regclass`, t.Qualified())
-	if err != nil {
-		return err
-	}
-	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if _, err := tx.Exec(ctx, "drop index "+name); err != nil {
-			return err
 		}
 	}
 	return nil

@@ -47,6 +47,50 @@ func TestIndexesOfABuildThatWasCutOff(t *testing.T) {
 	f.mustEqual("main", "built", set)
 }
 
+// The next view is copied while the indexes of one are made, and none goes live without.
+func TestIndexesAreMadeWhileTheNextViewIsCopied(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	set := mustSet(t, "")
+	last := bigStory(f, 9)
+	f.catchUp(set, 1000, last)
+	b := f.builder("built", set)
+	b.cfg.BuildBytes = 256 << 20 // all sources are in memory: nobody waits for their keys
+	held := set.Views()[0].Name
+	tx, err := f.db.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	locked := false
+	b.each = func(at replay.Progress) {
+		if at.Phase != replay.Rows || locked {
+			return
+		}
+		locked = true
+		var table string
+		err := tx.QueryRow(t.Context(), `select 'views.' || table_name from readside.views where projector like 'built%' and view = $1`, held).Scan(&table)
+		if err == nil { // rows can be copied into it, and no index can be made
+			_, err = tx.Exec(t.Context(), `lock table `+table+` in row exclusive mode`)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- b.run(last) }()
+	f.until("the next view is copied", func() bool { return f.int(`select count(distinct view) from readside.slices`) == 2 })
+	if n := f.int(`select count(*) from readside.views where projector like 'built%' and state = 'live'`); n != 0 {
+		t.Errorf("%d views are live before their indexes are made", n)
+	}
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	f.mustEqual("main", "built", set)
+}
+
 // The planner knows the columns by which the rows of a table just built are found, whether
 // it was written at once or slice by slice.
 func TestTablesJustBuiltAreAnalyzed(t *testing.T) {
@@ -84,6 +128,7 @@ func TestBothServerProcessesOfAStoppedBuildAreEnded(t *testing.T) {
 	stopped := f.process(time.Second)
 	gate.reached()
 	const alive = `select count(*) from pg_stat_activity where (pid, backend_start) in (select backend_pid, backend_start from former union all select second_pid, second_start from former)`
+	f.until("the lease names both", func() bool { return f.int(`select count(*) from readside.leases where second_pid is not null`) == 1 })
 	f.exec(`create table former as select * from readside.leases`)
 	if n := f.int(alive); n != 2 {
 		t.Fatalf("the lease names %d server processes that live", n)

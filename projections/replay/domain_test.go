@@ -92,12 +92,20 @@ type fleet struct {
 	cargos projections.View[cargo]
 }
 
-func newSet(t testing.TB) *projections.Set {
-	t.Helper()
+func newFleet() *fleet {
 	f := &fleet{ports: ports()}
 	f.ships = ships(f)
 	f.cargos = cargos(f)
-	set, err := projections.NewSet(&f.cargos, &f.ships, &f.ports)
+	return f
+}
+
+func (f *fleet) definitions() []projections.Definition {
+	return []projections.Definition{&f.cargos, &f.ships, &f.ports}
+}
+
+func newSet(t testing.TB) *projections.Set {
+	t.Helper()
+	set, err := projections.NewSet(newFleet().definitions()...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,3 +32,20 @@ func TestFewEventsDoNotRaiseThePages(t *testing.T) {
 		t.Errorf("after a page of small events, one may have %d", s.most())
 	}
 }
+
+// The server compares types only where that spares a tenth of the events; a few places say
+// nothing.
+func TestTypesAreComparedWhereItPays(t *testing.T) {
+	t.Parallel()
+	s := &stretches{replay: &replay{types: []string{"test.ShipBuilt"}}}
+	for _, page := range []struct {
+		wanted int
+		places int64
+		every  bool
+	}{{89, 100, false}, {90, 100, true}, {0, fewEvents - 1, true}, {900, 1001, false}, {fewEvents, fewEvents, true}} {
+		s.chooseTypes(page.wanted, page.places)
+		if every := s.typesToRead() == nil; every != page.every {
+			t.Errorf("after %d wanted events in %d places, all types are read: %v", page.wanted, page.places, every)
+		}
+	}
+}

@@ -11,6 +11,8 @@ import (
 type page struct {
 	raw    []eventlog.Event
 	events []projections.Event
+	// handled counts those that a view handles.
+	handled int
 	// of is each decoded event's place in raw.
 	of      []int32
 	touches []projections.Touch
@@ -45,6 +47,9 @@ func (r *replay) decode(p *page) {
 			at++
 		}
 		p.of = append(p.of, int32(at))
+		if len(p.events[i].Route.Views) > 0 {
+			p.handled++
+		}
 	}
 	for i := range p.touches {
 		p.hashes = append(p.hashes, Hash(p.touches[i].Key))

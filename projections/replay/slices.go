@@ -85,7 +85,7 @@ func (r *replay) fold(p *page) error {
 	if err := r.relieve(); err != nil {
 		return err
 	}
-	r.events += int64(len(p.events))
+	r.events += int64(p.handled)
 	r.tell(Progress{Phase: Reading, Place: p.next.Place()})
 	return nil
 }

@@ -55,6 +55,8 @@ type stretches struct {
 	last chan struct{}
 	// events and places are how many a page should have, by the last one.
 	events, places int
+	// every says that events of all types are read, since nearly all are wanted.
+	every bool
 }
 
 // read reads the log up to Until and hands each page, decoded, to fold: one at a time,
@@ -103,6 +105,7 @@ func (s *stretches) take(ctx context.Context, part stretch, p *page, fold func(*
 			return err
 		}
 		s.decode(p)
+		s.chooseTypes(p.handled+len(p.broken), p.next.Place()-at.Place())
 		select {
 		case <-part.former:
 		case <-ctx.Done():
@@ -125,7 +128,7 @@ func (s *stretches) fill(ctx context.Context, p *page, after, to eventlog.Positi
 		return err
 	}
 	defer s.reads.Release(1)
-	query := eventlog.Query{Types: s.types, Limit: s.most(), Until: to, Lean: true, Apart: true, Into: p.raw}
+	query := eventlog.Query{Types: s.typesToRead(), Limit: s.most(), Until: to, Lean: true, Apart: true, Into: p.raw}
 	for {
 		stored, err := s.cfg.Log.Read(ctx, after, query)
 		if err != nil {
@@ -168,6 +171,27 @@ func (s *stretches) measure(events []eventlog.Event, places int64) {
 	}
 	s.events = want
 	s.places = int(min(stretchPlaces, max(1, int64(want)*places/int64(max(1, len(events))))))
+}
+
+// chooseTypes decides by a page whether the server compares the types of the next ones:
+// that takes longer than to read a few events that nobody wants.
+func (s *stretches) chooseTypes(wanted int, places int64) {
+	if places < fewEvents {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.every = int64(wanted)*10 >= places*9
+}
+
+// typesToRead are the types of the next page; nil are all.
+func (s *stretches) typesToRead() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.every {
+		return nil
+	}
+	return s.types
 }
 
 // pageEvents is how many events the next page may hold, by those of the last one.

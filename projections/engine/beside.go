@@ -1,0 +1,89 @@
+package engine
+
+import (
+	"context"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// beside is what the second server process of a build does while the first one copies
+// rows: one job after the other.
+type beside struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	// conn is there when the first job is done.
+	conn *pgx.Conn
+
+	mu sync.Mutex
+	// done is closed when the last job has ended; only then err is its error.
+	done chan struct{}
+	err  error
+}
+
+// newBeside connects as the first job.
+func newBeside(ctx context.Context, connect func(context.Context) (*pgx.Conn, error)) *beside {
+	ctx, cancel := context.WithCancel(ctx)
+	b := &beside{ctx: ctx, cancel: cancel}
+	b.start(func() (err error) {
+		b.conn, err = connect(ctx)
+		return err
+	})
+	return b
+}
+
+// begin begins a job when the one before has ended, unless that failed. One goroutine
+// begins them.
+func (b *beside) begin(ctx context.Context, job func(context.Context, *pgx.Conn) error) error {
+	if err := b.wait(ctx); err != nil {
+		return err
+	}
+	b.start(func() error { return job(b.ctx, b.conn) })
+	return nil
+}
+
+func (b *beside) start(job func() error) {
+	done := make(chan struct{})
+	b.mu.Lock()
+	b.done = done
+	b.mu.Unlock()
+	go func() {
+		defer close(done)
+		b.err = job()
+	}()
+}
+
+// wait returns when the last job has ended, with its error.
+func (b *beside) wait(ctx context.Context) error {
+	select {
+	case <-b.last():
+		return b.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (b *beside) last() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.done
+}
+
+// idle says that the last job has ended.
+func (b *beside) idle() bool {
+	select {
+	case <-b.last():
+		return true
+	default:
+		return false
+	}
+}
+
+// close cancels what is under way, and the connection.
+func (b *beside) close() {
+	b.cancel()
+	<-b.last()
+	if b.conn != nil {
+		closeConn(b.conn)
+	}
+}
