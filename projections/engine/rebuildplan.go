@@ -32,8 +32,9 @@ type TypeCount struct {
 }
 
 const (
-	// unboundedRate is what two cores folded per second in docs/performance.md, rounded down.
-	unboundedRate = 100_000
+	// unboundedRate is what two cores folded and compared per second in docs/performance.md,
+	// rounded down.
+	unboundedRate = 300_000
 	// rebuildConnections: the view's projector, the shadow's writer, second and lease, the
 	// sources, the progress, the snapshot, and the log's two readers.
 	rebuildConnections = 9
