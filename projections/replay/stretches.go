@@ -139,8 +139,10 @@ func (s *stretches) fill(ctx context.Context, p *page, after, to eventlog.Positi
 			s.measure(p.raw, stored.Next.Place()-after.Place())
 			return limit(ctx, s.cfg.Rate, len(p.raw))
 		}
-		if err := pause(ctx, settleWait); err != nil {
-			return err
+		select {
+		case <-time.After(settleWait):
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 }
@@ -213,17 +215,6 @@ func (r *replay) pageEvents(last []eventlog.Event) int {
 func eventBytes(e *eventlog.Event) int64 {
 	const structs = 400
 	return structs + int64(3*len(e.Data)+len(e.ID)+len(e.Stream)+len(e.CorrelationID)+len(e.CausationID)+len(e.TraceParent)+len(e.PersonID))
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }
 
 // limit waits until n events may pass.
