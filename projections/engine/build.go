@@ -419,13 +419,16 @@ func (s *builtSources) Load(ctx context.Context, source *projections.Model, keys
 	return nil, fmt.Errorf("view %s is not built here", source.Name)
 }
 
-func (s *builtSources) open(ctx context.Context) (err error) {
-	if s.conn == nil {
-		if s.conn, err = pgx.ConnectConfig(ctx, s.config); err != nil {
-			return fmt.Errorf("connect for the rows of sources: %w", err)
-		}
+// open waits for the keys: without them every look-up would go through the whole table.
+func (s *builtSources) open(ctx context.Context) error {
+	err := s.indexed(ctx)
+	if err != nil || s.conn != nil {
+		return err
 	}
-	return s.indexed(ctx)
+	if s.conn, err = pgx.ConnectConfig(ctx, s.config); err != nil {
+		return fmt.Errorf("connect for the rows of sources: %w", err)
+	}
+	return nil
 }
 
 func (s *builtSources) close() {
