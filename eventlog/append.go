@@ -8,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/readside/readside/eventlog/admission"
 )
 
 // AppendEventsMax is how many events one call of Log.Append takes at most.
@@ -185,11 +187,12 @@ func (in *input) expect(a Append, ends map[string]int64) error {
 
 func (in *input) add(a Append, i int) error {
 	e := &a.Events[i]
-	if err := checkEvent(a.Stream, e); err != nil {
+	version := a.Expected + int64(i) + 1
+	if err := errors.Join(checkEvent(a.Stream, e), admission.Version("stream version", version)); err != nil {
 		return &InvalidEventError{Stream: a.Stream, Type: e.Type, ID: e.ID, Err: err}
 	}
 	in.streams = append(in.streams, a.Stream)
-	in.versions = append(in.versions, a.Expected+int64(i)+1)
+	in.versions = append(in.versions, version)
 	in.ids = append(in.ids, e.ID)
 	in.types = append(in.types, e.Type)
 	in.schemaVersions = append(in.schemaVersions, int32(e.SchemaVersion))

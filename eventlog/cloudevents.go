@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"math"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/readside/readside/eventlog/admission"
 )
 
 // LineBytesMax bounds one line of an import: the data and its envelope.
@@ -28,11 +29,9 @@ func schemaURI(eventType string, version int) string {
 }
 
 // appendLine writes the event as one line of structured-mode CloudEvents JSON. Its
-// position is not part of it: that is the log's, not the event's.
+// position and the time of its appending are not part of it: they are the log's, not the
+// event's. Whatever an older version admitted is written, though an import may refuse it.
 func appendLine(line []byte, e *Event) ([]byte, error) {
-	if err := errors.Join(checkEvent(e.Stream, e), checkName("source", e.Source, 1), checkVersion(e.StreamVersion)); err != nil {
-		return nil, err
-	}
 	w := lineWriter{line: append(line, '{')}
 	w.text("specversion", specVersion)
 	w.text("id", e.ID)
@@ -136,6 +135,9 @@ type lineParser struct {
 }
 
 func (p *lineParser) attribute(name string, value jsontext.Value) (err error) {
+	if value.Kind() == 'n' && name != "data" {
+		return nil // null is unset, by the JSON format of CloudEvents
+	}
 	p.seen[name] = true
 	switch name {
 	case "specversion":
@@ -145,9 +147,7 @@ func (p *lineParser) attribute(name string, value jsontext.Value) (err error) {
 	case "id":
 		p.e.ID, err = text(value)
 	case "source":
-		if p.e.Source, err = text(value); err == nil {
-			_, err = url.Parse(p.e.Source)
-		}
+		p.e.Source, err = text(value) // also one that is no URI reference, as the name of a database role
 	case "type":
 		p.e.Type, err = text(value)
 	case "subject":
@@ -186,7 +186,7 @@ func (p *lineParser) extension(name string, value jsontext.Value) (err error) {
 func (p *lineParser) event() (Event, error) {
 	for _, name := range []string{"specversion", "id", "source", "type", "subject", "time", "dataschema", "streamversion", "data"} {
 		if !p.seen[name] {
-			return Event{}, fmt.Errorf("attribute %q is missing", name)
+			return Event{}, fmt.Errorf("attribute %q is missing, or null, which is the same: add it", name)
 		}
 	}
 	prefix := schemaPrefix + url.PathEscape(p.e.Type) + ":"
@@ -195,7 +195,7 @@ func (p *lineParser) event() (Event, error) {
 		return Event{}, fmt.Errorf("attribute \"dataschema\": %q is not %q with a version from 1", p.schema, prefix+"N")
 	}
 	p.e.SchemaVersion = version
-	if err := errors.Join(checkEvent(p.e.Stream, &p.e), checkName("source", p.e.Source, 1)); err != nil {
+	if err := errors.Join(checkEvent(p.e.Stream, &p.e), admission.Required("source", p.e.Source)); err != nil {
 		return Event{}, err
 	}
 	return p.e, nil
@@ -226,7 +226,7 @@ func timestamp(value jsontext.Value) (time.Time, error) {
 	}
 	var t time.Time
 	if err := t.UnmarshalText([]byte(s)); err != nil {
-		return time.Time{}, fmt.Errorf("%q is not a time by RFC 3339, such as 2026-03-04T05:06:07.000008Z", s)
+		return time.Time{}, fmt.Errorf("%q is not a time by RFC 3339 without leap seconds, such as 2026-03-04T05:06:07.000008Z", s)
 	}
 	return normal(t), nil
 }
@@ -236,13 +236,5 @@ func number(value jsontext.Value) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("%.40s is not a whole number", value)
 	}
-	return n, checkVersion(n)
-}
-
-// checkVersion: an integer of CloudEvents has 32 bits.
-func checkVersion(version int64) error {
-	if version < 1 || version > math.MaxInt32 {
-		return fmt.Errorf("stream version %d is not within 1 and %d", version, math.MaxInt32)
-	}
-	return nil
+	return n, admission.Version("stream version", n)
 }

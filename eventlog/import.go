@@ -134,9 +134,29 @@ func (in *importer) line() ([]byte, error) {
 		}
 		in.read++
 		line = bytes.TrimSuffix(line, []byte("\n"))
+		if in.read == 1 {
+			line = bytes.TrimPrefix(line, byteOrderMark)
+		}
+		if fault := encodingFault(line); fault != nil {
+			return nil, &ImportError{Line: in.read, Err: fault}
+		}
 		if len(bytes.TrimSpace(line)) == 0 {
 			return nil, &ImportError{Line: in.read, Err: errors.New("is empty: remove it")}
 		}
 		return line, nil
 	}
+}
+
+// byteOrderMark is what some editors put before UTF-8. At the beginning it is read over.
+var byteOrderMark = []byte("\ufeff")
+
+// encodingFault names what the JSON decoder would call an invalid character.
+func encodingFault(line []byte) error {
+	switch {
+	case bytes.HasPrefix(line, byteOrderMark):
+		return errors.New("begins with a byte order mark, which only the first line of a file may: remove it")
+	case bytes.HasPrefix(line, []byte{0xff, 0xfe}), bytes.HasPrefix(line, []byte{0xfe, 0xff}), bytes.HasPrefix(line, []byte("{\x00")), bytes.HasPrefix(line, []byte("\x00{")):
+		return errors.New("is UTF-16: convert the file to UTF-8")
+	}
+	return nil
 }

@@ -9,6 +9,11 @@ comment on column eventlog.events.appended_at is 'when the log appended it, by t
 alter table eventlog.log add column if not exists clocked_from timestamptz not null default now();
 comment on column eventlog.log.clocked_from is 'since when events carry appended_at';
 
+-- What ClickHouse and its driver hold, too; see package eventlog/admission. Events from
+-- before stay as they are.
+alter table eventlog.events add constraint events_time_range
+    check (time >= '1900-01-01 00:00:00+00' and time < '2262-01-01 00:00:00+00') not valid;
+
 -- (source, id) names one event, no matter how it was appended. The id first: ours rise
 -- with time, so that new entries share a page whatever their source. Collation "C": names
 -- are compared byte by byte, several times as fast as by a language's rules.
@@ -123,6 +128,7 @@ create table eventlog.imported (
 insert into eventlog.imported (source, id, position)
 select source, id, min(position) from eventlog.events group by source, id;
 grant select, insert on eventlog.imported to readside_importer;
+alter table eventlog.events drop constraint events_time_range;
 drop index eventlog.events_source_id_key;
 drop index if exists eventlog.events_source_id_idx;
 drop trigger if exists events_repeated_id on eventlog.events;
