@@ -22,6 +22,9 @@ DEMO_FLAGS    ?=
 ITEM          ?=
 # One mutant, such as MUTANT=engine-no-compare-and-set; empty runs all.
 MUTANT        ?=
+# How many breaks `make mutants-random` draws, and from which seed.
+SAMPLE        ?= 20
+SEED          ?= 1
 # Names of benchmarks, such as BENCH='catchup rebuild'; empty runs all.
 BENCH         ?=
 
@@ -75,6 +78,10 @@ lint: ## golangci-lint, pinned in tools/go.mod
 .PHONY: mutants
 mutants: setup ## break the code on purpose and see that a test notices
 	@GOFLAGS="$(strip $(GOFLAGS) -trimpath)" $(GO) run ./internal/mutants $(MUTANT)
+
+.PHONY: mutants-random
+mutants-random: setup ## draw SAMPLE breaks at random (SEED=1) and see how many the tests notice
+	@GOFLAGS="$(strip $(GOFLAGS) -trimpath)" $(GO) run ./internal/mutants -random $(SAMPLE) -seed $(SEED)
 
 .PHONY: proof
 proof: setup ## what the issues say it must show, at full size
