@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -332,14 +333,24 @@ func restore(c *contest, to *embedded.Postgres, database string) {
 	}
 	dump := filepath.Join(c.t.TempDir(), "dump.sql")
 	from := c.pool.Config().ConnString()
-	command(c, filepath.Join(bin, "pg_dump"), "--dbname="+from, "--file="+dump)
-	command(c, filepath.Join(bin, "psql"), "--dbname="+to.URL(database, embedded.Superuser),
+	command(c, from, filepath.Join(bin, "pg_dump"), "--file="+dump)
+	command(c, to.URL(database, embedded.Superuser), filepath.Join(bin, "psql"),
 		"--set=ON_ERROR_STOP=1", "--quiet", "--output="+os.DevNull, "--file="+dump)
 }
 
-func command(c *contest, name string, args ...string) {
+// command runs a client of Postgres on a database. Its password goes by the
+// environment: command lines are everybody's to read.
+func command(c *contest, address, name string, args ...string) {
 	c.t.Helper()
-	if out, err := exec.CommandContext(c.ctx, name, args...).CombinedOutput(); err != nil {
+	u, err := url.Parse(address)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	password, _ := u.User.Password()
+	u.User = url.User(u.User.Username())
+	cmd := exec.CommandContext(c.ctx, name, append(args, "--dbname="+u.String())...)
+	cmd.Env = append(os.Environ(), "PGPASSWORD="+password)
+	if out, err := cmd.CombinedOutput(); err != nil {
 		c.t.Fatalf("%s: %v\n%s", filepath.Base(name), err, out)
 	}
 }

@@ -57,7 +57,31 @@ func PostgresServer(t testing.TB, options embedded.PostgresOptions) *embedded.Po
 	return server
 }
 
-// RoleURL addresses the database as another role.
+// NewRole makes a role of the test's own, which is dropped with all that it owns when
+// the test ends. Attributes are those of SQL's CREATE ROLE, such as "CREATEROLE".
+func (d *DB) NewRole(t testing.TB, attributes string) string {
+	t.Helper()
+	role := unused("readside_test_role")
+	ctx, cancel := context.WithTimeout(context.Background(), queryWait)
+	defer cancel()
+	if err := d.server.createRole(ctx, role, attributes); err != nil {
+		t.Fatalf("dbtest: %v", err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), queryWait)
+		defer cancel()
+		_, err := d.Pool.Exec(ctx, "DROP OWNED BY "+role+" CASCADE")
+		if err == nil {
+			_, err = d.Pool.Exec(ctx, "DROP ROLE "+role)
+		}
+		if err != nil {
+			t.Errorf("dbtest: drop the test's role: %v", err)
+		}
+	})
+	return role
+}
+
+// RoleURL addresses the database as another role: one of the migrations or of NewRole.
 func (d *DB) RoleURL(role string) string { return d.server.roleURL(d.Name, role) }
 
 // Role is a pool of another role, closed when the test ends.

@@ -75,7 +75,15 @@ func (s *postgresServer) databaseURL(name string) string {
 	return u.String()
 }
 
-// roleURL logs in as the role where that is trusted, and becomes it elsewhere.
+// createRole makes a role that roleURL can address.
+func (s *postgresServer) createRole(ctx context.Context, role, attributes string) error {
+	if s.embedded != nil {
+		return s.embedded.CreateRole(ctx, role, attributes)
+	}
+	return s.execute(ctx, "CREATE ROLE "+role+" "+attributes)
+}
+
+// roleURL logs in as the role where we know its password, and becomes it elsewhere.
 func (s *postgresServer) roleURL(database, role string) string {
 	if s.embedded != nil {
 		return s.embedded.URL(database, role)

@@ -57,13 +57,13 @@ func (d *demo) start(ctx context.Context) (*running, error) {
 	return r, nil
 }
 
-// shopConfig lets the services log in as their own roles where the demo's own cluster
-// trusts them, and act as them elsewhere.
+// shopConfig lets the services log in as their own roles on the demo's own cluster, and
+// act as them elsewhere.
 func (d *demo) shopConfig() (shopapi.Config, error) {
 	config := d.cfg.Shop
 	config.PostgresURL = d.stores.PostgresURL
-	if d.cfg.Stores.PostgresURL == "" {
-		return config, nil
+	if d.stores.login != nil {
+		return service.ShopLogins(config, d.stores.login)
 	}
 	return service.ShopConfig(config)
 }

@@ -22,6 +22,8 @@ const (
 // stores are the demo's stores, migrated.
 type stores struct {
 	service.Stores
+	// login addresses the demo's own Postgres as one of its roles; nil for another.
+	login func(role string) (string, error)
 	stops []func() error
 }
 
@@ -58,6 +60,7 @@ func (s *stores) startPostgres(ctx context.Context) error {
 	if err := migrations.Up(ctx, s.PostgresURL, migrations.Engine, migrations.Shop); err != nil {
 		return err
 	}
+	s.login = func(role string) (string, error) { return p.URL(postgresDatabase, role), nil }
 	s.ProjectorURL = p.URL(postgresDatabase, service.RoleProjector)
 	s.QueryURL = p.URL(postgresDatabase, service.RoleQuery)
 	s.ImporterURL = p.URL(postgresDatabase, service.RoleImporter)

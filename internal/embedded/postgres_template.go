@@ -17,7 +17,7 @@ import (
 
 // initdbFlags decide what a template is; they are part of its name.
 var initdbFlags = []string{
-	"--encoding=UTF8", "--locale=C.UTF-8", "--auth=trust", "--username=" + Superuser,
+	"--encoding=UTF8", "--locale=" + locale(), "--auth=reject", "--username=" + Superuser,
 	"--no-sync", "--no-instructions",
 }
 
@@ -73,11 +73,11 @@ func initdb(ctx context.Context, bin, dir string, who *account) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	if err := errors.Join(who.own(filepath.Dir(dir)), who.own(dir)); err != nil {
+	if err := errors.Join(who.enter(filepath.Dir(dir)), who.own(dir)); err != nil {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), append([]string{"-D", dir}, initdbFlags...)...)
-	cmd.Dir = dir
+	cmd.Dir, cmd.Env = dir, serverEnvironment()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who.credential()}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("embedded: initdb: %w: %s", err, strings.TrimSpace(string(out)))

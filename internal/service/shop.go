@@ -19,16 +19,24 @@ var shopServices = []string{"identity", "catalog", "basket", "ordering", "paymen
 // ShopConfig lets services without an address of their own act as their roles at the
 // common one.
 func ShopConfig(c shopapi.Config) (shopapi.Config, error) {
+	return ShopLogins(c, func(role string) (string, error) {
+		if c.PostgresURL == "" {
+			return "", ErrNoPostgres
+		}
+		return As(c.PostgresURL, role)
+	})
+}
+
+// ShopLogins gives each service without an address of its own the one that login
+// returns for its role.
+func ShopLogins(c shopapi.Config, login func(role string) (string, error)) (shopapi.Config, error) {
 	own := []*string{&c.IdentityURL, &c.CatalogURL, &c.BasketURL, &c.OrderingURL, &c.PaymentURL}
 	for i, url := range own {
 		if *url != "" {
 			continue
 		}
-		if c.PostgresURL == "" {
-			return c, ErrNoPostgres
-		}
 		var err error
-		if *url, err = As(c.PostgresURL, "shop_"+shopServices[i]); err != nil {
+		if *url, err = login("shop_" + shopServices[i]); err != nil {
 			return c, err
 		}
 	}
