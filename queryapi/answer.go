@@ -227,8 +227,3 @@ func (r *results) extension(reached *bool, p *plan) *freshnessExtension {
 	}
 	return x
 }
-
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(s, "\n")
-	return line
-}

@@ -5,9 +5,11 @@
 // unknown names.
 //
 // Text scans the bytes, in one pass and without recursion; what it lets through is
-// safe to parse. Document walks what was parsed: names, cycles, conflicts and sizes
-// after fragments are expanded. Validate then runs the library's own rules, which
-// can no longer be led astray. Each step ends at the first fault.
+// safe to parse. Parse parses it. Document walks what was parsed: names, literals,
+// cycles, conflicts, variables and sizes after fragments are expanded. The library's
+// rules do not run at all: they report all faults where one is enough, and print
+// whole literals into each. That Document refuses what they refuse is tested. Each step
+// ends at the first fault.
 package guard
 
 // Limits bound a document. The zero value refuses everything: begin with DefaultLimits.
