@@ -60,6 +60,13 @@ func (s *Set) View(name string) *Model {
 	return nil
 }
 
+// Joined reports whether a view of the set joins the view of m's name.
+func (s *Set) Joined(m *Model) bool {
+	return slices.ContainsFunc(s.views, func(v *Model) bool {
+		return slices.ContainsFunc(v.Joins, func(j *JoinModel) bool { return j.Source.Name == m.Name })
+	})
+}
+
 // Route is what the set does with an event type, nil where it does nothing.
 func (s *Set) Route(eventType string) *Route { return s.routes[eventType] }
 

@@ -54,6 +54,8 @@ type folding struct {
 	done  chan struct{}
 	views []*viewWork
 	enc   hot.Encoder
+	// effort is what the batch came to; what statements add to it is known when they ran.
+	effort Effort
 }
 
 // viewWork is one view's part of a batch.
@@ -100,6 +102,7 @@ func (f *folding) load() (asked bool) {
 		}
 		if !e.touched {
 			e.touched = true
+			f.cache.seen(w.cachedView, e.Key)
 			w.touched = append(w.touched, e)
 			w.model.Unjoin(e.Row)
 		}
@@ -127,6 +130,7 @@ func (f *folding) write(ctx context.Context) error {
 	if faults := f.set.FoldAll(f, f.attempt.touches, f.batch.events); len(faults) > 0 {
 		return foldErrors(faults)
 	}
+	f.effort.count(f.attempt.touches)
 	for _, w := range f.views {
 		if err := f.finish(ctx, w); err != nil {
 			return err
@@ -141,6 +145,7 @@ func (f *folding) finish(ctx context.Context, w *viewWork) error {
 	if err := f.change(ctx, w); err != nil {
 		return err
 	}
+	f.effort.Rows += len(w.changes)
 	w.table.Write(f.out, w.changes)
 	return f.fanOut(ctx, w)
 }
@@ -168,9 +173,7 @@ func (f *folding) change(ctx context.Context, w *viewWork) error {
 			continue
 		}
 		w.changes = append(w.changes, c)
-		if w.isSource {
-			w.changed = append(w.changed, w.table.Source(e.Row, c))
-		}
+		w.hear(e.Row, c)
 	}
 	if len(faults) > 0 {
 		return f.blame(ctx, w, faults)

@@ -79,6 +79,8 @@ type Folded struct {
 	Events   int
 	// Took is the time of the whole transaction.
 	Took time.Duration
+	// Effort is what it came to.
+	Effort Effort
 }
 
 const (

@@ -413,7 +413,7 @@ func (w *worker) commit(ctx context.Context, b *batch, f *folding) error {
 	w.at = b.next
 	w.building = w.building && (!b.caughtUp || w.rebuilds != "")
 	if w.cfg.Observer.Folded != nil {
-		w.cfg.Observer.Folded(Folded{Position: b.next, Events: len(b.events), Took: time.Since(started)})
+		w.cfg.Observer.Folded(Folded{Position: b.next, Events: len(b.events), Took: time.Since(started), Effort: f.effort})
 	}
 	return nil
 }

@@ -2,6 +2,8 @@ package hot
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/readside/readside/projections"
@@ -32,8 +34,9 @@ func ConcernedBy(j *projections.JoinModel, changed []Source) []Source {
 }
 
 // FanCopy queues the one UPDATE that brings changed sources to all rows that copy
-// from them. returned, unless nil, is called with the key of every row that changed.
-func (t *Table) FanCopy(s *Session, j *projections.JoinModel, source *Layout, changed []Source, returned func(key string)) {
+// from them. returned, unless nil, is called with the key of every row that changed;
+// affected grows by how many those are.
+func (t *Table) FanCopy(s *Session, j *projections.JoinModel, source *Layout, changed []Source, affected *int, returned func(key string)) {
 	keys := make([]string, len(changed))
 	images := make([]Image, len(changed))
 	for i, c := range changed {
@@ -44,7 +47,7 @@ func (t *Table) FanCopy(s *Session, j *projections.JoinModel, source *Layout, ch
 	for _, p := range j.Pairs {
 		params = append(params, from.array(images, p.From))
 	}
-	op := Op{SQL: t.fanCopySQL(j, returned != nil), Params: params, Rows: anyRows}
+	op := Op{SQL: t.fanCopySQL(j, returned != nil), Params: params, Rows: anyRows, Affected: affected}
 	if returned != nil {
 		op.Each = func(values [][]byte) error {
 			returned(string(values[0]))
@@ -92,29 +95,72 @@ func (t *Table) Dependents(s *Session, j *projections.JoinModel, keys []string, 
 	}})
 }
 
-// everyColumn is changed in a row that came or went, and where it is not known.
+// everyColumn is changed in a row that came or went.
 const everyColumn = ^columnSet(0)
 
 // Source is what joins see of row r, which changed by c: nothing, unless it lives.
-func (l *Layout) Source(r *projections.Row, c Change) Source {
-	if r.State == projections.Live {
-		changed := everyColumn
-		if !c.Old.IsZero() {
-			changed = c.set()
-		}
-		if changed&(1<<l.state) != 0 {
-			changed = everyColumn // it was born
-		}
-		return Source{Key: r.Key, Image: c.New, changed: changed}
+// visible reports whether joins see a difference at all. A row that was not live and is
+// not has changed for nobody: without this, every event of a product that was never added
+// would touch all orders that name it.
+func (l *Layout) Source(r *projections.Row, c Change) (s Source, visible bool) {
+	was := !c.Old.IsZero() && l.stateOf(c.Old) == projections.Live
+	is := r.State == projections.Live
+	switch {
+	case was && is:
+		changed := c.set()
+		return Source{Key: r.Key, Image: c.New, changed: changed}, changed != 0
+	case is:
+		return Source{Key: r.Key, Image: c.New, changed: everyColumn}, true
 	}
-	zero, err := l.Encode(l.Model.NewRow(r.Key))
+	return Source{Key: r.Key, Image: l.zeroImage(r.Key), changed: everyColumn}, was
+}
+
+func (l *Layout) zeroImage(key string) Image {
+	zero, err := l.Encode(l.Model.NewRow(key))
 	if err != nil {
 		panic(fmt.Sprintf("view %s: a zero row cannot be stored: %v", l.Model.Name, err)) // zero values always can
 	}
-	return Source{Key: r.Key, Image: zero, changed: everyColumn}
+	return zero
 }
 
-// Joined is a live row that was changed by its own joins.
-func Joined(st Stored) Source {
-	return Source{Key: st.Key, Image: st.Image, changed: everyColumn}
+// Rejoined collects the live rows that were changed by their own joins only, each with
+// the columns that changed: views further down read some of them, or none.
+type Rejoined struct{ columns map[string]columnSet }
+
+// Columns is a set of a view's columns.
+type Columns = columnSet
+
+// CopiedFrom returns the columns that the copy j changes where these sources changed.
+func CopiedFrom(j *projections.JoinModel, changed []Source) (out Columns) {
+	var all columnSet
+	for _, s := range changed {
+		all |= s.changed
+	}
+	for _, p := range j.Pairs {
+		if all.has(p.From) {
+			out |= 1 << p.To
+		}
+	}
+	return out
+}
+
+// Copied notes that a copy changed the row, in some of these columns.
+func (r *Rejoined) Copied(key string, columns Columns) { r.note(key, columns) }
+
+// Computed notes a row that was computed anew.
+func (r *Rejoined) Computed(key string, c Change) { r.note(key, c.set()) }
+
+func (r *Rejoined) note(key string, set columnSet) {
+	if r.columns == nil {
+		r.columns = map[string]columnSet{}
+	}
+	r.columns[key] |= set
+}
+
+// Keys returns the keys of the rows, sorted.
+func (r *Rejoined) Keys() []string { return slices.Sorted(maps.Keys(r.columns)) }
+
+// Source is what joins of other views see of the row.
+func (r *Rejoined) Source(st Stored) Source {
+	return Source{Key: st.Key, Image: st.Image, changed: r.columns[st.Key]}
 }
