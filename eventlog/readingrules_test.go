@@ -20,7 +20,9 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/internal/embedded"
+	"github.com/readside/readside/migrations"
 )
 
 var steps = flag.Int("steps", 60, "transactions of each of the ten writers of TestReadingRules")
@@ -311,7 +313,8 @@ func dumpRestored(c *contest) {
 
 func (c *contest) random() uint64 { return rand.Uint64() }
 
-// restore copies the contest's database as an operator would.
+// restore copies the contest's database as an operator would, with Postgres's own
+// clients where the server came with them.
 func restore(c *contest, to *embedded.Postgres, database string) {
 	c.t.Helper()
 	var bin string
@@ -320,6 +323,16 @@ func restore(c *contest, to *embedded.Postgres, database string) {
 	}
 	admin := poolOf(c.t, to.URL("postgres", embedded.Superuser))
 	c.exec(admin, `create database `+database)
+	if _, err := os.Stat(filepath.Join(bin, "pg_dump")); err != nil {
+		url := to.URL(database, embedded.Superuser)
+		if err := migrations.Up(c.ctx, url, migrations.Engine); err != nil {
+			c.t.Fatal(err)
+		}
+		fresh := poolOf(c.t, url)
+		c.exec(fresh, addTransactionID)
+		dbtest.CopyTables(c.t, c.pool, fresh, "eventlog")
+		return
+	}
 	rows, err := c.pool.Query(c.ctx, `select rolname::text from pg_roles where rolname not like 'pg\_%' and rolname <> current_user`)
 	if err != nil {
 		c.t.Fatal(err)

@@ -45,7 +45,7 @@ func PostgresServer(t testing.TB, options embedded.PostgresOptions) *embedded.Po
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), startWait)
 	defer cancel()
-	server, err := embedded.StartPostgres(ctx, options)
+	server, err := embedded.StartPostgres(ctx, onGround(options))
 	if err != nil {
 		t.Fatalf("dbtest: %v", err)
 	}

@@ -46,7 +46,7 @@ func startPostgres() (*postgresServer, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startWait)
 	defer cancel()
-	server, err := embedded.StartPostgres(ctx, embedded.PostgresOptions{})
+	server, err := embedded.StartPostgres(ctx, onGround(embedded.PostgresOptions{}))
 	if err != nil {
 		return nil, err
 	}

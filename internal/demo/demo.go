@@ -60,7 +60,7 @@ func (d *demo) open(ctx context.Context) (err error) {
 	if starting := d.starting(); starting != "" {
 		d.say("Starting %s …", starting)
 	}
-	if d.stores, err = openStores(ctx, d.cfg.Stores); err != nil {
+	if d.stores, err = openStores(ctx, d.cfg.Stores, d.cfg.PostgresVersion); err != nil {
 		return err
 	}
 	if d.running, err = d.start(ctx); err != nil {

@@ -3,20 +3,10 @@ package demo
 import (
 	"context"
 	"errors"
-	"fmt"
 
-	"github.com/jackc/pgx/v5"
-
-	"github.com/readside/readside/internal/embedded"
+	"github.com/readside/readside/internal/ownstores"
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/migrations"
-	"github.com/readside/readside/projections/cold"
-)
-
-// The databases of started stores.
-const (
-	postgresDatabase   = "readside"
-	clickHouseDatabase = "readside"
 )
 
 // stores are the demo's stores, migrated.
@@ -27,8 +17,9 @@ type stores struct {
 	stops []func() error
 }
 
-// openStores starts the stores that have no address and migrates Postgres.
-func openStores(ctx context.Context, given service.Stores) (s *stores, err error) {
+// openStores starts the stores that have no address and migrates Postgres; version is
+// that of the one it starts.
+func openStores(ctx context.Context, given service.Stores, version string) (s *stores, err error) {
 	s = &stores{Stores: given}
 	defer func() {
 		if err != nil {
@@ -36,7 +27,7 @@ func openStores(ctx context.Context, given service.Stores) (s *stores, err error
 		}
 	}()
 	if given.PostgresURL == "" {
-		err = s.startPostgres(ctx)
+		err = s.startPostgres(ctx, version)
 	} else {
 		err = migrations.Up(ctx, given.PostgresURL, migrations.Engine, migrations.Shop)
 	}
@@ -46,55 +37,31 @@ func openStores(ctx context.Context, given service.Stores) (s *stores, err error
 	return s, err
 }
 
-// startPostgres starts a durable cluster and lets every role log in as itself.
-func (s *stores) startPostgres(ctx context.Context) error {
-	p, err := embedded.StartPostgres(ctx, embedded.PostgresOptions{Durable: true})
+// startPostgres starts a cluster and lets every role log in as itself.
+func (s *stores) startPostgres(ctx context.Context, version string) error {
+	p, err := ownstores.StartPostgres(ctx, version)
 	if err != nil {
 		return err
 	}
 	s.stops = append(s.stops, p.Stop)
-	if err := createDatabase(ctx, p.URL("postgres", embedded.Superuser)); err != nil {
-		return err
-	}
-	s.PostgresURL = p.URL(postgresDatabase, embedded.Superuser)
+	s.PostgresURL = p.URL()
 	if err := migrations.Up(ctx, s.PostgresURL, migrations.Engine, migrations.Shop); err != nil {
 		return err
 	}
-	s.login = func(role string) (string, error) { return p.URL(postgresDatabase, role), nil }
-	s.ProjectorURL = p.URL(postgresDatabase, service.RoleProjector)
-	s.QueryURL = p.URL(postgresDatabase, service.RoleQuery)
-	s.ImporterURL = p.URL(postgresDatabase, service.RoleImporter)
+	s.login = func(role string) (string, error) { return p.RoleURL(role), nil }
+	s.ProjectorURL = p.RoleURL(service.RoleProjector)
+	s.QueryURL = p.RoleURL(service.RoleQuery)
+	s.ImporterURL = p.RoleURL(service.RoleImporter)
 	return p.AllowLogins(ctx)
 }
 
-func createDatabase(ctx context.Context, admin string) error {
-	conn, err := pgx.Connect(ctx, admin)
-	if err != nil {
-		return fmt.Errorf("create the demo's database: %w", err)
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	if _, err := conn.Exec(ctx, "create database "+postgresDatabase); err != nil {
-		return fmt.Errorf("create the demo's database: %w", err)
-	}
-	return nil
-}
-
 func (s *stores) startClickHouse(ctx context.Context) error {
-	c, err := embedded.StartClickHouse(ctx, embedded.ClickHouseOptions{})
+	c, err := ownstores.StartClickHouse(ctx)
 	if err != nil {
 		return err
 	}
 	s.stops = append(s.stops, c.Stop)
-	conn, err := service.ClickHouse(c.URL("default", embedded.ClickHouseUser))
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	if err := conn.Exec(ctx, "CREATE DATABASE "+clickHouseDatabase); err != nil {
-		return fmt.Errorf("create the demo's ClickHouse database: %w", err)
-	}
-	s.ClickHouseURL = c.URL(clickHouseDatabase, embedded.ClickHouseUser)
-	s.ClickHouseMart = c.URL(cold.MartDatabase(clickHouseDatabase), embedded.ClickHouseReader)
+	s.ClickHouseURL, s.ClickHouseMart = c.URL(), c.MartURL()
 	return nil
 }
 

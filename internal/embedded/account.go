@@ -62,7 +62,7 @@ func (a *account) enter(dir string) error {
 	return errors.Join(os.Chown(dir, os.Geteuid(), int(a.gid)), os.Chmod(dir, ownerAllGroupPass))
 }
 
-// canReach tells of a folder above dir that the account may not pass.
+// canReach returns an error for a folder above dir that the account may not pass.
 func (a *account) canReach(dir string) error {
 	if a == nil {
 		return nil
@@ -75,7 +75,7 @@ func (a *account) canReach(dir string) error {
 		const othersMayPass = 0o001
 		owner, known := info.Sys().(*syscall.Stat_t)
 		if info.Mode().Perm()&othersMayPass == 0 && !(known && owner.Uid == a.uid) {
-			return fmt.Errorf("embedded: Postgres runs as user %q, which may not enter %s: choose a folder below %s, or set TMPDIR", a.name, parent, os.TempDir())
+			return fmt.Errorf("embedded: Postgres runs as user %q, which may not enter %s, and so cannot use %s: let it pass, or set TMPDIR (for stores) or XDG_CACHE_HOME (for fetched programs) to a folder below which it may", a.name, parent, dir)
 		}
 		if parent == filepath.Dir(parent) {
 			return nil

@@ -17,6 +17,11 @@ const Superuser = "postgres"
 type PostgresOptions struct {
 	// Dir keeps the cluster, and is kept. Empty: a temporary folder, removed at the end.
 	Dir string
+	// Version is a major version of Postgres such as "17". Empty: the one that
+	// READSIDE_EMBEDDED_POSTGRES names, or else the machine's newest.
+	Version string
+	// ICULocale orders texts by an ICU locale such as "de-DE". Empty: by their bytes.
+	ICULocale string
 	// Durable makes commits survive a power cut (fsync). Off, commits are faster.
 	Durable bool
 	// Settings are further lines of postgresql.conf, over those of this package.

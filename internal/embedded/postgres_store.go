@@ -28,7 +28,7 @@ type postgresStore struct {
 }
 
 func (s *postgresStore) prepare(ctx context.Context) (err error) {
-	if s.bin, err = install.FindPostgres(); err != nil {
+	if s.bin, err = install.FindPostgres(s.options.Version); err != nil {
 		return err
 	}
 	if s.account, err = serverAccount(); err != nil {
@@ -37,7 +37,7 @@ func (s *postgresStore) prepare(ctx context.Context) (err error) {
 	if s.folder, err = openFolder(s.options.Dir); err != nil {
 		return err
 	}
-	if err := s.account.canReach(s.folder.path()); err != nil {
+	if err := errors.Join(s.account.canReach(s.bin), s.account.canReach(s.folder.path())); err != nil {
 		return err
 	}
 	if err := s.account.enter(s.folder.path()); err != nil {
@@ -76,7 +76,7 @@ func (s *postgresStore) data() string { return filepath.Join(s.folder.path(), "c
 // create copies the template cluster aside, configures it and renames it into place:
 // what is there is whole.
 func (s *postgresStore) create(ctx context.Context) error {
-	template, err := clusterTemplate(ctx, s.bin, s.account)
+	template, err := clusterTemplate(ctx, s.bin, initdbFlags(s.options), s.account)
 	if err != nil {
 		return err
 	}
