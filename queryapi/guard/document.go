@@ -246,9 +246,7 @@ func (d *document) unusedFragments() *refusal.Refusal {
 
 func invalid(node ast.Node, hint, format string, args ...any) *refusal.Refusal {
 	r := refusal.New(refusal.Invalid, hint, format, args...)
-	if loc := node.GetLoc(); loc != nil && loc.Source != nil {
-		r.Locations = []refusal.Location{locate(string(loc.Source.Body), loc.Start)}
-	}
+	r.Locations = placeOf(node.GetLoc())
 	return r
 }
 

@@ -33,6 +33,7 @@ func (d *document) expandAll() *refusal.Refusal {
 type expansion struct {
 	*document
 	nodes   int
+	lists   int // of introspection
 	defined map[string]*ast.VariableDefinition
 	used    map[string]bool
 }
@@ -78,6 +79,11 @@ func (e *expansion) below(m *merged, parent *graphql.Object, at place) *refusal.
 	at.introspection = at.introspection || def == graphql.SchemaMetaFieldDef || def == graphql.TypeMetaFieldDef
 	if most := e.limits.DepthMax; at.depth > most {
 		return refusal.Over("depth", most, at.depth, "select fewer levels")
+	}
+	if _, list := graphql.GetNullable(def.Type).(*graphql.List); list && at.introspection {
+		if e.lists++; e.lists > e.limits.IntrospectionFieldsMax {
+			return refusal.Over("introspection_fields", e.limits.IntrospectionFieldsMax, e.lists, "send several requests")
+		}
 	}
 	if at.introspection && multiplies[def.Name] {
 		if at.lists++; at.lists > e.limits.IntrospectionListsMax {

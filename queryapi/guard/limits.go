@@ -40,6 +40,9 @@ type Limits struct {
 	// IntrospectionListsMax bounds lists within lists of __schema and __type, of which
 	// each multiplies the answer by the size of the schema.
 	IntrospectionListsMax int
+	// IntrospectionFieldsMax bounds the lists of introspection that an operation selects,
+	// wherever they stand: each alias of one answers all of it again.
+	IntrospectionFieldsMax int
 }
 
 // DefaultLimits are those of the design; GraphiQL's own introspection fits in.
@@ -47,6 +50,6 @@ func DefaultLimits() Limits {
 	return Limits{
 		BytesMax: 64 << 10, LinesMax: 2000, TokensMax: 2000, NestingMax: 20, LiteralDepthMax: 8,
 		OperationsMax: 10, VariablesMax: 50, SpreadsMax: 50, AliasesMax: 50,
-		RootsMax: 10, DepthMax: 15, NodesMax: 1000, IntrospectionListsMax: 1,
+		RootsMax: 10, DepthMax: 15, NodesMax: 1000, IntrospectionListsMax: 1, IntrospectionFieldsMax: 12,
 	}
 }

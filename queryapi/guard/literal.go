@@ -1,9 +1,8 @@
 package guard
 
 import (
+	"fmt"
 	"strconv"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/graphql-go/graphql"
 	"github.com/graphql-go/graphql/language/ast"
@@ -146,25 +145,17 @@ func valueHint(t *graphql.Scalar) string {
 	return "write a value of type " + t.Name()
 }
 
-const shownBytesMax = 60
-
-// shown is the beginning of a value as the query has it.
+// shown is a literal in a few characters, however large it is.
 func shown(v ast.Value) string {
-	loc := v.GetLoc()
-	if loc == nil || loc.Source == nil {
-		return "the value"
+	switch v := v.(type) {
+	case *ast.ListValue:
+		return "a list of " + strconv.Itoa(len(v.Values))
+	case *ast.ObjectValue:
+		return "an object"
+	case *ast.StringValue:
+		return fmt.Sprintf("%.60q", v.Value)
 	}
-	body := loc.Source.Body
-	start := min(max(0, loc.Start), len(body))
-	end := min(max(start, loc.End), len(body))
-	if end-start <= shownBytesMax {
-		return string(body[start:end])
-	}
-	cut := string(body[start : start+shownBytesMax])
-	for cut != "" && !utf8.ValidString(cut) {
-		cut = cut[:len(cut)-1]
-	}
-	return strings.TrimSpace(cut) + "…"
+	return fmt.Sprintf("%.60v", v.GetValue())
 }
 
 // fitsPlace reports whether a variable of a declared type may stand where a value of
