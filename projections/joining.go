@@ -42,9 +42,10 @@ func (m *Model) recoverJoin(r *Row, err *error) {
 // getter answers the sources that keys name. Others would be found or not by chance,
 // and their changes would never reach the row.
 func (j *JoinModel) getter(keys []string, sources Sources) func(key string) any {
+	named := among(keys)
 	return func(key string) any {
 		switch {
-		case slices.Contains(keys, key):
+		case named(key):
 			return j.readable(sources(j, key))
 		case checkKey(key) == nil:
 			panic(fmt.Sprintf("fill asks for the row %q of %s, which keys did not name", key, j.Source.Name))
