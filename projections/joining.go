@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -35,7 +36,11 @@ func (m *Model) Join(r *Row, sources Sources) (err error) {
 
 func (m *Model) recoverJoin(r *Row, err *error) {
 	if p := recover(); p != nil {
-		*err = &FoldError{View: m.Name, Key: r.Key, Type: "join", Reason: ReasonJoin, Err: panicked(p), Hint: hintJoin}
+		cause, hint := panicked(p), hintJoin
+		if errors.Is(cause, ErrOverflow) {
+			cause, hint = p.(error), hintOverflow
+		}
+		*err = &FoldError{View: m.Name, Key: r.Key, Type: "join", Reason: ReasonJoin, Err: cause, Hint: hint}
 	}
 }
 
