@@ -22,6 +22,8 @@ type batch struct {
 	touches  []projections.Touch
 	// broken are events that touch nobody knows which rows.
 	broken []projections.Broken
+	// bytes is how much the events' data have.
+	bytes int
 }
 
 // with is the batch together with the one behind it.
@@ -32,6 +34,7 @@ func (b *batch) with(next *batch) *batch {
 	return &batch{
 		from: b.from, next: next.next, caughtUp: next.caughtUp,
 		events: append(b.events, next.events...), touches: append(b.touches, next.touches...), broken: append(b.broken, next.broken...),
+		bytes: b.bytes + next.bytes,
 	}
 }
 

@@ -132,22 +132,11 @@ func (f *folding) fanFunction(ctx context.Context, w *viewWork, j *projections.J
 	for i, c := range changed {
 		sources[i] = c.Key
 	}
-	var keys []string
-	w.table.Dependents(f.out, j, sources, func(key string) {
-		if !f.wrote(w, key) {
-			keys = append(keys, key)
-		}
+	return w.table.Dependents(ctx, f.out, j, sources, fanChunk, func(keys []string) error {
+		keys = slices.DeleteFunc(keys, func(key string) bool { return f.wrote(w, key) })
+		slices.Sort(keys)
+		return f.fanRows(ctx, w, keys, returned)
 	})
-	if err := f.out.Flush(ctx); err != nil {
-		return err
-	}
-	slices.Sort(keys)
-	for chunk := range slices.Chunk(keys, fanChunk) {
-		if err := f.fanRows(ctx, w, chunk, returned); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // wrote says that the batch's events changed a row, so that its joins have run.

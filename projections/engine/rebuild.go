@@ -250,7 +250,8 @@ func (r *rebuild) foldTo(ctx context.Context, until eventlog.Position) error {
 				return err
 			}
 		}
-		if err := w.fold(ctx, newBatch(w.cfg.Set, w.at, page)); err != nil {
+		err := eachBatch(w.cfg.Set, w.at, page, func(b *batch) error { return w.fold(ctx, b) })
+		if err != nil {
 			return err
 		}
 		r.report(RebuildProgress{Phase: PhaseCatchingUp, At: w.at, Until: until})

@@ -236,6 +236,24 @@ func TestHandoverOfManyChangedRows(t *testing.T) {
 	f.mustVerify(after)
 }
 
+// A source of more rows than one chunk has reaches all of them, and what joins those.
+func TestSourceOfManyRows(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	set := spreadSet(t, renames)
+	events := []streamed{{"a1", artistSigned{"a1", "Ann"}}}
+	for i := range 2_100 {
+		id := fmt.Sprint("r", i)
+		events = append(events, streamed{id, recordCut{id, []string{"a1"}}})
+	}
+	f.catchUp(set, 10_000, f.append(events...))
+	f.catchUp(set, 10_000, f.append(streamed{"a1", artistRenamed{"a1", "Anna"}}))
+	if got := f.int(`select count(*) from views.below_v1_g1 where name = 'Anna' and names::text = '["Anna"]'`); got != 2_100 {
+		t.Errorf("%d rows have the new name", got)
+	}
+	f.mustVerify(set)
+}
+
 // quiet is a projector for an operator's orders.
 func (f *fixture) quiet(set *projections.Set) *engine.Projector {
 	f.t.Helper()

@@ -1,6 +1,7 @@
 package hot
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -33,29 +34,34 @@ func ConcernedBy(j *projections.JoinModel, changed []Source) []Source {
 	return out
 }
 
-// FanCopy queues the one UPDATE that brings changed sources to all rows that copy
-// from them. returned, unless nil, is called with the key of every row that changed;
+// FanCopy queues the UPDATE that brings changed sources to all rows that copy from them,
+// or several, where there are many. returned, unless nil, is called with the key of every row that changed;
 // affected grows by how many those are.
 func (t *Table) FanCopy(s *Session, j *projections.JoinModel, source *Layout, changed []Source, affected *int, returned func(key string)) {
-	keys := make([]string, len(changed))
-	images := make([]Image, len(changed))
-	for i, c := range changed {
-		keys[i], images[i] = c.Key, c.Image
-	}
-	params := [][]byte{texts(keys)}
+	sql := t.fanCopySQL(j, returned != nil)
 	from := &Table{Layout: source}
-	for _, p := range j.Pairs {
-		params = append(params, from.array(images, p.From))
-	}
-	op := Op{SQL: t.fanCopySQL(j, returned != nil), Params: params, Rows: anyRows, Affected: affected}
-	if returned != nil {
-		op.Each = func(values [][]byte) error {
-			returned(string(values[0]))
-			return nil
+	for chunk := range statements(changed, Source.bytes) {
+		keys := make([]string, len(chunk))
+		images := make([]Image, len(chunk))
+		for i, c := range chunk {
+			keys[i], images[i] = c.Key, c.Image
 		}
+		params := [][]byte{texts(keys)}
+		for _, p := range j.Pairs {
+			params = append(params, from.array(images, p.From))
+		}
+		op := Op{SQL: sql, Params: params, Rows: anyRows, Affected: affected}
+		if returned != nil {
+			op.Each = func(values [][]byte) error {
+				returned(string(values[0]))
+				return nil
+			}
+		}
+		s.Add(op)
 	}
-	s.Add(op)
 }
+
+func (s Source) bytes() int { return len(s.Image.cells) }
 
 func (t *Table) fanCopySQL(j *projections.JoinModel, returning bool) string {
 	places, names := []string{"$1::text[]"}, []string{"k"}
@@ -84,15 +90,36 @@ func (t *Table) fanCopySQL(j *projections.JoinModel, returning bool) string {
 	return sql
 }
 
-// Dependents queues the reading of the keys of the live rows that depend, through
-// the function join j, on any of the source keys.
-func (t *Table) Dependents(s *Session, j *projections.JoinModel, keys []string, each func(key string)) {
-	sql := fmt.Sprintf("select %s from %s where %s && $1::text[] and %s = %d", quote(t.key()),
+// Dependents finds the live rows that depend, through the function join j, on any of the
+// source keys, and hands their keys to work, most at a time: there may be as many as the
+// table has rows. It needs the session's transaction, and sends what was queued. A row may
+// be handed out twice.
+func (t *Table) Dependents(ctx context.Context, s *Session, j *projections.JoinModel, keys []string, most int, work func(keys []string) error) error {
+	declare := fmt.Sprintf("declare dependents no scroll cursor for select %s from %s where %s && $1::text[] and %s = %d", quote(t.key()),
 		qualified(t.Name), quote(t.columns[t.linkAt(j.Link)].name), StateColumn, projections.Live)
-	s.Add(Op{SQL: sql, Params: [][]byte{texts(keys)}, Rows: anyRows, Each: func(values [][]byte) error {
-		each(string(values[0]))
-		return nil
-	}})
+	for chunk := range statements(keys, textBytes) {
+		s.Queue(declare, texts(chunk))
+		for {
+			var found []string
+			s.Add(Op{SQL: fmt.Sprintf("fetch %d from dependents", most), Rows: anyRows, Each: func(values [][]byte) error {
+				found = append(found, string(values[0]))
+				return nil
+			}})
+			if err := s.Flush(ctx); err != nil {
+				return err
+			}
+			if len(found) > 0 {
+				if err := work(found); err != nil {
+					return err
+				}
+			}
+			if len(found) < most {
+				break
+			}
+		}
+		s.Queue("close dependents")
+	}
+	return nil
 }
 
 // everyColumn is changed in a row that came or went.
