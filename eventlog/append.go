@@ -45,7 +45,7 @@ with expected as (
 	 order by i.n
 	returning position
 )
-select coalesce((select max(position) from appended), 0), pg_postmaster_start_time(),
+select coalesce((select max(position) from appended), 0), ` + lifeColumns + `,
        coalesce(r.stream, ''), coalesce(r.version, 0), coalesce(r.actual, 0)
   from (select) as one left join refused r on true`
 
@@ -53,6 +53,9 @@ select coalesce((select max(position) from appended), 0), pg_postmaster_start_ti
 // together, and answers the position of the last event appended. The events' source
 // is the role of the transaction. A stream that is not at its expected version, be
 // it too low or too high, is a *VersionConflictError and nothing is appended.
+//
+// An event whose id its source has given to another event, in this call or before, is an
+// *IDTakenError, and the transaction is aborted.
 //
 // Announce to a Notifier after the commit.
 func (l *Log) Append(ctx context.Context, tx pgx.Tx, appends ...Append) (Position, error) {
@@ -64,17 +67,17 @@ func (l *Log) Append(ctx context.Context, tx pgx.Tx, appends ...Append) (Positio
 		return Position{}, errors.New("append: no events given")
 	}
 	var place int64
-	var start time.Time
+	var scan lifeScan
 	var conflict VersionConflictError
 	err = tx.QueryRow(ctx, appendStatement, in.args()...).
-		Scan(&place, &start, &conflict.Stream, &conflict.Expected, &conflict.Actual)
+		Scan(&place, &scan.postmaster, &scan.statistics, &conflict.Stream, &conflict.Expected, &conflict.Actual)
 	if err != nil {
 		return Position{}, appendError(err, in)
 	}
 	if conflict.Stream != "" {
 		return Position{}, &conflict
 	}
-	if start.UnixMicro() != l.serverStart.Load() {
+	if scan.life() != *l.life.Load() {
 		if err := l.identify(ctx, tx); err != nil {
 			return Position{}, fmt.Errorf("append: %w", err)
 		}
@@ -82,13 +85,19 @@ func (l *Log) Append(ctx context.Context, tx pgx.Tx, appends ...Append) (Positio
 	return l.at(place), nil
 }
 
-// appendError knows the conflict that only the unique key saw.
+// The unique keys of eventlog.events.
+const (
+	streamVersionKey = "events_stream_version_key"
+	sourceIDKey      = "events_source_id_key"
+)
+
+// appendError knows the conflicts that only the unique keys saw.
 func appendError(err error, in *input) error {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
 		return fmt.Errorf("append %d events: %w", len(in.ids), err)
 	}
-	if pg.ConstraintName == "events_stream_version_key" {
+	if pg.ConstraintName == streamVersionKey {
 		conflict := &VersionConflictError{Actual: -1}
 		for i, stream := range in.expectedStreams {
 			// Which of several streams it was, only the server's text knows; of one it is sure.
@@ -98,6 +107,16 @@ func appendError(err error, in *input) error {
 			}
 		}
 		return conflict
+	}
+	if pg.ConstraintName == sourceIDKey {
+		taken := &IDTakenError{}
+		for i, id := range in.ids {
+			taken.Stream, taken.ID = in.streams[i], id
+			if keyNames(pg.Detail, id) {
+				break
+			}
+		}
+		return taken
 	}
 	return fmt.Errorf("append %d events, first to stream %s: %w", len(in.ids), in.streams[0], explainMissing(err))
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/readside/readside/eventlog"
@@ -79,6 +80,9 @@ func BenchmarkAppend(b *testing.B) {
 			for b.Loop() {
 				err := pgx.BeginFunc(context.Background(), pool, func(tx pgx.Tx) error {
 					n++
+					for i := range events {
+						events[i].ID = uuid.Must(uuid.NewV7()).String()
+					}
 					_, err := log.Append(context.Background(), tx, eventlog.Append{Stream: fmt.Sprint("s", n), Events: events})
 					return err
 				})

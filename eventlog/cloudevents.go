@@ -47,15 +47,22 @@ func appendLine(line []byte, e *Event) ([]byte, error) {
 	w.optional("causationid", e.CausationID)
 	w.optional("traceparent", e.TraceParent)
 	w.optional("personid", e.PersonID)
-	data := jsontext.Value(e.Data)
-	if bytes.ContainsAny(data, "\r\n") {
-		data = data.Clone()
-		if err := data.Compact(); err != nil {
-			return nil, err
-		}
-	}
-	w.raw("data", data)
+	w.raw("data", oneLine(e.Data))
 	return append(w.line, '}', '\n'), w.err
+}
+
+// oneLine is JSON as it stands in a line: unchanged, but for space around it, and for all
+// space outside of strings where there are line breaks, which stand nowhere else.
+func oneLine(data []byte) []byte {
+	data = bytes.Trim(data, " \t\r\n")
+	if !bytes.ContainsAny(data, "\r\n") {
+		return data
+	}
+	compact := jsontext.Value(bytes.Clone(data))
+	if err := compact.Compact(); err != nil {
+		return data // no JSON: the log holds none
+	}
+	return compact
 }
 
 // lineWriter writes members of an object whose names need no quoting.

@@ -132,11 +132,10 @@ func startWriters(ctx context.Context, t *testing.T, log *eventlog.Log, pool *pg
 	t.Helper()
 	w := &crashWriters{}
 	t.Cleanup(func() { w.stop() })
-	event := newEvents(t, 1)
 	for writer := range 4 {
 		w.running.Go(func() {
 			for n := 0; !w.stopped.Load() && ctx.Err() == nil; n++ {
-				w.write(ctx, log, pool, eventlog.Append{Stream: fmt.Sprintf("w%d-%d", writer, n), Events: event}, n%5 == 4)
+				w.write(ctx, log, pool, eventlog.Append{Stream: fmt.Sprintf("w%d-%d", writer, n), Events: newEvents(t, 1)}, n%5 == 4)
 			}
 		})
 	}

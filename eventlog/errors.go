@@ -34,6 +34,17 @@ func (e *VersionConflictError) Error() string {
 	return fmt.Sprintf("stream %s is at version %d, not %d: load the stream again and retry", e.Stream, e.Actual, e.Expected)
 }
 
+// IDTakenError is returned for an event whose id its source has given to another event
+// already. The caller's transaction is aborted.
+type IDTakenError struct {
+	// Stream is the one that the event was to be appended to.
+	Stream, ID string
+}
+
+func (e *IDTakenError) Error() string {
+	return fmt.Sprintf("the event for stream %s has an id that names another event of this source already, %s: give every event an id of its own, as NewEvent does", e.Stream, e.ID)
+}
+
 // InvalidEventError says what is wrong with an event that was to be appended.
 type InvalidEventError struct {
 	Stream, Type, ID string

@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -22,16 +23,26 @@ const (
 //
 // It waits for announcements where the log was opened WakenBy a listener, and polls
 // otherwise. An announcement only wakes; a lost one costs milliseconds, never an event.
+//
+// Follow ends with ErrRestarted when the server restarted meanwhile: follow again from
+// the stored checkpoint.
 func (l *Log) Follow(ctx context.Context, from Position, q Query, each func(context.Context, Page) error) error {
 	if from.IsZero() {
 		from = l.Start()
 	}
+	var began life
 	for {
 		// Asked for before reading, so that what is announced meanwhile is not missed.
 		announced := l.listener.Announced(Channel)
 		page, err := l.Read(ctx, from, q)
 		if err != nil {
 			return err
+		}
+		if began == (life{}) {
+			began = page.life
+		}
+		if page.life != began {
+			return fmt.Errorf("follow the log after place %d: %w", from.place, ErrRestarted)
 		}
 		if page.Next != from {
 			if err := each(ctx, page); err != nil {

@@ -43,8 +43,9 @@ func (e *ImportError) Error() string { return fmt.Sprintf("line %d: %v", e.Line,
 func (e *ImportError) Unwrap() error { return e.Err }
 
 // Import appends what Export wrote, in its order and with its sources, ids and
-// versions. An event that the log has (by source and id) is passed over, so that an
-// import can be repeated; each stream has to continue where it ends in the log. The
+// versions. An event that the log has is passed over, so that an import can be repeated;
+// another event of the same source and id is refused, no matter how the first one came.
+// Each stream has to continue where it ends in the log. The
 // pool's role has to be a member of readside_importer.
 func Import(ctx context.Context, pool *pgxpool.Pool, r io.Reader, options ImportOptions) (ImportReport, error) {
 	if options.BatchEvents == 0 {
@@ -69,10 +70,10 @@ type importer struct {
 	read    int64        // lines read so far
 }
 
-// arrival is an event and the line that it came on.
+// arrival is an event and the line that it came on, or the place that it has in the log.
 type arrival struct {
 	Event
-	line int64
+	line, place int64
 }
 
 func (in *importer) run(ctx context.Context) error {
@@ -110,7 +111,7 @@ func (in *importer) next() (batch []arrival, err error) {
 		if err != nil {
 			return nil, &ImportError{Line: in.read, Err: err}
 		}
-		batch = append(batch, arrival{e, in.read})
+		batch = append(batch, arrival{Event: e, line: in.read})
 		size += len(line)
 	}
 	return batch, nil

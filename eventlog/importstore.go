@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,10 @@ const importLock = 7_245_012
 // importBounds end an import that is stopped in the middle: having appended, it would
 // hold back every reader of the log for as long as it likes.
 const importBounds = `set local statement_timeout = '2min'; set local idle_in_transaction_session_timeout = '30s'`
+
+// importDurable makes the import wait for the disk where commits do not by default: what
+// is reported as imported is not sent again, and later batches stand on earlier ones.
+const importDurable = `select set_config('synchronous_commit', 'on', true) where current_setting('synchronous_commit') = 'off'`
 
 // sourceAndID names an event in all the world, stream and version in this log.
 type (
@@ -40,6 +45,9 @@ func (in *importer) store(ctx context.Context, batch []arrival) (imported int64,
 		if _, err := tx.Exec(ctx, importBounds); err != nil {
 			return err
 		}
+		if _, err := tx.Exec(ctx, importDurable); err != nil {
+			return err
+		}
 		have, err := loadPresent(ctx, tx, batch)
 		if err != nil {
 			return err
@@ -59,16 +67,35 @@ func (in *importer) store(ctx context.Context, batch []arrival) (imported int64,
 
 // present is what the log has of a batch.
 type present struct {
-	imported map[sourceAndID]bool
-	heads    map[string]int64
-	at       map[streamAndVersion]sourceAndID
+	// named are the events of the batch's names. It is one, unless the log took a name
+	// twice before migration 0004 forbade it.
+	named map[sourceAndID][]arrival
+	heads map[string]int64 // the last version per stream
+	at    map[streamAndVersion]sourceAndID
 }
+
+// The laterals force a look-up by index for each event: joined, a batch would be worth a
+// scan of the whole table to the planner, and an import's time would grow with its square.
+const (
+	namedStatement = `
+select e.position, e.source, e.id, e.stream, e.version, e.type, e.schema_version, e.time,
+       e.correlation_id, e.causation_id, e.traceparent, e.person_id, e.data
+  from unnest($1::text[], $2::text[]) as b(source, id) cross join lateral
+       (select * from eventlog.events n where n.id collate "C" = b.id and n.source collate "C" = b.source
+         order by n.position limit 16) e`
+	headsStatement = `
+select s.stream, h.version from unnest($1::text[]) as s(stream) cross join lateral
+       (select e.version from eventlog.events e where e.stream = s.stream order by e.version desc limit 1) h`
+	atStatement = `
+select e.stream, e.version, e.source, e.id from unnest($1::text[], $2::bigint[]) as b(stream, version) cross join lateral
+       (select * from eventlog.events n where n.stream = b.stream and n.version = b.version limit 1) e`
+)
 
 func loadPresent(ctx context.Context, tx pgx.Tx, batch []arrival) (*present, error) {
 	p := &present{
-		imported: make(map[sourceAndID]bool),
-		heads:    make(map[string]int64),
-		at:       make(map[streamAndVersion]sourceAndID),
+		named: make(map[sourceAndID][]arrival),
+		heads: make(map[string]int64),
+		at:    make(map[streamAndVersion]sourceAndID),
 	}
 	var sources, ids, streams []string
 	var versions []int64
@@ -81,16 +108,21 @@ func loadPresent(ctx context.Context, tx pgx.Tx, batch []arrival) (*present, err
 	names := slices.Collect(maps.Keys(p.heads))
 	var known sourceAndID
 	var at streamAndVersion
+	var e arrival
+	into := []any{&e.place, &e.Source, &e.ID, &e.Stream, &e.StreamVersion, &e.Type, &e.SchemaVersion, &e.Time,
+		&e.CorrelationID, &e.CausationID, &e.TraceParent, &e.PersonID, &e.Data}
 	return p, errors.Join(
-		each(ctx, tx, []any{&known.source, &known.id}, func() { p.imported[known] = true },
-			`select i.source, i.id from eventlog.imported i join unnest($1::text[], $2::text[]) as b(source, id) using (source, id)`, sources, ids),
-		each(ctx, tx, []any{&at.stream, &at.version}, func() { p.heads[at.stream] = at.version },
-			`select s.stream, h.version from unnest($1::text[]) as s(stream) cross join lateral
-			 (select e.version from eventlog.events e where e.stream = s.stream order by e.version desc limit 1) h`, names),
-		each(ctx, tx, []any{&at.stream, &at.version, &known.source, &known.id}, func() { p.at[at] = known },
-			`select e.stream, e.version, e.source, e.id from eventlog.events e
-			   join unnest($1::text[], $2::bigint[]) as b(stream, version) using (stream, version)`, streams, versions),
+		each(ctx, tx, into, func() { p.note(e); e.Data = nil }, namedStatement, sources, ids),
+		each(ctx, tx, []any{&at.stream, &at.version}, func() { p.heads[at.stream] = at.version }, headsStatement, names),
+		each(ctx, tx, []any{&at.stream, &at.version, &known.source, &known.id}, func() { p.at[at] = known }, atStatement, streams, versions),
 	)
+}
+
+// note enters an event that the log has, or will have.
+func (p *present) note(e arrival) {
+	name := sourceAndID{e.Source, e.ID}
+	p.named[name] = append(p.named[name], e)
+	p.at[streamAndVersion{e.Stream, e.StreamVersion}] = name
 }
 
 // each scans every row of a query into the same variables.
@@ -103,50 +135,88 @@ func each(ctx context.Context, tx pgx.Tx, into []any, row func(), sql string, ar
 	return err
 }
 
-// sift answers the events that are not there, and refuses what fits no stream.
+// sift returns the events that the log does not have. It refuses those whose name it has
+// with other content, and those that fit no stream.
 func (p *present) sift(batch []arrival) (fresh []arrival, err error) {
 	for _, e := range batch {
-		name, at := sourceAndID{e.Source, e.ID}, streamAndVersion{e.Stream, e.StreamVersion}
-		other, taken := p.at[at]
-		switch head := p.heads[e.Stream]; {
-		case taken && other == name:
+		if named := p.named[sourceAndID{e.Source, e.ID}]; len(named) > 0 {
+			if err := e.among(named); err != nil {
+				return nil, &ImportError{e.line, err}
+			}
 			continue
-		case p.imported[name]:
-			return nil, &ImportError{e.line, fmt.Errorf("event %s of %s is in the log already, and not as version %d of stream %s: an id names one event", e.ID, e.Source, e.StreamVersion, e.Stream)}
+		}
+		other, taken := p.at[streamAndVersion{e.Stream, e.StreamVersion}]
+		switch head := p.heads[e.Stream]; {
 		case taken:
-			return nil, &ImportError{e.line, fmt.Errorf("stream %s has another event at version %d already: %s of %s", e.Stream, e.StreamVersion, other.id, other.source)}
+			return nil, &ImportError{e.line, fmt.Errorf("stream %s has another event at version %d already, %s of %s: give the event the stream's next version", e.Stream, e.StreamVersion, other.id, other.source)}
 		case e.StreamVersion != head+1:
 			return nil, &ImportError{e.line, fmt.Errorf("stream %s is at version %d, the event is version %d: an event is missing, or the lines are not in order", e.Stream, head, e.StreamVersion)}
 		}
 		p.heads[e.Stream] = e.StreamVersion
-		p.at[at] = name
-		p.imported[name] = true
+		p.note(e)
 		fresh = append(fresh, e)
 	}
 	return fresh, nil
 }
 
-// copyEvents appends in the order given, and enters the events into eventlog.imported.
+// among returns nil if e is one of the events of its name, attribute for attribute.
+func (e *arrival) among(named []arrival) error {
+	for i := range named {
+		if e.difference(&named[i]) == "" {
+			return nil
+		}
+	}
+	first := &named[0]
+	where := fmt.Sprintf("at place %d", first.place)
+	if first.place == 0 {
+		where = fmt.Sprintf("from line %d", first.line)
+	}
+	return fmt.Errorf("event %s of %s is in the log already, %s, as version %d of stream %s, and differs in %q: give every event of a source an id of its own",
+		e.ID, e.Source, where, first.StreamVersion, first.Stream, e.difference(first))
+}
+
+// difference is the first attribute in which two events of one name differ, or empty.
+// Their data is compared as it is exported.
+func (e *arrival) difference(o *arrival) string {
+	for _, attribute := range []struct {
+		name string
+		same bool
+	}{
+		{"subject", e.Stream == o.Stream},
+		{"streamversion", e.StreamVersion == o.StreamVersion},
+		{"type", e.Type == o.Type},
+		{"dataschema", e.SchemaVersion == o.SchemaVersion},
+		{"time", e.Time.Equal(o.Time)},
+		{"correlationid", e.CorrelationID == o.CorrelationID},
+		{"causationid", e.CausationID == o.CausationID},
+		{"traceparent", e.TraceParent == o.TraceParent},
+		{"personid", e.PersonID == o.PersonID},
+		{"data", bytes.Equal(oneLine(e.Data), oneLine(o.Data))},
+	} {
+		if !attribute.same {
+			return attribute.name
+		}
+	}
+	return ""
+}
+
+// copyEvents appends in the order given.
 func copyEvents(ctx context.Context, tx pgx.Tx, fresh []arrival) error {
 	columns := []string{"version", "time", "schema_version", "id", "source", "type", "stream",
 		"correlation_id", "causation_id", "traceparent", "person_id", "data"}
-	streams, versions := make([]string, len(fresh)), make([]int64, len(fresh))
 	_, err := tx.CopyFrom(ctx, pgx.Identifier{"eventlog", "events"}, columns,
 		pgx.CopyFromSlice(len(fresh), func(i int) ([]any, error) {
 			e := &fresh[i]
-			streams[i], versions[i] = e.Stream, e.StreamVersion
 			return []any{e.StreamVersion, e.Time, int32(e.SchemaVersion), e.ID, e.Source, e.Type, e.Stream,
 				e.CorrelationID, e.CausationID, e.TraceParent, e.PersonID, e.Data}, nil
 		}))
-	if err != nil {
-		var pg *pgconn.PgError
-		if errors.As(err, &pg) && pg.ConstraintName == "events_stream_version_key" {
-			return fmt.Errorf("lines %d to %d: a service appended to one of the streams meanwhile (%s): import again", fresh[0].line, fresh[len(fresh)-1].line, pg.Detail)
-		}
-		return fmt.Errorf("lines %d to %d: %w", fresh[0].line, fresh[len(fresh)-1].line, err)
+	if err == nil {
+		return nil
 	}
-	_, err = tx.Exec(ctx, `insert into eventlog.imported (source, id, position)
-		select e.source, e.id, e.position from eventlog.events e
-		  join unnest($1::text[], $2::bigint[]) as b(stream, version) using (stream, version)`, streams, versions)
-	return err
+	lines := fmt.Sprintf("lines %d to %d", fresh[0].line, fresh[len(fresh)-1].line)
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && (pg.ConstraintName == streamVersionKey || pg.ConstraintName == sourceIDKey) {
+		return fmt.Errorf("%s: a service appended one of the events, or to one of the streams, meanwhile (%s): import again", lines, pg.Detail)
+	}
+	return fmt.Errorf("%s: %w", lines, err)
 }

@@ -22,9 +22,9 @@ type Log struct {
 	listener    *Listener
 	gather      time.Duration
 	settler     settler
-	// serverStart is when the server was last seen to have started, in microseconds.
-	// Another start may be a failover, so the incarnation is asked for again.
-	serverStart atomic.Int64
+	// life is the server's, as it was last seen. Another one may be a failover, so the
+	// incarnation is asked for again.
+	life atomic.Pointer[life]
 	// eventBytes is how much data an event of the last page had, on average.
 	eventBytes atomic.Int64
 }
@@ -52,7 +52,7 @@ func Open(ctx context.Context, pool *pgxpool.Pool, options ...Option) (*Log, err
 	if err := l.identify(ctx, pool); err != nil {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
-	l.settler.start = l.serverStart.Load()
+	l.settler.life.Store(l.life.Load())
 	return l, nil
 }
 
@@ -63,8 +63,8 @@ type querier interface {
 
 func (l *Log) identify(ctx context.Context, q querier) error {
 	var standby bool
-	var start time.Time
-	err := q.QueryRow(ctx, `select pg_is_in_recovery(), pg_postmaster_start_time()`).Scan(&standby, &start)
+	var scan lifeScan
+	err := q.QueryRow(ctx, `select pg_is_in_recovery(), `+lifeColumns).Scan(&standby, &scan.postmaster, &scan.statistics)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,8 @@ func (l *Log) identify(ctx context.Context, q querier) error {
 	if l.incarnation == 0 { // at Open: nobody else reads them yet
 		l.identity, l.incarnation = identity, incarnation
 	}
-	l.serverStart.Store(start.UnixMicro())
+	now := scan.life()
+	l.life.Store(&now)
 	return nil
 }
 

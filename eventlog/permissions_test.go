@@ -22,6 +22,7 @@ func TestForgery(t *testing.T) {
 	for name, sql := range map[string]string{
 		"an event as another source":  insert + `values (1, now(), 1, 'i', 'shop_catalog', 'test.Noted', 'forged', '{}')`,
 		"a chosen place":              `insert into eventlog.events (position, version, time, schema_version, id, source, type, stream, data) overriding system value values (77, 1, ` + values,
+		"a chosen time of appending":  `insert into eventlog.events (appended_at, version, time, schema_version, id, source, type, stream, data) values (now(), 1, ` + values,
 		"changing an event":           `update eventlog.events set data = '{}'`,
 		"deleting an event":           `delete from eventlog.events`,
 		"truncating":                  `truncate eventlog.events`,

@@ -57,9 +57,14 @@ type Page struct {
 	// transaction that may still fill a place before them is open: ask again in a few
 	// milliseconds, for if it is rolled back nothing announces it. See Log.Blocker.
 	Held bool
+
+	// life is the one of the server that the page was read from.
+	life life
 }
 
-// Read reads the next page after from. It never waits for other transactions and
+// Read reads the next page after from, which is Log.Start, the Next of a page, or a
+// stored one: a caller that only remembers it loses events when the server crashes (see
+// ErrRestarted), and one that stores it in the log's database does not. Read never waits for other transactions and
 // never skips an event; it runs on a connection of its own, outside of any
 // transaction that appends.
 func (l *Log) Read(ctx context.Context, from Position, q Query) (Page, error) {
@@ -76,6 +81,7 @@ func (l *Log) Read(ctx context.Context, from Position, q Query) (Page, error) {
 	if err != nil {
 		return Page{}, fmt.Errorf("read the log after place %d: %w", from.place, err)
 	}
+	page.life = lifeOf(conn)
 	return page, nil
 }
 
@@ -98,7 +104,8 @@ func (l *Log) check(from Position, q Query) (limit int, err error) {
 func (l *Log) read(ctx context.Context, conn *pgxpool.Conn, from int64, q Query, limit int) (Page, error) {
 	s := &l.settler
 	held := false
-	farBehind := s.settled.Load()-from >= int64(limit)
+	// Only on a connection of the server's life in which it was proved does settled mean anything.
+	farBehind := s.settled.Load()-from >= int64(limit) && lifeOf(conn) == *s.life.Load()
 	if !farBehind || time.Since(time.UnixMicro(s.seen.Load())) > lookEvery {
 		p := peek{from: from, last: farthest(from, math.MaxInt64, q), limit: l.roomFor(min(limit, peekEvents)), query: q}
 		var err error

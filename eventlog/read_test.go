@@ -3,7 +3,6 @@ package eventlog_test
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -286,13 +285,16 @@ func TestPagesOfLargeEventsAreBounded(t *testing.T) {
 	db := dbtest.Postgres(t)
 	log := open(t, db.Pool)
 	const large, bytesEach, bytesMax = 40, 1_000_000, 33 << 20
-	e, err := eventlog.NewEvent(noted{Text: strings.Repeat("x", bytesEach)}, eventlog.Meta{})
-	if err != nil {
-		t.Fatal(err)
-	}
 	appendLarge := func(stream string) (last eventlog.Position) {
 		t.Helper()
-		last, err := tryAppend(bounded(t), log, db.Pool, eventlog.Append{Stream: stream, Events: slices.Repeat([]eventlog.Event{e}, large)})
+		events := make([]eventlog.Event, large)
+		for i := range events {
+			var err error
+			if events[i], err = eventlog.NewEvent(noted{Text: strings.Repeat("x", bytesEach)}, eventlog.Meta{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		last, err := tryAppend(bounded(t), log, db.Pool, eventlog.Append{Stream: stream, Events: events})
 		if err != nil {
 			t.Fatal(err)
 		}

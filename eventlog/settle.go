@@ -29,8 +29,8 @@ import (
 // nothing twice.
 //
 // Holders are known by their virtual transaction, which PREPARE TRANSACTION keeps
-// (from Postgres 14.1 on) and which never comes again while the server lives; a proof
-// does not outlive a restart of the server. Locks in other databases are of no
+// (from Postgres 14.1 on) and which never comes again during a life of the server; a proof
+// does not outlive that (see life). Locks in other databases are of no
 // interest. The reader never runs inside a transaction that appends: it would wait
 // for itself.
 
@@ -51,10 +51,9 @@ type settler struct {
 	// seen is when the log was last looked at, in Unix microseconds.
 	seen atomic.Int64
 
-	// start is when the server that was looked at started, in microseconds. An append, too,
-	// may be the first to meet another one: Log.serverStart does not say what was proved
-	// on which.
-	start int64
+	// life is the one of the server that was looked at. An append, too, may be the first
+	// to meet another one: Log.life does not tell what was proved in which.
+	life atomic.Pointer[life]
 
 	proof       *proof
 	persisted   int64
@@ -64,9 +63,8 @@ type settler struct {
 
 // proof waits for the holders seen after the log's end was at target.
 type proof struct {
-	target      int64
-	holders     []string
-	serverStart int64
+	target  int64
+	holders []string
 }
 
 func newSettler() settler {
@@ -93,8 +91,8 @@ func (s *settler) raise(place int64) {
 // lookStatement is steps 1 and, by its run, the case without a gap: run is the end
 // of the unbroken run of positions after $1, since the n-th of it is $1 + n.
 const lookStatement = `
-select pg_postmaster_start_time(), l.kept_from, s.position,
-       coalesce((select max(position) from eventlog.events), 0),
+select ` + lifeColumns + `, l.kept_from, s.position,
+       greatest(l.kept_from - 1, (select max(position) from eventlog.events)),
        coalesce((select max(r.position) from (
            select e.position, row_number() over (order by e.position) as n
              from (select position from eventlog.events where position > $1 order by position limit $2) e
@@ -103,7 +101,7 @@ select pg_postmaster_start_time(), l.kept_from, s.position,
 
 // holdersStatement is step 2. It has to see the locks after lookStatement saw the log.
 const holdersStatement = `
-select pg_postmaster_start_time(), coalesce(array_agg(h.virtualtransaction), '{}')
+select ` + lifeColumns + `, coalesce(array_agg(h.virtualtransaction), '{}')
   from pg_locks h
  where h.locktype = 'relation' and h.relation = 'eventlog.events'::regclass
    and h.database = (select d.oid from pg_database d where d.datname = current_database())
@@ -111,7 +109,7 @@ select pg_postmaster_start_time(), coalesce(array_agg(h.virtualtransaction), '{}
 
 // look is what lookStatement saw.
 type look struct {
-	start                       time.Time
+	life                        life
 	keptFrom, settled, end, run int64
 }
 
@@ -157,9 +155,9 @@ func (l *Log) see(ctx context.Context, conn *pgxpool.Conn, p *peek) (seen look, 
 	if err != nil {
 		return look{}, fmt.Errorf("look at the log's end: %w", explainMissing(err))
 	}
-	if at := seen.start.UnixMicro(); at != s.start {
-		// Restarted. With synchronous_commit off it may have lost its last commits, and
-		// gives their places away again: only what was written down is still proved.
+	if seen.life != *s.life.Load() || s.settled.Load() > seen.end {
+		// Restarted, or set back. With synchronous_commit off a crash loses the last commits,
+		// and their places are given away again: only what was written down is still proved.
 		s.proof, p.read = nil, false
 		s.settled.Store(seen.settled)
 		s.persisted = seen.settled
@@ -167,8 +165,9 @@ func (l *Log) see(ctx context.Context, conn *pgxpool.Conn, p *peek) (seen look, 
 		if err := l.identify(ctx, conn); err != nil {
 			return look{}, err
 		}
-		s.start = at
+		s.life.Store(&seen.life)
 	}
+	rememberLife(conn, seen.life)
 	s.keptFrom.Store(seen.keptFrom)
 	s.head.Store(seen.end)
 	s.seen.Store(time.Now().UnixMicro())
@@ -179,7 +178,14 @@ func (l *Log) see(ctx context.Context, conn *pgxpool.Conn, p *peek) (seen look, 
 }
 
 func scanLook(row pgx.Row) (seen look, err error) {
-	err = row.Scan(&seen.start, &seen.keptFrom, &seen.settled, &seen.end, &seen.run)
+	var scan lifeScan
+	err = row.Scan(&scan.postmaster, &scan.statistics, &seen.keptFrom, &seen.settled, &seen.end, &seen.run)
+	seen.life = scan.life()
+	if seen.settled > seen.end {
+		// Nothing past the end can have been proved: the log was set back, or emptied, and
+		// new events will get these places. eventlog.open_log corrects what is written down.
+		seen.settled = 0
+	}
 	return seen, err
 }
 
@@ -187,14 +193,14 @@ func scanLook(row pgx.Row) (seen look, err error) {
 // seen after end was, so that one look serves the old proof and the new.
 func (l *Log) prove(ctx context.Context, conn *pgxpool.Conn, end int64) error {
 	s := &l.settler
-	var start time.Time
+	var scan lifeScan
 	var holders []string
-	if err := conn.QueryRow(ctx, holdersStatement).Scan(&start, &holders); err != nil {
+	if err := conn.QueryRow(ctx, holdersStatement).Scan(&scan.postmaster, &scan.statistics, &holders); err != nil {
 		return fmt.Errorf("look who is appending: %w", err)
 	}
-	at := start.UnixMicro()
-	if s.proof != nil && s.proof.serverStart != at {
+	if scan.life() != *s.life.Load() { // begin anew with the next look
 		s.proof = nil
+		return nil
 	}
 	if s.proof != nil {
 		s.proof.holders = slices.DeleteFunc(s.proof.holders, func(h string) bool { return !slices.Contains(holders, h) })
@@ -205,12 +211,11 @@ func (l *Log) prove(ctx context.Context, conn *pgxpool.Conn, end int64) error {
 		s.proof = nil
 	}
 	switch {
-	case at != s.start: // restarted between the two looks: begin anew with the next
 	case s.settled.Load() >= end:
 	case len(holders) == 0:
 		s.raise(end)
 	default:
-		s.proof = &proof{target: end, holders: holders, serverStart: at}
+		s.proof = &proof{target: end, holders: holders}
 	}
 	return nil
 }

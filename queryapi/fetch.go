@@ -25,18 +25,18 @@ type fetcher struct {
 const (
 	beginSnapshot = "begin isolation level repeatable read read only"
 	endSnapshot   = "commit"
+)
 
-	// stateSQL reads, for the views given and the projectors that they are read from,
-	// the live table, the checkpoint, whether anybody works for it, how far the log is
-	// ahead of it (two probes of the log's primary key), how many events are parked, and
-	// which of the keys that the operation asks for are degraded.
-	stateSQL = `
+// stateSQL reads, for the views given and the projectors that they are read from,
+// the live table, the checkpoint, whether anybody works for it, how far the log is
+// ahead of it (two probes of the log's primary key), how many events are parked, and
+// which of the keys that the operation asks for are degraded.
+var stateSQL = `
 select v.view, v.table_name, p.name, p.log, p.incarnation, p.place,
        case when p.state = 'halted' or exists (select from readside.leases o where o.projector = p.name and o.expires_at > clock_timestamp())
             then p.state else 'stalled' end,
        coalesce((select e.position from eventlog.events e order by e.position desc limit 1), 0),
-       (select e.time from eventlog.events e where e.position > p.place order by e.position limit 1),
-       now(),
+       ` + eventlog.WaitingSQL(`p.place`) + `,
        (select count(*) from (select from readside.parked w where w.projector = p.name and w.view = v.view and w.state <> 'discarded' limit 1000) waiting),
        array(select d.key from unnest($5::text[], $6::text[]) as k (view, key)
                join readside.degraded d on d.projector = p.name and d.view = k.view and d.key = k.key
@@ -45,7 +45,6 @@ select v.view, v.table_name, p.name, p.log, p.incarnation, p.place,
   join readside.views v on v.view = wanted.view and v.version = wanted.version
        and v.fingerprint = wanted.fingerprint and v.projector = wanted.projector and v.state = 'live'
   join readside.projectors p on p.name = v.projector`
-)
 
 // rereadsMax bounds how often an operation is read again because a view was not where
 // it was thought to be. Switches are rare: a second one in a row is a surprise.
@@ -224,15 +223,14 @@ func scanState(rows pgx.Rows) (*viewState, error) {
 		log         uuid.UUID
 		incarnation int32
 		place, head int64
-		behind      *time.Time
-		now         time.Time
+		waiting     *time.Duration
 	)
-	err := rows.Scan(&f.View, &s.table, &f.projector, &log, &incarnation, &place, &f.State, &head, &behind, &now, &f.Parked, &s.degraded)
+	err := rows.Scan(&f.View, &s.table, &f.projector, &log, &incarnation, &place, &f.State, &head, &waiting, &f.Parked, &s.degraded)
 	f.Position = eventlog.NewPosition(log, incarnation, place)
 	f.State = strings.ToUpper(f.State)
 	f.LagEvents = max(0, head-place)
-	if behind != nil {
-		f.AgeMs = max(0, now.Sub(*behind).Milliseconds())
+	if waiting != nil {
+		f.AgeMs = waiting.Milliseconds()
 	}
 	s.fresh = &f
 	return &s, err

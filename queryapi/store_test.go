@@ -119,8 +119,8 @@ func (s *store) position(place int64) string {
 
 func (s *store) appendEvents(n int) {
 	s.t.Helper()
-	s.exec(`insert into eventlog.events (version, time, schema_version, id, source, type, stream, data)
-		select i, now() - interval '3 seconds', 1, gen_random_uuid()::text, 'press', 'press.Printed', gen_random_uuid()::text, '{}' from generate_series(1, $1::int) i`, n)
+	s.exec(`insert into eventlog.events (version, time, appended_at, schema_version, id, source, type, stream, data)
+		select i, now() - interval '3 years', now() - interval '3 seconds', 1, gen_random_uuid()::text, 'press', 'press.Printed', gen_random_uuid()::text, '{}' from generate_series(1, $1::int) i`, n)
 }
 
 func (s *store) api(options queryapi.Options) *queryapi.API {

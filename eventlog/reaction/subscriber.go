@@ -2,6 +2,7 @@ package reaction
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -61,14 +62,30 @@ func (s *subscriber) follow(ctx context.Context, messages chan<- *message.Messag
 		if ctx.Err() != nil {
 			return
 		}
-		if !isInfrastructure(err) {
+		if err = s.resume(ctx, err, &retry); err != nil {
 			s.fail(err)
 			return
+		}
+	}
+}
+
+// resume waits after a fault of the infrastructure and takes up the stored checkpoint:
+// the one that was remembered may stand behind events that the server has lost.
+func (s *subscriber) resume(ctx context.Context, err error, retry *pauses) error {
+	for ctx.Err() == nil {
+		if !isInfrastructure(err) && !errors.Is(err, eventlog.ErrRestarted) {
+			return err
 		}
 		wait := retry.next()
 		s.reactor.logger.WarnContext(ctx, "reading the log failed; trying again", "error", err, "retry_in", wait)
 		pause(ctx, wait)
+		var stored eventlog.Position
+		if stored, err = s.reactor.load(ctx); err == nil {
+			s.from = stored
+			return nil
+		}
 	}
+	return nil
 }
 
 // page delivers a page in runs. The last run carries the page's own end, which lies

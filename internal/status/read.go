@@ -13,10 +13,10 @@ import (
 )
 
 // checkpointsSQL reads all checkpoints in one snapshot with the head of the log: who
-// works for each, how far its first build is, and when the first event that it has
-// still to fold was appended, a probe of the log's primary key. A hot projector's owner
+// works for each, how far its first build is, and for how long the first event that it
+// has still to fold has been in the log. A hot projector's owner
 // has a lease and a server process that lives; a cold one's holds a lock.
-const checkpointsSQL = `
+var checkpointsSQL = `
 with checkpoints as (
   select p.name, 'hot' as kind, p.log, p.incarnation, p.place, p.state, p.fault::text, greatest(p.updated_at, b.updated_at) as updated_at,
          coalesce(p.rebuilds, '') as rebuilds, coalesce(b.read, 0) as read, l.host, l.process,
@@ -32,7 +32,7 @@ with checkpoints as (
                    and (k.classid::bigint << 32 | k.objid::bigint) = hashtextextended('readside.cold:' || c.name, 0))
     from readside.cold_checkpoint c)
 select c.name, c.kind, c.log::text, c.incarnation, c.place, c.state, c.fault, c.updated_at, c.rebuilds, c.read, c.host, c.process, c.lease_left, c.worked_for,
-       (select e.time from eventlog.events e where e.position > c.place order by e.position limit 1)
+       ` + eventlog.WaitingSQL(`c.place`) + `
   from checkpoints c order by c.kind desc, c.name`
 
 const headSQL = `select coalesce((select position from eventlog.events order by position desc limit 1), 0), now()`
@@ -52,16 +52,16 @@ select w.table_name, w.fact, w.generation, w.rows, w.place, w.projector, w.updat
 
 // checkpoint is a row of checkpointsSQL.
 type checkpoint struct {
-	name, kind   string
-	position     eventlog.Position
-	state        string
-	fault        []byte
-	updatedAt    time.Time
-	waitingSince *time.Time
-	rebuilds     string
-	read         int64 // by a first build
-	workedFor    bool
-	owner        *Owner
+	name, kind string
+	position   eventlog.Position
+	state      string
+	fault      []byte
+	updatedAt  time.Time
+	waiting    *time.Duration // of the first event that is not folded
+	rebuilds   string
+	read       int64 // by a first build
+	workedFor  bool
+	owner      *Owner
 }
 
 // reading is a report on its way.
@@ -129,7 +129,7 @@ func scanCheckpoint(row pgx.CollectableRow) (c checkpoint, err error) {
 	var process *int
 	var left *float64
 	err = row.Scan(&c.name, &c.kind, &log, &incarnation, &place, &c.state, &c.fault, &c.updatedAt,
-		&c.rebuilds, &c.read, &host, &process, &left, &c.workedFor, &c.waitingSince)
+		&c.rebuilds, &c.read, &host, &process, &left, &c.workedFor, &c.waiting)
 	if c.workedFor && host != nil && process != nil && left != nil {
 		c.owner = &Owner{Host: *host, Process: *process, LeaseLeftSeconds: *left}
 	}

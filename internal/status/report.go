@@ -148,12 +148,13 @@ func progress(head eventlog.Position, at time.Time, c checkpoint, place int64) P
 	if p.LagEvents == 0 {
 		return p
 	}
-	since := c.updatedAt // of the last move, where the first waiting event is not known
-	if c.waitingSince != nil {
-		since = *c.waitingSince
+	standing := at.Sub(c.updatedAt)
+	waiting := standing // where the first waiting event is not known
+	if c.waiting != nil {
+		waiting = *c.waiting
 	}
-	p.LagSeconds = max(0, at.Sub(since).Seconds())
-	still := min(at.Sub(since), at.Sub(c.updatedAt))
+	p.LagSeconds = max(0, waiting.Seconds())
+	still := min(waiting, standing)
 	if p.State != halted && still > stalledAfter {
 		p.State = Stalled
 	}

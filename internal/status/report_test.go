@@ -16,7 +16,7 @@ var now = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
 func at(place int64) eventlog.Position { return eventlog.NewPosition(uuid.UUID{1}, 1, place) }
 
-func ago(d time.Duration) *time.Time { t := now.Add(-d); return &t }
+func ago(d time.Duration) *time.Duration { return &d }
 
 func TestProgress(t *testing.T) {
 	sixty := int64(60)
@@ -24,7 +24,7 @@ func TestProgress(t *testing.T) {
 		place   int64
 		state   string
 		moved   time.Duration
-		waiting *time.Time
+		waiting *time.Duration
 		idle    bool // nobody works for it
 		read    int64
 		want    Progress
@@ -39,7 +39,7 @@ func TestProgress(t *testing.T) {
 		"halted":                 {90, "halted", time.Minute, ago(time.Minute), true, 0, Progress{LagEvents: 10, LagSeconds: 60, State: "halted", done: 90}},
 		"building":               {0, "building", time.Second, ago(time.Hour), false, 60, Progress{LagEvents: 100, LagSeconds: 3600, State: "building", BuiltPercent: &sixty, done: 60}},
 	} {
-		got := progress(at(100), now, checkpoint{position: at(0), state: c.state, updatedAt: now.Add(-c.moved), waitingSince: c.waiting, workedFor: !c.idle, read: c.read}, c.place)
+		got := progress(at(100), now, checkpoint{position: at(0), state: c.state, updatedAt: now.Add(-c.moved), waiting: c.waiting, workedFor: !c.idle, read: c.read}, c.place)
 		c.want.Position, c.want.UpdatedAt = at(c.place), now.Add(-c.moved)
 		if diff := cmp.Diff(c.want, got, cmp.AllowUnexported(Progress{}), cmp.Comparer(func(a, b eventlog.Position) bool { return a == b })); diff != "" {
 			t.Errorf("%s: %s", name, diff)
