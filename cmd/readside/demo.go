@@ -12,7 +12,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/readside/readside/internal/demo"
-	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/queryapi"
 	"github.com/readside/readside/writemodels/shopapi"
 )
@@ -60,7 +59,7 @@ func (p *program) demoCommand() *cobra.Command {
 }
 
 func (p *program) demoConfig() (c demo.Config, err error) {
-	if c.Stores, err = settings[service.Stores](); err != nil {
+	if c.Stores, err = storeSettings(); err != nil {
 		return c, err
 	}
 	if c.Shop, err = settings[shopapi.Config](); err != nil {

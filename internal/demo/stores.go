@@ -10,6 +10,7 @@ import (
 	"github.com/readside/readside/internal/embedded"
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/migrations"
+	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/cold"
 )
 
@@ -26,7 +27,7 @@ type stores struct {
 }
 
 // openStores starts the stores that have no address and migrates Postgres.
-func openStores(ctx context.Context, given service.Stores) (s *stores, err error) {
+func openStores(ctx context.Context, given service.Stores, set *projections.Set) (s *stores, err error) {
 	s = &stores{Stores: given}
 	defer func() {
 		if err != nil {
@@ -34,9 +35,9 @@ func openStores(ctx context.Context, given service.Stores) (s *stores, err error
 		}
 	}()
 	if given.PostgresURL == "" {
-		err = s.startPostgres(ctx)
+		err = s.startPostgres(ctx, set)
 	} else {
-		err = migrations.Up(ctx, given.PostgresURL, migrations.Engine, migrations.Shop)
+		err = s.migrate(ctx, set)
 	}
 	if err == nil && given.ClickHouseURL == "" {
 		err = s.startClickHouse(ctx)
@@ -45,7 +46,7 @@ func openStores(ctx context.Context, given service.Stores) (s *stores, err error
 }
 
 // startPostgres starts a durable cluster and lets every role log in as itself.
-func (s *stores) startPostgres(ctx context.Context) error {
+func (s *stores) startPostgres(ctx context.Context, set *projections.Set) error {
 	p, err := embedded.StartPostgres(ctx, embedded.PostgresOptions{Durable: true})
 	if err != nil {
 		return err
@@ -55,13 +56,18 @@ func (s *stores) startPostgres(ctx context.Context) error {
 		return err
 	}
 	s.PostgresURL = p.URL(postgresDatabase, embedded.Superuser)
-	if err := migrations.Up(ctx, s.PostgresURL, migrations.Engine, migrations.Shop); err != nil {
+	if err := s.migrate(ctx, set); err != nil {
 		return err
 	}
 	s.ProjectorURL = p.URL(postgresDatabase, service.RoleProjector)
 	s.QueryURL = p.URL(postgresDatabase, service.RoleQuery)
 	s.ImporterURL = p.URL(postgresDatabase, service.RoleImporter)
 	return p.AllowLogins(ctx)
+}
+
+// migrate brings the database to the newest version, as the application's.
+func (s *stores) migrate(ctx context.Context, set *projections.Set) error {
+	return service.Migrate(ctx, s.PostgresURL, service.Claiming(s.Application, set, false), migrations.Engine, migrations.Shop)
 }
 
 func createDatabase(ctx context.Context, admin string) error {
