@@ -70,7 +70,7 @@ func (p *program) demoCommand() *cobra.Command {
 }
 
 func (p *program) demoConfig() (c demo.Config, err error) {
-	if c.Stores, err = settings[service.Stores](); err != nil {
+	if c.Stores, err = storeSettings(); err != nil {
 		return c, err
 	}
 	if c.Shop, err = settings[shopapi.Config](); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/readside/readside/internal/service"
+	"github.com/readside/readside/projections/shop"
 )
 
 // Exit codes, a contract with scripts.
@@ -141,6 +142,14 @@ func settings[T any]() (T, error) {
 		return c, fmt.Errorf("the environment: %w; `readside help config` explains the variables", err)
 	}
 	return c, nil
+}
+
+// storeSettings reads where the stores are. They belong to the shop: which application
+// it is a program says, and no operator.
+func storeSettings() (service.Stores, error) {
+	stores, err := settings[service.Stores]()
+	stores.Application = shop.Application
+	return stores, err
 }
 
 // prefix begins the names of all variables.

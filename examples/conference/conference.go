@@ -4,6 +4,9 @@ package conference
 
 import "github.com/readside/readside/projections"
 
+// Application is the name that the conference's stores are recorded under.
+const Application = "conference"
+
 // The events that registration, payment and the programme publish.
 type (
 	PersonRegistered struct{ PersonID, Name string }

@@ -23,7 +23,11 @@ type DB struct {
 	server *postgresServer
 }
 
-// Postgres is a fresh database with all migrations, dropped when the test ends.
+// Application is the one that tests' databases belong to: the reference shop's.
+const Application = "shop"
+
+// Postgres is a fresh database of Application with all migrations, dropped when the test
+// ends.
 func Postgres(t testing.TB) *DB {
 	t.Helper()
 	server := sharedPostgres(t)
@@ -32,6 +36,18 @@ func Postgres(t testing.TB) *DB {
 		t.Fatalf("dbtest: migrate the template database: %v", err)
 	}
 	return server.database(t, template)
+}
+
+// PostgresOf is like Postgres, for another application.
+func PostgresOf(t testing.TB, application string) *DB {
+	t.Helper()
+	db := Postgres(t)
+	ctx, cancel := context.WithTimeout(context.Background(), queryWait)
+	defer cancel()
+	if _, err := db.Pool.Exec(ctx, "update readside.application set name = $1", application); err != nil {
+		t.Fatalf("dbtest: record the application: %v", err)
+	}
+	return db
 }
 
 // EmptyPostgres is a fresh database without migrations, dropped when the test ends.

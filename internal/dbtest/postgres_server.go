@@ -13,6 +13,7 @@ import (
 
 	"github.com/readside/readside/internal/embedded"
 	"github.com/readside/readside/migrations"
+	"github.com/readside/readside/projections/application"
 )
 
 // postgresVariable names a server to use in place of the embedded one.
@@ -131,10 +132,23 @@ func (s *postgresServer) migrate(ctx context.Context, name string) error {
 	if err := migrations.Up(ctx, s.databaseURL(name), migrations.Engine, migrations.Shop); err != nil {
 		return err
 	}
+	if err := record(ctx, s.databaseURL(name)); err != nil {
+		return err
+	}
 	if s.embedded == nil {
 		return nil
 	}
 	return s.embedded.AllowLogins(ctx)
+}
+
+// record lets the migrated database belong to Application.
+func record(ctx context.Context, url string) error {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	return application.Claim{Name: Application}.Record(ctx, conn)
 }
 
 // database makes a test's own database from a template.

@@ -89,9 +89,11 @@ func (r *running) project(life context.Context, d *demo) error {
 		return err
 	}
 	r.run("the hot projector", func() error {
-		return service.Hot(life, postgres, d.set, service.Folding{}, d.cfg.Logger, engine.Observer{})
+		return service.Hot(life, d.stores.Application, postgres, d.set, service.Folding{}, d.cfg.Logger, engine.Observer{})
 	})
-	r.run("the cold projector", func() error { return service.Cold(life, postgres, clickHouse, d.set, d.cfg.Logger) })
+	r.run("the cold projector", func() error {
+		return service.Cold(life, d.stores.Application, postgres, clickHouse, d.set, d.cfg.Logger)
+	})
 	return nil
 }
 

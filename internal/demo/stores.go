@@ -7,6 +7,7 @@ import (
 	"github.com/readside/readside/internal/ownstores"
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/migrations"
+	"github.com/readside/readside/projections"
 )
 
 // stores are the demo's stores, migrated.
@@ -19,7 +20,7 @@ type stores struct {
 
 // openStores starts the stores that have no address and migrates Postgres; version is
 // that of the one it starts.
-func openStores(ctx context.Context, given service.Stores, version string) (s *stores, err error) {
+func openStores(ctx context.Context, given service.Stores, version string, set *projections.Set) (s *stores, err error) {
 	s = &stores{Stores: given}
 	defer func() {
 		if err != nil {
@@ -27,9 +28,9 @@ func openStores(ctx context.Context, given service.Stores, version string) (s *s
 		}
 	}()
 	if given.PostgresURL == "" {
-		err = s.startPostgres(ctx, version)
+		err = s.startPostgres(ctx, version, set)
 	} else {
-		err = migrations.Up(ctx, given.PostgresURL, migrations.Engine, migrations.Shop)
+		err = s.migrate(ctx, set)
 	}
 	if err == nil && given.ClickHouseURL == "" {
 		err = s.startClickHouse(ctx)
@@ -38,14 +39,14 @@ func openStores(ctx context.Context, given service.Stores, version string) (s *s
 }
 
 // startPostgres starts a cluster and lets every role log in as itself.
-func (s *stores) startPostgres(ctx context.Context, version string) error {
+func (s *stores) startPostgres(ctx context.Context, version string, set *projections.Set) error {
 	p, err := ownstores.StartPostgres(ctx, version)
 	if err != nil {
 		return err
 	}
 	s.stops = append(s.stops, p.Stop)
 	s.PostgresURL = p.URL()
-	if err := migrations.Up(ctx, s.PostgresURL, migrations.Engine, migrations.Shop); err != nil {
+	if err := s.migrate(ctx, set); err != nil {
 		return err
 	}
 	s.login = func(role string) (string, error) { return p.RoleURL(role), nil }
@@ -53,6 +54,11 @@ func (s *stores) startPostgres(ctx context.Context, version string) error {
 	s.QueryURL = p.RoleURL(service.RoleQuery)
 	s.ImporterURL = p.RoleURL(service.RoleImporter)
 	return p.AllowLogins(ctx)
+}
+
+// migrate brings the database to the newest version, as the application's.
+func (s *stores) migrate(ctx context.Context, set *projections.Set) error {
+	return service.Migrate(ctx, s.PostgresURL, service.Claiming(s.Application, set, false), migrations.Engine, migrations.Shop)
 }
 
 func (s *stores) startClickHouse(ctx context.Context) error {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
@@ -41,6 +42,22 @@ func ShopLogins(c shopapi.Config, login func(role string) (string, error)) (shop
 		}
 	}
 	return c, nil
+}
+
+// OwnShop refuses databases of services that belong to another application.
+func OwnShop(ctx context.Context, application string, c shopapi.Config) error {
+	for _, url := range []string{c.IdentityURL, c.CatalogURL, c.BasketURL, c.OrderingURL, c.PaymentURL} {
+		config, err := ConnConfig(application, url, "readside-shop")
+		if err != nil {
+			return err
+		}
+		conn, err := pgx.ConnectConfig(ctx, config)
+		if err != nil {
+			return Hinted(err)
+		}
+		_ = conn.Close(ctx) // it has been asked all it was for
+	}
+	return nil
 }
 
 // Shop runs the shop's services and serves their commands until ctx ends: first the

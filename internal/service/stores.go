@@ -19,6 +19,10 @@ const (
 // Stores says where the stores are, read from the environment by envconfig with the
 // prefix READSIDE.
 type Stores struct {
+	// Application is the one that the stores belong to. The program says which it is, not
+	// the environment: an operator who could set it could let a program drop another's tables.
+	Application string `ignored:"true"`
+
 	PostgresURL    string `envconfig:"POSTGRES_URL" desc:"Postgres of the log and the views; the demo starts one of its own where it is empty"`
 	ProjectorURL   string `envconfig:"PROJECTOR_URL" desc:"Postgres for project, status, rebuild, parked, verify, explain and events; default: POSTGRES_URL acting as role readside_projector"`
 	QueryURL       string `envconfig:"QUERY_URL" desc:"Postgres for serve; default: POSTGRES_URL acting as role readside_query"`

@@ -12,6 +12,7 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/projections"
+	"github.com/readside/readside/projections/application"
 	"github.com/readside/readside/projections/hot"
 )
 
@@ -72,7 +73,7 @@ func (p *Projector) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.As(err, &fault), errors.Is(err, eventlog.ErrForeignPosition), errors.Is(err, eventlog.ErrTruncated), errors.Is(err, eventlog.ErrMoved), errors.Is(err, errDefinition):
+		case errors.As(err, &fault), errors.Is(err, eventlog.ErrForeignPosition), errors.Is(err, eventlog.ErrTruncated), errors.Is(err, eventlog.ErrMoved), errors.Is(err, errDefinition), application.Refused(err):
 			return err
 		case errors.Is(err, errMoved), errors.Is(err, errFenced), errors.Is(err, errAgain):
 			continue // nothing is wrong: read the state anew
