@@ -13,7 +13,6 @@ import (
 
 	"github.com/readside/readside/internal/demo"
 	"github.com/readside/readside/internal/embedded"
-	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/queryapi"
 	"github.com/readside/readside/writemodels/shopapi"
 )
