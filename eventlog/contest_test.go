@@ -47,6 +47,9 @@ func ruleNames() []string {
 	return []string{"past the checkpoint", "below xmin", "wait for gaps", "ours"}
 }
 
+// addTransactionID adds the column that one of the wrong rules orders by.
+const addTransactionID = `alter table eventlog.events add column txid xid8 not null default pg_current_xact_id()`
+
 // newContest opens a database of its own in the cluster. The readers begin at its start.
 func newContest(t *testing.T, cluster *embedded.Postgres, database string) *contest {
 	t.Helper()
@@ -60,7 +63,7 @@ func newContest(t *testing.T, cluster *embedded.Postgres, database string) *cont
 		t.Fatal(err)
 	}
 	c := &contest{t: t, ctx: ctx, cluster: cluster, pool: poolOf(t, url)}
-	c.exec(c.pool, `alter table eventlog.events add column txid xid8 not null default pg_current_xact_id()`)
+	c.exec(c.pool, addTransactionID)
 	c.log = open(t, c.pool)
 	c.enter()
 	return c

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,7 +20,9 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/internal/embedded"
+	"github.com/readside/readside/migrations"
 )
 
 var steps = flag.Int("steps", 60, "transactions of each of the ten writers of TestReadingRules")
@@ -310,7 +313,8 @@ func dumpRestored(c *contest) {
 
 func (c *contest) random() uint64 { return rand.Uint64() }
 
-// restore copies the contest's database as an operator would.
+// restore copies the contest's database as an operator would, with Postgres's own
+// clients where the server came with them.
 func restore(c *contest, to *embedded.Postgres, database string) {
 	c.t.Helper()
 	var bin string
@@ -319,6 +323,16 @@ func restore(c *contest, to *embedded.Postgres, database string) {
 	}
 	admin := poolOf(c.t, to.URL("postgres", embedded.Superuser))
 	c.exec(admin, `create database `+database)
+	if _, err := os.Stat(filepath.Join(bin, "pg_dump")); err != nil {
+		url := to.URL(database, embedded.Superuser)
+		if err := migrations.Up(c.ctx, url, migrations.Engine); err != nil {
+			c.t.Fatal(err)
+		}
+		fresh := poolOf(c.t, url)
+		c.exec(fresh, addTransactionID)
+		dbtest.CopyTables(c.t, c.pool, fresh, "eventlog")
+		return
+	}
 	rows, err := c.pool.Query(c.ctx, `select rolname::text from pg_roles where rolname not like 'pg\_%' and rolname <> current_user`)
 	if err != nil {
 		c.t.Fatal(err)
@@ -332,14 +346,24 @@ func restore(c *contest, to *embedded.Postgres, database string) {
 	}
 	dump := filepath.Join(c.t.TempDir(), "dump.sql")
 	from := c.pool.Config().ConnString()
-	command(c, filepath.Join(bin, "pg_dump"), "--dbname="+from, "--file="+dump)
-	command(c, filepath.Join(bin, "psql"), "--dbname="+to.URL(database, embedded.Superuser),
+	command(c, from, filepath.Join(bin, "pg_dump"), "--file="+dump)
+	command(c, to.URL(database, embedded.Superuser), filepath.Join(bin, "psql"),
 		"--set=ON_ERROR_STOP=1", "--quiet", "--output="+os.DevNull, "--file="+dump)
 }
 
-func command(c *contest, name string, args ...string) {
+// command runs a client of Postgres on a database. Its password goes by the
+// environment: command lines are everybody's to read.
+func command(c *contest, address, name string, args ...string) {
 	c.t.Helper()
-	if out, err := exec.CommandContext(c.ctx, name, args...).CombinedOutput(); err != nil {
+	u, err := url.Parse(address)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	password, _ := u.User.Password()
+	u.User = url.User(u.User.Username())
+	cmd := exec.CommandContext(c.ctx, name, append(args, "--dbname="+u.String())...)
+	cmd.Env = append(os.Environ(), "PGPASSWORD="+password)
+	if out, err := cmd.CombinedOutput(); err != nil {
 		c.t.Fatalf("%s: %v\n%s", filepath.Base(name), err, out)
 	}
 }

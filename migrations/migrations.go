@@ -16,7 +16,8 @@ import (
 	"fmt"
 	"io/fs"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver that sql.Open names below
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 )
@@ -51,16 +52,8 @@ func (s Set) String() string { return s.name }
 // Up brings every set to its newest version, in the order given. Two migrators at
 // once are safe: the second waits for the first and finds nothing to do.
 func Up(ctx context.Context, postgresURL string, sets ...Set) error {
-	return forEach(postgresURL, sets, func(_ Set, p *goose.Provider) error {
+	return forEach(postgresURL, sets, func(_ *sql.DB, _ Set, p *goose.Provider) error {
 		_, err := p.Up(ctx)
-		return err
-	})
-}
-
-// Down takes every set back to nothing, in the reverse of the order given.
-func Down(ctx context.Context, postgresURL string, sets ...Set) error {
-	return forEach(postgresURL, reversed(sets), func(_ Set, p *goose.Provider) error {
-		_, err := p.DownTo(ctx, 0)
 		return err
 	})
 }
@@ -74,11 +67,14 @@ func reversed(sets []Set) []Set {
 }
 
 // forEach hands work a provider per set. A set without files has nothing to do.
-func forEach(postgresURL string, sets []Set, work func(Set, *goose.Provider) error) error {
-	db, err := sql.Open("pgx", postgresURL)
+func forEach(postgresURL string, sets []Set, work func(*sql.DB, Set, *goose.Provider) error) error {
+	config, err := pgx.ParseConfig(postgresURL)
 	if err != nil {
-		return fmt.Errorf("migrations: open Postgres: %w", err)
+		return fmt.Errorf("migrations: the address of Postgres: %w", err)
 	}
+	// goose notes when a migration was applied without its zone, and reads that as UTC.
+	config.RuntimeParams["timezone"] = "UTC"
+	db := stdlib.OpenDB(*config)
 	defer db.Close()
 	for _, set := range sets {
 		provider, err := newProvider(db, set)
@@ -86,7 +82,7 @@ func forEach(postgresURL string, sets []Set, work func(Set, *goose.Provider) err
 			continue
 		}
 		if err == nil {
-			err = work(set, provider)
+			err = work(db, set, provider)
 		}
 		if err != nil {
 			return fmt.Errorf("migrations: set %s (%s): %w", set, set.dir, err)

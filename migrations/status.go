@@ -2,6 +2,7 @@ package migrations
 
 import (
 	"context"
+	"database/sql"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -19,7 +20,7 @@ type Row struct {
 // Status lists the migrations of the sets, oldest first.
 func Status(ctx context.Context, postgresURL string, sets ...Set) ([]Row, error) {
 	var rows []Row
-	err := forEach(postgresURL, sets, func(set Set, p *goose.Provider) error {
+	err := forEach(postgresURL, sets, func(_ *sql.DB, set Set, p *goose.Provider) error {
 		found, err := p.Status(ctx)
 		for _, m := range found {
 			rows = append(rows, statusRow(set, m))

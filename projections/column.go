@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unsafe"
@@ -49,6 +50,21 @@ type Column struct {
 // At finds the column's field from the row's Base.
 func (c *Column) At(base unsafe.Pointer) unsafe.Pointer { return unsafe.Add(base, c.offset) }
 
+// systemColumns are those that Postgres gives every table: no other may have their names.
+var systemColumns = []string{"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"}
+
+// fieldName is how the query API names a column: "buyer_id" is buyerId.
+func fieldName(column string) string {
+	var b strings.Builder
+	for i, part := range strings.Split(column, "_") {
+		if i > 0 && part != "" {
+			part = strings.ToUpper(part[:1]) + part[1:]
+		}
+		b.WriteString(part)
+	}
+	return b.String()
+}
+
 var nameRE = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
 
 // columnsOf reads the view tags of the struct type t. All faults come back at once.
@@ -58,7 +74,7 @@ func columnsOf(t reflect.Type) (columns []Column, key int, err error) {
 	}
 	var errs []error
 	key = -1
-	seen := map[string]bool{}
+	seen, fields := map[string]bool{}, map[string]string{}
 	for _, f := range reflect.VisibleFields(t) {
 		tag, tagged := f.Tag.Lookup("view")
 		if !tagged || tag == "-" {
@@ -76,6 +92,10 @@ func columnsOf(t reflect.Type) (columns []Column, key int, err error) {
 			continue
 		}
 		seen[c.Name] = true
+		if other, taken := fields[fieldName(c.Name)]; taken {
+			errs = append(errs, fmt.Errorf("field %s: columns %q and %q are both the field %q of the query API: rename one", f.Name, other, c.Name, fieldName(c.Name)))
+		}
+		fields[fieldName(c.Name)] = c.Name
 		if c.Key {
 			if key >= 0 {
 				errs = append(errs, fmt.Errorf("field %s: a second key; a view has one", f.Name))
@@ -98,6 +118,9 @@ func columnOf(f reflect.StructField, tag string) (Column, error) {
 	}
 	if !nameRE.MatchString(c.Name) {
 		return c, fmt.Errorf("field %s: %q is no column name: lower case letters, digits and _, at most 40", f.Name, c.Name)
+	}
+	if slices.Contains(systemColumns, c.Name) {
+		return c, fmt.Errorf("field %s: every table of Postgres has a column %q of its own: name it %q, say", f.Name, c.Name, "own_"+c.Name)
 	}
 	for _, option := range parts[1:] {
 		if err := c.option(option); err != nil {
@@ -202,6 +225,7 @@ func storable(t reflect.Type, path string, seen map[reflect.Type]bool) error {
 }
 
 func storableStruct(t reflect.Type, path string, seen map[reflect.Type]bool) error {
+	names := map[string]string{}
 	for _, f := range reflect.VisibleFields(t) {
 		if f.Anonymous {
 			continue
@@ -210,6 +234,14 @@ func storableStruct(t reflect.Type, path string, seen map[reflect.Type]bool) err
 		if !f.IsExported() || tag == "-" || strings.Contains(tag, ",omit") {
 			return fmt.Errorf("%s.%s would not come back from json the same: export it, without `-` and omitempty", path, f.Name)
 		}
+		name, _, _ := strings.Cut(tag, ",")
+		if name == "" {
+			name = f.Name
+		}
+		if other, taken := names[strings.ToLower(name)]; taken { // json is read whatever the case
+			return fmt.Errorf("%s.%s and %s.%s have one name in json, %q, so that one of them would be lost: name them apart", path, other, path, f.Name, name)
+		}
+		names[strings.ToLower(name)] = f.Name
 		if err := storable(f.Type, path+"."+f.Name, seen); err != nil {
 			return err
 		}

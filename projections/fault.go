@@ -56,12 +56,13 @@ func (e *FoldError) Unwrap() error { return e.Err }
 const ThenRetry = ", and run `readside parked retry`"
 
 const (
-	hintHandler = "mend the handler, raise the view's Version if its meaning changes" + ThenRetry
-	hintDecode  = "register an upcaster for this version of the event type, or mend the producer" + ThenRetry
-	hintJoin    = "mend the join's functions" + ThenRetry
-	hintKey     = "a key is a non-empty string of at most 512 bytes of valid UTF-8 without NUL: mend the handler's key function"
-	hintJoined  = "handlers write own columns only: let a join fill this one"
-	hintStore   = "mend the handler so that the value can be stored: times in UTC and whole microseconds, text without NUL, and in a column with an index not over 2,000 bytes"
+	hintHandler  = "mend the handler, raise the view's Version if its meaning changes" + ThenRetry
+	hintDecode   = "register an upcaster for this version of the event type, or mend the producer" + ThenRetry
+	hintJoin     = "mend the join's functions" + ThenRetry
+	hintKey      = "a key is a non-empty string of at most 512 bytes of valid UTF-8 without NUL: mend the handler's key function"
+	hintJoined   = "handlers write own columns only: let a join fill this one"
+	hintOverflow = "the sum is too large for its column: discard the event if it is wrong, or keep the sum in a larger unit" + ThenRetry
+	hintStore    = "mend the handler so that the value can be stored: times in UTC and whole microseconds, text without NUL, and in a column with an index not over 2,000 bytes"
 )
 
 // Unstorable is the fault of a value that the store cannot hold exactly.

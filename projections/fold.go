@@ -136,12 +136,18 @@ func (s *Set) fault(view int, key string, e *Event, err error, hint string) *Fol
 }
 
 func hintFor(err error) string {
-	if errors.Is(err, errJoined) {
+	switch {
+	case errors.Is(err, errJoined):
 		return hintJoined
+	case errors.Is(err, ErrOverflow):
+		return hintOverflow
 	}
 	return hintHandler
 }
 
 func panicked(p any) error {
+	if err, ok := p.(error); ok {
+		return fmt.Errorf("panic: %w\n%s", err, debug.Stack())
+	}
 	return fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 }

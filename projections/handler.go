@@ -130,17 +130,3 @@ func boxed[E any](decode func(int, []byte) (E, error)) Decode {
 		return e, err
 	}
 }
-
-func appendDistinct(dst, keys []string) []string {
-	start := len(dst)
-next:
-	for _, k := range keys {
-		for _, seen := range dst[start:] {
-			if seen == k {
-				continue next
-			}
-		}
-		dst = append(dst, k)
-	}
-	return dst
-}

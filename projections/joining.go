@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -35,16 +36,21 @@ func (m *Model) Join(r *Row, sources Sources) (err error) {
 
 func (m *Model) recoverJoin(r *Row, err *error) {
 	if p := recover(); p != nil {
-		*err = &FoldError{View: m.Name, Key: r.Key, Type: "join", Reason: ReasonJoin, Err: panicked(p), Hint: hintJoin}
+		cause, hint := panicked(p), hintJoin
+		if errors.Is(cause, ErrOverflow) {
+			cause, hint = p.(error), hintOverflow
+		}
+		*err = &FoldError{View: m.Name, Key: r.Key, Type: "join", Reason: ReasonJoin, Err: cause, Hint: hint}
 	}
 }
 
 // getter answers the sources that keys name. Others would be found or not by chance,
 // and their changes would never reach the row.
 func (j *JoinModel) getter(keys []string, sources Sources) func(key string) any {
+	named := among(keys)
 	return func(key string) any {
 		switch {
-		case slices.Contains(keys, key):
+		case named(key):
 			return j.readable(sources(j, key))
 		case checkKey(key) == nil:
 			panic(fmt.Sprintf("fill asks for the row %q of %s, which keys did not name", key, j.Source.Name))

@@ -32,6 +32,19 @@ type Route struct {
 	sharing Decode
 }
 
+// Takes reports whether the handlers of the type take the value as it is: an event of an
+// older version is a value of another Go type, which Decode lifts.
+func (r *Route) Takes(event any) bool {
+	t := reflect.TypeOf(event)
+	for _, v := range r.Views {
+		return v.Handling.Event == t
+	}
+	for _, f := range r.Facts {
+		return f.Handling.Event == t
+	}
+	return false
+}
+
 // ViewRoute is one handling and the index of its view in Set.Views.
 type ViewRoute struct {
 	View     int
@@ -58,6 +71,13 @@ func (s *Set) View(name string) *Model {
 		}
 	}
 	return nil
+}
+
+// Joined reports whether a view of the set joins the view of m's name.
+func (s *Set) Joined(m *Model) bool {
+	return slices.ContainsFunc(s.views, func(v *Model) bool {
+		return slices.ContainsFunc(v.Joins, func(j *JoinModel) bool { return j.Source.Name == m.Name })
+	})
 }
 
 // Route is what the set does with an event type, nil where it does nothing.
@@ -117,6 +137,9 @@ func NewSet(definitions ...Definition) (*Set, error) {
 	return s, nil
 }
 
+// maxVersion bounds the length of tables' names.
+const maxVersion = 9999
+
 // compiler collects definitions and their faults.
 type compiler struct {
 	views        []*Model
@@ -138,6 +161,10 @@ func (c *compiler) named(kind, name string, version int) bool {
 		return false
 	case version < 1:
 		c.fault("%s %s: Version is %d: versions start at 1", kind, name, version)
+		return false
+	case version > maxVersion:
+		// "name_v9999_g999999999_pkey" has at most 63 bytes, which is what Postgres tells apart.
+		c.fault("%s %s: Version is %d: at most %d, or the names of its tables would be too long: count versions one by one", kind, name, version, maxVersion)
 		return false
 	case c.names[name]:
 		c.fault("%s %s: the set has two definitions of this name", kind, name)
@@ -196,6 +223,7 @@ func (c *compiler) resolveJoins() {
 			}
 		}
 		c.joinedColumns(m, written, links > 0)
+		c.probe(m, written)
 	}
 }
 

@@ -61,14 +61,10 @@ func errorOf(r *refusal.Refusal) Error {
 // fieldError is an error of one field of an answer that has data otherwise.
 func (a *API) fieldError(e gqlerrors.FormattedError) Error {
 	a.logger.Error("a field could not be answered", "error", e.Message, "path", e.Path)
-	out := Error{
+	return Error{
 		Message: "the field could not be answered", Path: e.Path,
 		Extensions: map[string]any{"code": refusal.Internal, "hint": "the log of the query API says more"},
 	}
-	for _, l := range e.Locations {
-		out.Locations = append(out.Locations, refusal.Location{Line: l.Line, Column: l.Column})
-	}
-	return out
 }
 
 // failure is what a failed read answers. What the stores say goes to the log, not to
@@ -226,9 +222,4 @@ func (r *results) extension(reached *bool, p *plan) *freshnessExtension {
 		x.Reports = append(x.Reports, coldFreshness{Report: report.report.Name, Watermarks: r.reports[joined(report.path)].Watermarks})
 	}
 	return x
-}
-
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(s, "\n")
-	return line
 }

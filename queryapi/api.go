@@ -8,10 +8,7 @@ import (
 	"time"
 
 	"github.com/graphql-go/graphql"
-	"github.com/graphql-go/graphql/gqlerrors"
 	"github.com/graphql-go/graphql/language/ast"
-	"github.com/graphql-go/graphql/language/parser"
-	"github.com/graphql-go/graphql/language/source"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
@@ -115,9 +112,9 @@ func (a *API) Do(ctx context.Context, req Request) *Answer {
 }
 
 func (a *API) answer(ctx context.Context, req Request) *Answer {
-	doc, faults := a.document(req.Query)
-	if faults != nil {
-		return refused(faults...)
+	doc, fault := a.document(req.Query)
+	if fault != nil {
+		return refused(fault)
 	}
 	o, fault := newOperation(a.schema, doc, req.OperationName, req.Variables)
 	if fault != nil {
@@ -139,31 +136,12 @@ func (a *API) answer(ctx context.Context, req Request) *Answer {
 }
 
 // document reads a query's text, and refuses what must not reach the library.
-func (a *API) document(query string) (*ast.Document, []*refusal.Refusal) {
-	text, fault := a.limits.Text(query)
-	if fault != nil {
-		return nil, []*refusal.Refusal{fault}
+func (a *API) document(query string) (*ast.Document, *refusal.Refusal) {
+	doc, fault := a.limits.Parse(query)
+	if fault == nil {
+		fault = a.limits.Document(&a.schema.graphql, doc)
 	}
-	doc, err := parser.Parse(parser.ParseParams{Source: source.NewSource(&source.Source{Body: []byte(text), Name: "query"})})
-	if err != nil {
-		return nil, []*refusal.Refusal{syntax(err)}
-	}
-	if fault := a.limits.Document(&a.schema.graphql, doc); fault != nil {
-		return nil, []*refusal.Refusal{fault}
-	}
-	return doc, guard.Validate(&a.schema.graphql, doc)
-}
-
-func syntax(err error) *refusal.Refusal {
-	var e *gqlerrors.Error
-	if !errors.As(err, &e) {
-		return refusal.New(refusal.Syntax, "correct the query", "the query is not GraphQL: %v", err)
-	}
-	r := refusal.New(refusal.Syntax, "correct the query at that place", "%s", firstLine(e.Message))
-	for _, loc := range e.Locations {
-		r.Locations = append(r.Locations, refusal.Location{Line: loc.Line, Column: loc.Column})
-	}
-	return r
+	return doc, fault
 }
 
 // read fetches what the plan reads: Postgres in one batch, reports beside it.

@@ -3,22 +3,33 @@ package queryapi
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/graphql-go/graphql"
 	"github.com/graphql-go/graphql/language/ast"
 
+	"github.com/readside/readside/queryapi/guard"
 	"github.com/readside/readside/queryapi/refusal"
 )
 
+// Null is a value, nil, and is not the same as no value. What a query compares with null
+// matches nothing, and what it compares with a variable that the request leaves out is a
+// fault of the request: a null or missing value never widens what is read.
+
 // arguments are the values of a field's arguments: from the document, the variables
-// and the defaults. Arguments that have none are absent.
-func (o *operation) arguments(defs []*graphql.Argument, args []*ast.Argument) map[string]any {
+// and the defaults. Arguments that have none are absent; null is nil.
+func (o *operation) arguments(defs []*graphql.Argument, args []*ast.Argument) (map[string]any, *refusal.Refusal) {
 	out := map[string]any{}
 	for _, def := range defs {
 		v, given := any(nil), false
 		for _, arg := range args {
-			if arg.Name.Value == def.Name() {
-				v, given = o.literal(arg.Value, def.Type)
+			if arg.Name.Value != def.Name() {
+				continue
+			}
+			var fault *refusal.Refusal
+			if v, given, fault = o.literal(arg.Value, def.Type); fault != nil {
+				return nil, fault
 			}
 		}
 		if !given && def.DefaultValue != nil {
@@ -28,18 +39,54 @@ func (o *operation) arguments(defs []*graphql.Argument, args []*ast.Argument) ma
 			out[def.Name()] = v
 		}
 	}
-	return out
+	return out, nil
+}
+
+// written refuses arguments that the document gives as null, or by a variable that is
+// null or has no value. They decide which rows are read: taken for absent, they would
+// read others.
+func (o *operation) written(args []*ast.Argument, decides func(name string) bool) *refusal.Refusal {
+	for _, arg := range args {
+		if !decides(arg.Name.Value) {
+			continue
+		}
+		null := guard.IsNull(arg.Value)
+		if variable, ok := arg.Value.(*ast.Variable); ok {
+			value, given := o.variables[variable.Name.Value]
+			if !given {
+				return missing(variable.Name.Value)
+			}
+			null = value == nil
+		}
+		if null {
+			return refusal.New(refusal.BadVariables, "give it a value, or leave the argument out of the query", "argument %s is null", arg.Name.Value)
+		}
+	}
+	return nil
+}
+
+func missing(variable string) *refusal.Refusal {
+	return refusal.New(refusal.BadVariables, `pass it in "variables"; pass null to compare with null, which matches nothing`,
+		"variable $%s has no value, and what is read depends on it", variable)
 }
 
 // literal is the value of what the document says; the document is valid. A variable
-// without a value makes the argument absent.
-func (o *operation) literal(v ast.Value, t graphql.Input) (any, bool) {
-	if n, ok := t.(*graphql.NonNull); ok {
-		t = n.OfType.(graphql.Input)
+// without a value makes an argument absent; within an object or a list it is a fault.
+func (o *operation) literal(v ast.Value, t graphql.Input) (any, bool, *refusal.Refusal) {
+	required, isRequired := t.(*graphql.NonNull)
+	if isRequired {
+		t = required.OfType.(graphql.Input)
 	}
 	if variable, ok := v.(*ast.Variable); ok {
 		value, given := o.variables[variable.Name.Value]
-		return value, given
+		if isRequired && value == nil {
+			return nil, false, refusal.New(refusal.BadVariables, "pass a value, or leave the variable out for its default",
+				"variable $%s is null where a value of type %s is needed", variable.Name.Value, required)
+		}
+		return value, given, nil
+	}
+	if guard.IsNull(v) {
+		return nil, true, nil
 	}
 	switch t := t.(type) {
 	case *graphql.List:
@@ -48,32 +95,34 @@ func (o *operation) literal(v ast.Value, t graphql.Input) (any, bool) {
 		return o.objectLiteral(v, t)
 	case *graphql.Scalar:
 		parsed := t.ParseLiteral(v)
-		return parsed, parsed != nil
+		return parsed, parsed != nil, nil
 	case *graphql.Enum:
 		parsed := t.ParseLiteral(v)
-		return parsed, parsed != nil
+		return parsed, parsed != nil, nil
 	}
-	return nil, false
+	return nil, false, nil
 }
 
-func (o *operation) listLiteral(v ast.Value, t *graphql.List) (any, bool) {
+func (o *operation) listLiteral(v ast.Value, t *graphql.List) (any, bool, *refusal.Refusal) {
 	items := []ast.Value{v}
 	if list, ok := v.(*ast.ListValue); ok {
 		items = list.Values
 	}
 	out := make([]any, 0, len(items))
 	for _, item := range items {
-		if value, given := o.literal(item, t.OfType.(graphql.Input)); given {
-			out = append(out, value)
+		value, fault := o.part(item, t.OfType.(graphql.Input))
+		if fault != nil {
+			return nil, false, fault
 		}
+		out = append(out, value)
 	}
-	return out, true
+	return out, true, nil
 }
 
-func (o *operation) objectLiteral(v ast.Value, t *graphql.InputObject) (any, bool) {
+func (o *operation) objectLiteral(v ast.Value, t *graphql.InputObject) (any, bool, *refusal.Refusal) {
 	object, ok := v.(*ast.ObjectValue)
 	if !ok {
-		return nil, false
+		return nil, false, nil
 	}
 	out := map[string]any{}
 	for _, field := range object.Fields {
@@ -81,14 +130,26 @@ func (o *operation) objectLiteral(v ast.Value, t *graphql.InputObject) (any, boo
 		if def == nil {
 			continue
 		}
-		if value, given := o.literal(field.Value, def.Type); given {
-			out[field.Name.Value] = value
+		value, fault := o.part(field.Value, def.Type)
+		if fault != nil {
+			return nil, false, fault
 		}
+		out[field.Name.Value] = value
 	}
-	return out, true
+	return out, true, nil
 }
 
-// coerceVariables fits the request's variables to the operation's types.
+// part is the value of a part of an object or a list.
+func (o *operation) part(v ast.Value, t graphql.Input) (any, *refusal.Refusal) {
+	value, given, fault := o.literal(v, t)
+	if variable, ok := v.(*ast.Variable); ok && fault == nil && !given {
+		return nil, missing(variable.Name.Value)
+	}
+	return value, fault
+}
+
+// coerceVariables fits the request's variables to the operation's types. It stops at the
+// first that does not fit: the library would print all of them, whole.
 func (o *operation) coerceVariables(raw map[string]any) *refusal.Refusal {
 	for _, def := range o.node.VariableDefinitions {
 		name := def.Variable.Name.Value
@@ -96,8 +157,8 @@ func (o *operation) coerceVariables(raw map[string]any) *refusal.Refusal {
 		if !ok {
 			return refusal.New(refusal.BadVariables, "declare it with a scalar, an enum or an input type", "variable $%s has no type of inputs", name)
 		}
-		value := raw[name]
-		if value == nil {
+		value, given := raw[name]
+		if !given {
 			if fault := o.absentVariable(def, t); fault != nil {
 				return fault
 			}
@@ -124,10 +185,11 @@ func valueHint(t graphql.Input) string {
 func (o *operation) absentVariable(def *ast.VariableDefinition, t graphql.Input) *refusal.Refusal {
 	name := def.Variable.Name.Value
 	if def.DefaultValue != nil {
-		if v, given := o.literal(def.DefaultValue, t); given {
+		v, given, fault := o.literal(def.DefaultValue, t)
+		if given {
 			o.variables[name] = v
 		}
-		return nil
+		return fault
 	}
 	if _, required := t.(*graphql.NonNull); required {
 		return refusal.New(refusal.BadVariables, "pass it in \"variables\"", "variable $%s of type %s has no value", name, t)
@@ -152,15 +214,20 @@ func (o *operation) inputType(t ast.Type) (graphql.Input, bool) {
 	return nil, false
 }
 
-// coerce fits a decoded JSON value to a type. Input types do not contain themselves,
-// so the recursion is as deep as the type.
+// coerce fits a decoded JSON value to a type; null fits every type that is not
+// required. Input types do not contain themselves, so the recursion is as deep as the
+// type.
 func coerce(v any, t graphql.Input) (any, error) {
-	switch t := t.(type) {
-	case *graphql.NonNull:
+	if required, ok := t.(*graphql.NonNull); ok {
 		if v == nil {
-			return nil, fmt.Errorf("null where %s is needed", t)
+			return nil, fmt.Errorf("null where a value of type %s is needed", t)
 		}
-		return coerce(v, t.OfType.(graphql.Input))
+		return coerce(v, required.OfType.(graphql.Input))
+	}
+	if v == nil {
+		return nil, nil
+	}
+	switch t := t.(type) {
 	case *graphql.List:
 		return coerceList(v, t)
 	case *graphql.InputObject:
@@ -171,11 +238,26 @@ func coerce(v any, t graphql.Input) (any, error) {
 			return parsed, nil
 		}
 	case *graphql.Enum:
-		if parsed := t.ParseValue(v); parsed != nil {
-			return parsed, nil
+		if name, ok := v.(string); ok {
+			if parsed := t.ParseValue(name); parsed != nil {
+				return parsed, nil
+			}
 		}
 	}
-	return nil, fmt.Errorf("%.80v is no %s", v, t)
+	return nil, fmt.Errorf("%s is no %s", shownValue(v), t)
+}
+
+// shownValue describes a JSON value in a few characters, however large it is.
+func shownValue(v any) string {
+	switch v := v.(type) {
+	case string:
+		return fmt.Sprintf("%.60q", v)
+	case []any:
+		return fmt.Sprintf("a list of %d", len(v))
+	case map[string]any:
+		return "an object"
+	}
+	return fmt.Sprint(v)
 }
 
 // exactly makes an integer of a number where a scalar takes nothing else, and nil of one
@@ -220,22 +302,27 @@ func coerceList(v any, t *graphql.List) (any, error) {
 func coerceObject(v any, t *graphql.InputObject) (any, error) {
 	object, ok := v.(map[string]any)
 	if !ok {
-		return nil, fmt.Errorf("%.80v is no object", v)
+		return nil, fmt.Errorf("%s is no %s", shownValue(v), t)
 	}
-	out := map[string]any{}
-	for name, value := range object {
+	out := make(map[string]any, len(object))
+	for _, name := range slices.Sorted(maps.Keys(object)) {
 		def := t.Fields()[name]
 		if def == nil {
 			return nil, fmt.Errorf("%s has no field %.60q", t, name)
 		}
-		if value == nil {
-			continue
-		}
-		coerced, err := coerce(value, def.Type)
+		coerced, err := coerce(object[name], def.Type)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		out[name] = coerced
+	}
+	for name, def := range t.Fields() {
+		if _, required := def.Type.(*graphql.NonNull); !required {
+			continue
+		}
+		if _, given := object[name]; !given {
+			return nil, fmt.Errorf("%s needs its field %s", t, name)
+		}
 	}
 	return out, nil
 }

@@ -14,7 +14,7 @@ func TestFirstRequestsAtTheSameTime(t *testing.T) {
 	t.Parallel()
 	s := fullStore(t, 3)
 	a := s.api(queryapi.Options{})
-	const query = `query asked($order: BookOrder = OUT_DESC, $filter: BookFilter) {
+	const query = `query asked($order: BookOrder = OUT_DESC, $filter: BookFilter = {inPrint: {isNull: false}}) {
 		a: books(orderBy: $order, filter: $filter) { freshness { state } nodes { id editions { number printed } first { big } } }
 		b: books(orderBy: TITLE_ASC) { nodes { id } } shelf(authorId: "a1") { author { name } }
 		__schema { types { name kind enumValues { name } inputFields { name defaultValue type { name ofType { name } } } } directives { name locations args { name } } } }`

@@ -11,6 +11,9 @@ import (
 
 // Config is the query service's part of the environment, prefix READSIDE.
 type Config struct {
+	// Application is the one that the stores belong to; every other application's are
+	// refused. The program says which it is, not the environment.
+	Application string `ignored:"true"`
 	// HTTPAddr is where the service listens. Until there are rules about who may see
 	// what, an address that is not loopback is refused.
 	HTTPAddr string `envconfig:"HTTP_ADDR" default:"127.0.0.1:8080" desc:"address of the query API; loopback only"`

@@ -53,15 +53,15 @@ func listOfNonNull(t graphql.Type) graphql.Output {
 
 func pagingArguments(defaultFirst int) graphql.FieldConfigArgument {
 	return graphql.FieldConfigArgument{
-		"first": {Type: graphql.Int, DefaultValue: defaultFirst, Description: "How many rows, at most 200."},
-		"after": {Type: graphql.String, Description: "The cursor that the page begins behind."},
+		"first": {Type: graphql.Int, DefaultValue: defaultFirst, Description: "How many rows, at most 200; null is the default."},
+		"after": {Type: graphql.String, Description: "The cursor that the page begins behind; null is the beginning."},
 	}
 }
 
 func (b *builder) listArguments(v *view, name string) graphql.FieldConfigArgument {
 	args := pagingArguments(firstDefault)
 	if f := b.newFilter(v, name); f != nil {
-		args["filter"] = &graphql.ArgumentConfig{Type: f, Description: "Conditions that all hold."}
+		args["filter"] = &graphql.ArgumentConfig{Type: f, Description: "Conditions that all hold: one at least. Leave the argument out to read all rows."}
 	}
 	values := graphql.EnumValueConfigMap{}
 	for name := range v.orders {
@@ -98,13 +98,14 @@ func (b *builder) columnFilter(c *projections.Column, ranged bool) *graphql.Inpu
 	b.take(name, "column "+c.Name)
 	value := scalar.(graphql.Input)
 	fields := graphql.InputObjectConfigFieldMap{
-		"eq": {Type: value, Description: "Equal to."},
-		"in": {Type: graphql.NewList(graphql.NewNonNull(value)), Description: "Equal to one of these, at most 100."},
+		"eq":     {Type: value, Description: "Equal to; nothing equals null."},
+		"in":     {Type: graphql.NewList(graphql.NewNonNull(value)), Description: "Equal to one of these, at most 100; nothing is in null."},
+		"isNull": {Type: graphql.Boolean, Description: "Whether the column is null."},
 	}
 	if ranged {
 		fields["gte"] = &graphql.InputObjectFieldConfig{Type: value, Description: "At least."}
 		fields["lt"] = &graphql.InputObjectFieldConfig{Type: value, Description: "Less than."}
 	}
-	b.filters[name] = graphql.NewInputObject(graphql.InputObjectConfig{Name: name, Description: "Conditions on a column; all of them hold.", Fields: fields})
+	b.filters[name] = graphql.NewInputObject(graphql.InputObjectConfig{Name: name, Description: "Conditions on a column; all of them hold, and one at least is given. A comparison with null matches nothing.", Fields: fields})
 	return b.filters[name]
 }

@@ -3,6 +3,7 @@ package queryapi
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -42,6 +43,9 @@ func parseCursor(token string, v *view, o order) ([]any, *refusal.Refusal) {
 	if len(token) > cursorBytesMax || err != nil || json.Unmarshal(data, &c) != nil {
 		return nil, broken
 	}
+	if c.String() != token {
+		return nil, broken // what this program writes, it writes in one way
+	}
 	if c.View != v.model.Table() {
 		return nil, refusal.New(refusal.BadCursor, "begin again without after", "the cursor is of %s, this is a list of %s", c.View, v.model.Table())
 	}
@@ -52,7 +56,7 @@ func parseCursor(token string, v *view, o order) ([]any, *refusal.Refusal) {
 		return []any{c.Key}, nil
 	}
 	value, err := parseCell(v.model.Columns[o.column].Kind, c.Value)
-	if err != nil {
+	if err != nil || formatCell(value) != c.Value {
 		return nil, broken.Because(err)
 	}
 	return []any{value, c.Key}, nil
@@ -71,6 +75,10 @@ func formatCell(v any) string {
 	return fmt.Sprint(v)
 }
 
+// firstMicrosecond is Postgres' first moment, from 1970. One before it would be written
+// to Postgres as one near its last.
+const firstMicrosecond = -210_866_803_200_000_000
+
 func parseCell(k projections.Kind, s string) (any, error) {
 	switch k {
 	case projections.Text:
@@ -87,6 +95,9 @@ func parseCell(k projections.Kind, s string) (any, error) {
 		return math.Float64frombits(bits), err
 	case projections.Time:
 		us, err := strconv.ParseInt(s, 10, 64)
+		if err == nil && us < firstMicrosecond {
+			err = errors.New("Postgres has no moment before the year 4714 BC")
+		}
 		return time.UnixMicro(us).UTC(), err
 	}
 	return nil, fmt.Errorf("no order has columns of kind %s", k)

@@ -40,7 +40,7 @@ type book struct {
 	Sold     int64      `view:"sold,order"`
 	Rating   float64    `view:"rating"`
 	InPrint  bool       `view:"in_print,index"`
-	Subtitle *string    `view:"subtitle"`
+	Subtitle *string    `view:"subtitle,index"`
 	Seen     *time.Time `view:"seen"`
 	Out      time.Time  `view:"out,order"`
 	Editions []edition  `view:"editions"`

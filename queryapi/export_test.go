@@ -10,3 +10,6 @@ func (a *API) LookNow() {
 	defer s.mu.Unlock()
 	s.looked = time.Time{}
 }
+
+// UnreadMax is how many bodies are read at the same time.
+const UnreadMax = unreadMax

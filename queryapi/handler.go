@@ -3,8 +3,6 @@ package queryapi
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"strconv"
@@ -28,12 +26,13 @@ const (
 type Handler struct {
 	api      *API
 	timeout  time.Duration
+	intake   *intake
 	inFlight chan struct{}
 }
 
 // NewHandler makes a handler with a bound on time and on requests in flight.
 func NewHandler(a *API, c Config) *Handler {
-	return &Handler{api: a, timeout: c.RequestTimeout, inFlight: make(chan struct{}, c.InFlightMax)}
+	return &Handler{api: a, timeout: c.RequestTimeout, intake: newIntake(unreadMax), inFlight: make(chan struct{}, c.InFlightMax)}
 }
 
 // ServeHTTP answers one request.
@@ -49,7 +48,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// post reads the request first, and then takes a place among those that are answered.
 func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
+	req, status, fault := h.readRequest(w, r)
+	if fault != nil {
+		h.write(w, r, status, refused(fault))
+		return
+	}
 	select {
 	case h.inFlight <- struct{}{}:
 		defer func() { <-h.inFlight }()
@@ -60,37 +65,27 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
 	}
 	h.api.metrics.requests(1)
 	defer h.api.metrics.requests(-1)
-	req, status, fault := readRequest(w, r)
-	if fault != nil {
-		h.write(w, r, status, refused(fault))
-		return
-	}
 	ctx, cancel := context.WithTimeout(r.Context(), h.timeout)
 	defer cancel()
 	answer := h.api.Do(ctx, req)
 	h.write(w, r, answer.status(), answer)
 }
 
-// readRequest decodes the body. A content type that browsers send to strangers
+// readRequest reads and decodes the body. A content type that browsers send to strangers
 // without asking is refused, which keeps other sites' forms out.
-func readRequest(w http.ResponseWriter, r *http.Request) (Request, int, *refusal.Refusal) {
+func (h *Handler) readRequest(w http.ResponseWriter, r *http.Request) (Request, int, *refusal.Refusal) {
 	var req Request
 	if contentType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || contentType != typeJSON {
 		return req, http.StatusUnsupportedMediaType, refusal.New(refusal.BadRequest, "send Content-Type: application/json", "the content type is not application/json")
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyBytesMax))
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return req, http.StatusRequestEntityTooLarge, refusal.Over("body_bytes", bodyBytesMax, bodyBytesMax+1, "ask for less in one request")
-	}
-	if err != nil {
-		return req, http.StatusBadRequest, refusal.New(refusal.BadRequest, "send it again", "the request's body ended early").Because(err)
+	body, status, fault := h.intake.read(w, r)
+	if fault != nil {
+		return req, status, fault
 	}
 	if err := json.Unmarshal(body, &req); err != nil {
 		return req, http.StatusBadRequest, refusal.New(refusal.BadRequest, `send {"query": "…", "variables": {…}}`, "the body is no GraphQL request: %v", err)
 	}
-	fault := headers(&req, r.Header)
-	return req, http.StatusBadRequest, fault
+	return req, http.StatusBadRequest, headers(&req, r.Header)
 }
 
 // headers take the token and the wait from the request's headers, which win.

@@ -31,9 +31,9 @@ func naiveSchema(t testing.TB, s *store) graphql.Schema {
 	page := graphql.NewObject(graphql.ObjectConfig{Name: "BookConnection", Fields: graphql.Fields{
 		"nodes": {Type: graphql.NewList(book)}, "edges": {Type: graphql.NewList(edge)}, "pageInfo": {Type: info}}})
 	filter := graphql.InputObjectConfigFieldMap{}
-	for _, column := range []string{"id", "authorId", "title", "pages", "sold", "inPrint", "out"} {
+	for _, column := range []string{"id", "authorId", "title", "pages", "sold", "inPrint", "out", "subtitle"} {
 		filter[column] = &graphql.InputObjectFieldConfig{Type: graphql.NewInputObject(graphql.InputObjectConfig{Name: "F" + column,
-			Fields: graphql.InputObjectConfigFieldMap{"eq": {Type: naiveAny}, "in": {Type: graphql.NewList(naiveAny)}, "gte": {Type: naiveAny}, "lt": {Type: naiveAny}}})}
+			Fields: graphql.InputObjectConfigFieldMap{"eq": {Type: naiveAny}, "in": {Type: graphql.NewList(naiveAny)}, "gte": {Type: naiveAny}, "lt": {Type: naiveAny}, "isNull": {Type: naiveAny}}})}
 	}
 	schema, err := graphql.NewSchema(graphql.SchemaConfig{Query: graphql.NewObject(graphql.ObjectConfig{Name: "Query", Fields: graphql.Fields{
 		"book": {Type: book, Args: graphql.FieldConfigArgument{"id": {Type: graphql.ID}},
@@ -104,6 +104,8 @@ func naiveOrder(order string) string {
 
 func naiveCondition(column, op string, value any) string {
 	switch op {
+	case "isNull":
+		return fmt.Sprintf("(%s is null) = %v", column, value)
 	case "gte":
 		return column + " >= " + quoted(value)
 	case "lt":

@@ -13,6 +13,8 @@ type operation struct {
 	node      *ast.OperationDefinition
 	fragments map[string]*ast.FragmentDefinition
 	variables map[string]any
+	// fault is the first of a directive whose variable is null.
+	fault *refusal.Refusal
 }
 
 // newOperation picks the operation to run.
@@ -108,7 +110,11 @@ func (o *operation) included(directives []*ast.Directive) bool {
 		if d.Name.Value == graphql.SkipDirective.Name {
 			known, unless = graphql.SkipDirective, true
 		}
-		if v, ok := o.arguments(known.Args, d.Arguments)["if"].(bool); ok && v == unless {
+		args, fault := o.arguments(known.Args, d.Arguments)
+		if fault != nil && o.fault == nil {
+			o.fault = fault
+		}
+		if v, ok := args["if"].(bool); !ok || v == unless {
 			return false
 		}
 	}

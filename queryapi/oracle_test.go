@@ -150,7 +150,7 @@ func (g *generator) directive() string {
 }
 
 func (g *generator) arguments() string {
-	args := fmt.Sprintf("first: %d", rapid.IntRange(1, 25).Draw(g.t, "first")) + g.maybe("ordered", g.orderBy())
+	args := fmt.Sprintf("first: %d", rapid.IntRange(0, 25).Draw(g.t, "first")) + g.maybe("ordered", g.orderBy())
 	if rapid.Bool().Draw(g.t, "filtered") {
 		args += ", filter: {" + strings.Join(g.filters(), ", ") + "}"
 	}
@@ -167,6 +167,7 @@ func (g *generator) filters() []string {
 		fmt.Sprintf(`inPrint: {eq: %t}`, rapid.Bool().Draw(g.t, "in print")),
 		fmt.Sprintf(`out: {lt: %q}`, moment(day.Add(time.Duration(number("hours", 0, 15))*time.Hour))),
 		fmt.Sprintf(`id: {in: [%q, %q], gte: "b01"}`, g.id(), g.id()),
+		fmt.Sprintf(`subtitle: {isNull: %t}`, rapid.Bool().Draw(g.t, "without subtitle")),
 		`title: {eq: "Zoë 'quoted' \"twice\" \\ 日本"}`,
 	}
 	n := number("filters", 1, 3)

@@ -2,6 +2,7 @@ package queryapi_test
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"strings"
 	"testing"
@@ -83,6 +84,7 @@ func TestPagesHaveEveryRowOnce(t *testing.T) {
 func TestFilters(t *testing.T) {
 	t.Parallel()
 	s := fullStore(t, 25)
+	s.exec(`update views.book_v2_g1 set subtitle = null where pages = 101`)
 	a := s.api(queryapi.Options{})
 	for filter, condition := range map[string]string{
 		`{authorId: {eq: "a1"}}`:                            `author_id = 'a1'`,
@@ -95,7 +97,12 @@ func TestFilters(t *testing.T) {
 		`{out: {lt: "2026-03-01T12:30:00.25+01:00"}}`:       `out < '2026-03-01T11:30:00.25Z'`,
 		`{id: {in: ["b001", "b017"]}}`:                      `id in ('b001', 'b017')`,
 		`{title: {eq: "Title 3"}, pages: {in: [106, 101]}}`: `title = 'Title 3' and pages in (106, 101)`,
-		`{}`: `true`,
+		`{subtitle: {isNull: true}}`:                        `subtitle is null`,
+		`{subtitle: {isNull: false, eq: "part 3"}}`:         `subtitle = 'part 3'`,
+		`{subtitle: {isNull: true, eq: "part 3"}}`:          `false`,
+		`{title: {isNull: true}}`:                           `false`,
+		`{title: {isNull: false}}`:                          `true`,
+		`{}`:                                                `true`,
 	} {
 		var want []string
 		err := s.db.Pool.QueryRow(context.Background(), "select coalesce(array_agg(id order by id), '{}') from views.book_v2_g1 where "+condition).Scan(&want)
@@ -119,7 +126,6 @@ func TestListsRefuse(t *testing.T) {
 	}
 	authors := `{ authors(after: "` + cursor("") + `") { nodes { name } } }`
 	for query, code := range map[string]string{
-		`{ books(first: 0) { nodes { id } } }`:                                                         refusal.TooLarge,
 		`{ books(first: 201) { nodes { id } } }`:                                                       refusal.TooLarge,
 		`{ books(first: -1) { nodes { id } } }`:                                                        refusal.TooLarge,
 		`{ books(after: "xx") { nodes { id } } }`:                                                      refusal.BadCursor,
@@ -198,5 +204,57 @@ func TestAScreenAnswersItsParts(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A made-up cursor is refused, or the list goes on where it says: never at its beginning.
+func TestMadeUpCursors(t *testing.T) {
+	t.Parallel()
+	a := fullStore(t, 5).api(queryapi.Options{})
+	cursor := func(view, order, value, key string) string {
+		// The API writes its fields in this order, and an empty value not at all.
+		text := fmt.Sprintf(`{"v":%q,"o":%q,"a":%q,"k":%q}`, view, order, value, key)
+		if value == "" {
+			text = fmt.Sprintf(`{"v":%q,"o":%q,"k":%q}`, view, order, key)
+		}
+		return base64.RawURLEncoding.EncodeToString([]byte(text))
+	}
+	ask := func(order, after string) *queryapi.Answer {
+		return a.Do(context.Background(), queryapi.Request{Query: fmt.Sprintf(`{ books(first: 1, orderBy: %s, after: %q) { nodes { id } } }`, order, after)})
+	}
+	for order, values := range map[string][]string{
+		"OUT_DESC":   {"-9223372036854775808", "-9223372036854775000", "-210866803200000001", "abc", "", "1e3", "+5", "05", "9223372036854775808"},
+		"OUT_ASC":    {"-9223372036854775808", "-210866803200000001"},
+		"SOLD_DESC":  {"9223372036854775808", "1.5", "", "0x10", "-0"},
+		"PAGES_DESC": {"2147483648", "-2147483649", "1e2"},
+	} {
+		for _, value := range values {
+			code, e := refusalOf(t, ask(order, cursor("book_v2", order, value, "x")))
+			if code != refusal.BadCursor || e.Extensions["hint"] == "" {
+				t.Errorf("%s behind %q: %s", order, value, code)
+			}
+		}
+	}
+	for order, bounds := range map[string][2]string{ // behind the first no row, behind the second all
+		"OUT_DESC":   {"-210866803200000000", "9223372036854775807"},
+		"OUT_ASC":    {"9223372036854775807", "-210866803200000000"},
+		"SOLD_DESC":  {"-9223372036854775808", "9223372036854775807"},
+		"PAGES_DESC": {"-2147483648", "2147483647"},
+	} {
+		for i, value := range bounds {
+			if got := idsOf(t, ask(order, cursor("book_v2", order, value, "x"))); len(got) != i {
+				t.Errorf("%s behind %s: %v", order, value, got)
+			}
+		}
+	}
+	good := cursor("book_v2", "SOLD_DESC", "4000", "b004")
+	if got := idsOf(t, ask("SOLD_DESC", good)); len(got) != 1 || got[0] != "b003" {
+		t.Errorf("behind b004: %v", got)
+	}
+	spaced := base64.RawURLEncoding.EncodeToString([]byte(`{"v":"book_v2", "o":"SOLD_DESC","a":"4000","k":"b004"}`))
+	for name, token := range map[string]string{"with a space": spaced, "padded": good + "=", "of nothing": "", "in another case": strings.ToUpper(good)} {
+		if code, _ := refusalOf(t, ask("SOLD_DESC", token)); code != refusal.BadCursor {
+			t.Errorf("%s: %s", name, code)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package queryapi
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -37,6 +38,9 @@ func (o *operation) plan() (*plan, *refusal.Refusal) {
 			return nil, fault
 		}
 	}
+	if o.fault != nil {
+		return nil, o.fault
+	}
 	if p.cost > costMax {
 		return nil, refusal.Over("cost", costMax, p.cost, "ask for fewer rows with first, or for fewer fields")
 	}
@@ -69,7 +73,13 @@ func (p *planner) root(f *selected) *refusal.Refusal {
 	if root == nil {
 		return nil // introspection, which reads nothing
 	}
-	args := p.arguments(root.field.Args, f.args)
+	args, fault := p.arguments(root.field.Args, f.args)
+	if fault == nil {
+		fault = p.written(f.args, root.decides)
+	}
+	if fault != nil {
+		return fault.At(f.key)
+	}
 	switch {
 	case root.row != nil:
 		return p.row(root.row, args["id"], f.sets, f.key)
@@ -123,20 +133,24 @@ func (p *planner) node(r *read, sets []*ast.SelectionSet) {
 }
 
 func (p *planner) list(v *view, args map[string]any, f *selected) *refusal.Refusal {
-	r := &read{path: []string{f.key}, view: v, list: true, order: v.orders[args["orderBy"].(string)]}
-	if fault := p.filter(r, args["filter"]); fault != nil {
+	r := &read{path: []string{f.key}, view: v, list: true, order: v.orderBy(args["orderBy"])}
+	if fault := p.filter(r, f.args, args["filter"]); fault != nil {
 		return fault.At(r.path...)
 	}
-	return p.page(r, args, f.sets)
+	return p.page(r, args, firstDefault, f.sets)
 }
 
 // page plans the paging arguments and the connection's fields.
-func (p *planner) page(r *read, args map[string]any, sets []*ast.SelectionSet) *refusal.Refusal {
-	r.first, _ = args["first"].(int)
-	if r.first < 1 || r.first > firstMax {
-		fault := refusal.Over("first", firstMax, r.first, "ask for 1 to 200 rows, and page with after")
-		if r.first < 1 {
-			fault.Message = "first is less than 1"
+func (p *planner) page(r *read, args map[string]any, defaultFirst int, sets []*ast.SelectionSet) *refusal.Refusal {
+	first, asked := args["first"].(int)
+	if !asked {
+		first = defaultFirst // null
+	}
+	r.first = first
+	if r.first < 0 || r.first > firstMax {
+		fault := refusal.Over("first", firstMax, r.first, "ask for 0 to 200 rows, and page with after")
+		if r.first < 0 {
+			fault.Message = "first is less than 0"
 		}
 		return fault.At(r.path...)
 	}
@@ -187,17 +201,20 @@ func (p *planner) edges(r *read, sets []*ast.SelectionSet) (fields int) {
 	return fields
 }
 
-// filter turns the filter argument into conditions, in the columns' order, so that
-// the same filter makes the same statement.
-func (p *planner) filter(r *read, filter any) *refusal.Refusal {
+// filter turns the filter argument into conditions, in the columns' order, so that the
+// same filter makes the same statement. Only the query's text can ask for all rows, by no
+// filter or by {}. A value without conditions is refused, and so is a condition without
+// comparisons: a client that leaves out what it does not know would read everything.
+func (p *planner) filter(r *read, args []*ast.Argument, filter any) *refusal.Refusal {
 	fields, _ := filter.(map[string]any)
-	names := make([]string, 0, len(fields))
-	for name := range fields {
-		names = append(names, name)
+	if len(fields) == 0 && byVariable(args, "filter") {
+		return refusal.New(refusal.BadVariables, "pass a condition, or leave the argument filter out of the query to read all rows", "the filter has no conditions")
 	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		conditions, _ := fields[name].(map[string]any)
+		if len(conditions) == 0 {
+			return refusal.New(refusal.BadVariables, "compare with eq, in or isNull, or leave "+name+" out of the filter", "the condition on %s compares with nothing", name)
+		}
 		if fault := r.filterColumn(r.view.filters[name].column, conditions); fault != nil {
 			return fault
 		}
@@ -205,20 +222,33 @@ func (p *planner) filter(r *read, filter any) *refusal.Refusal {
 	return nil
 }
 
+func byVariable(args []*ast.Argument, name string) bool {
+	return slices.ContainsFunc(args, func(arg *ast.Argument) bool {
+		_, variable := arg.Value.(*ast.Variable)
+		return variable && arg.Name.Value == name
+	})
+}
+
+// filterColumn adds a column's conditions. One that compares with null stays: it is
+// true of no row.
 func (r *read) filterColumn(column int, conditions map[string]any) *refusal.Refusal {
-	for _, c := range []struct{ name, op string }{{"eq", "="}, {"gte", ">="}, {"lt", "<"}} {
+	for _, c := range []struct{ name, op string }{{"eq", "="}, {"gte", ">="}, {"lt", "<"}, {"isNull", isNullOp}} {
 		if v, ok := conditions[c.name]; ok {
 			r.where = append(r.where, condition{column: column, op: c.op, value: v})
 		}
 	}
-	in, ok := conditions["in"].([]any)
+	value, ok := conditions["in"]
 	if !ok {
 		return nil
 	}
+	in, _ := value.([]any)
 	if len(in) > inMax {
 		return refusal.Over("in", inMax, len(in), "send several requests, or filter by another column")
 	}
-	r.where = append(r.where, condition{column: column, op: "=any", value: array(r.view.model.Columns[column].Kind, in)})
+	if value != nil {
+		value = array(r.view.model.Columns[column].Kind, in)
+	}
+	r.where = append(r.where, condition{column: column, op: "=any", value: value})
 	return nil
 }
 
@@ -247,7 +277,11 @@ func (p *planner) part(c *part, args map[string]any, f *selected, screen string)
 		}
 		r.where = append(r.where, condition{column: w.column, op: "=any", value: w.in})
 	}
-	return p.page(r, p.arguments(c.field.Args, f.args), f.sets)
+	paging, fault := p.arguments(c.field.Args, f.args)
+	if fault != nil {
+		return fault.At(r.path...)
+	}
+	return p.page(r, paging, c.List.First, f.sets)
 }
 
 func joined(path []string) string { return strings.Join(path, "/") }

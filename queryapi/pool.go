@@ -5,10 +5,13 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/readside/readside/projections/application"
 )
 
 // OpenPool connects to Postgres as the query API should: reading only, and with
-// bounds on statements and on transactions that nobody ends.
+// bounds on statements and on transactions that nobody ends. A database that belongs to
+// another application is refused at every connection.
 func OpenPool(ctx context.Context, url string, c Config) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -24,5 +27,9 @@ func OpenPool(ctx context.Context, url string, c Config) (*pgxpool.Pool, error) 
 	} {
 		config.ConnConfig.RuntimeParams[name] = value
 	}
+	if err := application.ValidName(c.Application); err != nil {
+		return nil, fmt.Errorf("queryapi: Config.Application: %w", err)
+	}
+	config.ConnConfig = application.Guard(config.ConnConfig, c.Application)
 	return pgxpool.NewWithConfig(ctx, config)
 }

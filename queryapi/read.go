@@ -29,12 +29,16 @@ type read struct {
 	degraded bool
 }
 
-// condition compares a column; op is one of =, >=, < and =any.
+// condition compares a column; op is one of =, >=, <, =any and isNullOp. A comparison
+// with nil is true of no row.
 type condition struct {
 	column int
 	op     string
 	value  any
 }
+
+// isNullOp asks whether a column is null; its value says which of both is wanted.
+const isNullOp = "is null"
 
 const stateLive = 2 // the _state of rows that readers see
 
@@ -88,11 +92,14 @@ func (r *read) sql(from *candidate) (string, []any) {
 func (r *read) writeWhere(b *strings.Builder, args []any) []any {
 	for _, c := range r.where {
 		args = append(args, c.value)
-		if c.op == "=any" {
+		switch c.op {
+		case "=any":
 			fmt.Fprintf(b, " and %s = any($%d)", r.column(c.column), len(args))
-			continue
+		case isNullOp:
+			fmt.Fprintf(b, " and (%s is null) = $%d", r.column(c.column), len(args))
+		default:
+			fmt.Fprintf(b, " and %s %s $%d", r.column(c.column), c.op, len(args))
 		}
-		fmt.Fprintf(b, " and %s %s $%d", r.column(c.column), c.op, len(args))
 	}
 	if r.after == nil {
 		return args
@@ -157,6 +164,8 @@ func array(k projections.Kind, values []any) any {
 	return typed[time.Time](values)
 }
 
+// typed returns the values as a slice of their type. Lists of filters have no nulls: the
+// schema says so.
 func typed[T any](values []any) []T {
 	out := make([]T, 0, len(values))
 	for _, v := range values {

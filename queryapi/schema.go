@@ -29,6 +29,12 @@ type root struct {
 	report *report
 }
 
+// decides reports whether an argument of the field decides which rows are read. All of a
+// screen and of a report may; of a list only the filter does: its other arguments page.
+func (r *root) decides(argument string) bool {
+	return r.list == nil || argument == "filter"
+}
+
 // SDL is the schema in GraphQL's own language, the same on every run.
 func (s *Schema) SDL() string { return sdl.Print(s.graphql) }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/queryapi"
 	"github.com/readside/readside/queryapi/refusal"
 )
@@ -242,49 +244,79 @@ func TestConfigReportsAllFaults(t *testing.T) {
 	}
 }
 
+// Requests over the bound are refused; those whose bodies have not come hold no place.
 func TestFullRequestsAreRefused(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	c := testConfig()
 	c.InFlightMax = 1
-	h := queryapi.NewHandler(s.api(queryapi.Options{}), c)
-	// The first request holds its place while its body does not end.
-	body, write := io.Pipe()
-	first := make(chan int, 1)
-	started := make(chan struct{})
-	go func() {
-		req, _ := http.NewRequest(http.MethodPost, "/graphql", &signalling{Reader: body, started: started})
+	// The first request is being answered for as long as the waiter holds it.
+	waiting, release := make(chan struct{}), make(chan struct{})
+	a := s.api(queryapi.Options{Waiter: waiterFunc(func(context.Context, []string, eventlog.Position) error {
+		close(waiting)
+		<-release
+		s.checkpoint(1)
+		return nil
+	})})
+	h := queryapi.NewHandler(a, c)
+	post := func(body io.Reader, header ...string) *recorder {
+		req, _ := http.NewRequest(http.MethodPost, "/graphql", body)
 		req.Header.Set("Content-Type", "application/json")
+		for i := 0; i+1 < len(header); i += 2 {
+			req.Header.Set(header[i], header[i+1])
+		}
 		w := &recorder{header: http.Header{}}
 		h.ServeHTTP(w, req)
-		first <- w.status
+		return w
+	}
+	first := make(chan *recorder, 1)
+	go func() {
+		first <- post(strings.NewReader(query(`{ books { nodes { id } } }`)), "X-Readside-Position", s.position(1))
 	}()
-	<-started
-	req, _ := http.NewRequest(http.MethodPost, "/graphql", strings.NewReader(query(`{ __typename }`)))
-	req.Header.Set("Content-Type", "application/json")
-	second := &recorder{header: http.Header{}}
-	h.ServeHTTP(second, req)
-	if second.status != 503 || !strings.Contains(second.body.String(), refusal.Busy) {
+	<-waiting
+	if second := post(strings.NewReader(query(`{ __typename }`))); second.status != 503 || !strings.Contains(second.body.String(), refusal.Busy) {
 		t.Errorf("the second request: %d %s", second.status, second.body.String())
 	}
-	_, _ = io.WriteString(write, query(`{ __typename }`))
-	_ = write.Close()
-	if status := <-first; status != 200 {
-		t.Errorf("the first request: %d", status)
+	close(release)
+	if w := <-first; w.status != 200 || !strings.Contains(w.body.String(), `"reached":true`) {
+		t.Errorf("the first request: %d %s", w.status, w.body.String())
 	}
 }
 
-type signalling struct {
-	io.Reader
-	started chan struct{}
-}
-
-func (s *signalling) Read(p []byte) (int, error) {
-	if s.started != nil {
-		close(s.started)
-		s.started = nil
+// Bodies that trickle in hold no place, and over their bound the oldest gives way: an
+// honest request is answered at once, however many of them there are.
+func TestSlowBodiesStopNobody(t *testing.T) {
+	t.Parallel()
+	base := serve(t, fullStore(t, 1)) // 8 places
+	address := strings.TrimPrefix(base, "http://")
+	trickle := func() net.Conn {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		if _, err := fmt.Fprintf(conn, "POST /graphql HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{", address); err != nil {
+			t.Fatal(err)
+		}
+		return conn
 	}
-	return s.Reader.Read(p)
+	var oldest net.Conn
+	for i := range queryapi.UnreadMax + 8 {
+		conn := trickle()
+		if i == 0 {
+			oldest = conn
+		}
+	}
+	if got := send(t, http.MethodPost, base+"/graphql", query(`{ book(id: "b000") { id } }`), "Content-Type", "application/json"); got.status != 200 {
+		t.Fatalf("beside slow bodies: %d %s", got.status, got.body)
+	}
+	answer, err := io.ReadAll(oldest) // the server closes it
+	if err != nil && len(answer) == 0 {
+		t.Fatal(err)
+	}
+	if text := string(answer); !strings.Contains(text, "503") || !strings.Contains(text, refusal.Busy) {
+		t.Errorf("the oldest was answered %s", text)
+	}
 }
 
 type recorder struct {

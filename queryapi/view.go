@@ -28,6 +28,14 @@ type order struct {
 	desc   bool
 }
 
+// orderBy is the order of a name; that by the key for null.
+func (v *view) orderBy(name any) order {
+	if name == nil {
+		name = v.keyName
+	}
+	return v.orders[name.(string)]
+}
+
 // filterField is a column that lists can be filtered by.
 type filterField struct {
 	column int

@@ -10,7 +10,10 @@ import (
 
 	"github.com/readside/readside/internal/bench"
 	"github.com/readside/readside/internal/embedded"
+	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/migrations"
+	"github.com/readside/readside/projections/application"
+	"github.com/readside/readside/projections/shop"
 )
 
 // benchSettings give every contestant a server that is not waiting for checkpoints.
@@ -44,7 +47,7 @@ func (p *program) bench(c *cobra.Command, cfg bench.Config, asJSON bool, names [
 	}
 	defer func() { _ = server.Stop() }()
 	url := server.URL("postgres", embedded.Superuser)
-	if err := migrations.Up(ctx, url, migrations.Engine); err != nil {
+	if err := service.Migrate(ctx, url, application.Claim{Name: shop.Application}, migrations.Engine); err != nil {
 		return err
 	}
 	if cfg.Pool, err = pgxpool.New(ctx, url); err != nil {

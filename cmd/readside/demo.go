@@ -12,14 +12,14 @@ import (
 	"golang.org/x/term"
 
 	"github.com/readside/readside/internal/demo"
-	"github.com/readside/readside/internal/service"
+	"github.com/readside/readside/internal/embedded"
 	"github.com/readside/readside/queryapi"
 	"github.com/readside/readside/writemodels/shopapi"
 )
 
 func (p *program) demoCommand() *cobra.Command {
 	var duration time.Duration
-	var summary string
+	var summary, postgres string
 	var seed uint64
 	c := &cobra.Command{
 		Use:   "demo",
@@ -40,7 +40,15 @@ func (p *program) demoCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			config.For, config.Seed = duration, seed
+			if postgres != "" {
+				if config.Stores.PostgresURL != "" {
+					return fmt.Errorf("%w--postgres chooses the demo's own Postgres, but READSIDE_POSTGRES_URL names another", errUsage)
+				}
+				if err := embedded.SetupPostgres(c.Context(), p.err, postgres); err != nil {
+					return err
+				}
+			}
+			config.For, config.Seed, config.PostgresVersion = duration, seed, postgres
 			done, err := demo.Run(c.Context(), config)
 			if err == nil || done.Events > 0 { // else it did not come so far as to have anything to sum up
 				if err := p.printSummary(done, summary); err != nil {
@@ -54,13 +62,14 @@ func (p *program) demoCommand() *cobra.Command {
 		},
 	}
 	c.Flags().DurationVar(&duration, "for", 0, "how long to send commands; until Ctrl-C without it")
+	postgresFlag(c, &postgres)
 	c.Flags().StringVar(&summary, "summary", "", "`json` ends the output with one JSON object")
 	c.Flags().Uint64Var(&seed, "seed", 1, "makes the commands alike from run to run")
 	return c
 }
 
 func (p *program) demoConfig() (c demo.Config, err error) {
-	if c.Stores, err = settings[service.Stores](); err != nil {
+	if c.Stores, err = storeSettings(); err != nil {
 		return c, err
 	}
 	if c.Shop, err = settings[shopapi.Config](); err != nil {

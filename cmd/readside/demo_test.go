@@ -32,13 +32,19 @@ type process struct {
 
 func startDemo(t *testing.T, args ...string) *process {
 	t.Helper()
+	return startProcess(t, nil, append([]string{"demo"}, args...)...)
+}
+
+// startProcess starts the program on stores of its own, in a temporary folder of its own.
+func startProcess(t *testing.T, stdin io.Reader, args ...string) *process {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{Cmd: exec.Command(self, append([]string{"demo"}, args...)...), temporary: openFolder(t), family: map[int]bool{}}
+	p := &process{Cmd: exec.Command(self, args...), temporary: openFolder(t), family: map[int]bool{}}
 	p.Env = append(os.Environ(), asProgram+"=1", "TMPDIR="+p.temporary, "READSIDE_POSTGRES_URL=", "READSIDE_CLICKHOUSE_URL=", "READSIDE_SHOP_GRACE=200ms")
-	p.Stderr = &p.errs
+	p.Stdin, p.Stderr = stdin, &p.errs
 	pipe, err := p.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -53,7 +53,7 @@ func (p *program) export(ctx context.Context, args []string) (err error) {
 }
 
 func (p *program) importEvents(ctx context.Context, args []string) error {
-	stores, err := settings[service.Stores]()
+	stores, err := storeSettings()
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (p *program) importEvents(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	pool, err := service.Pool(ctx, url, "readside-import")
+	pool, err := service.Pool(ctx, stores.Application, url, "readside-import")
 	if err != nil {
 		return err
 	}

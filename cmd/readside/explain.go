@@ -37,7 +37,7 @@ func (p *program) explain(c *cobra.Command, view, key string, asJSON bool) error
 	if err != nil {
 		return err
 	}
-	config, err := service.ConnConfig(url, "readside-explain")
+	config, err := service.ConnConfig(log.Application, url, "readside-explain")
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,8 @@ import (
 
 // otherVariables are those that are read outside of envconfig.
 type otherVariables struct {
-	ChdbLib string `envconfig:"CHDB_LIB" desc:"the ClickHouse library for the embedded ClickHouse; default: the one that setup installed"`
+	Postgres string `envconfig:"EMBEDDED_POSTGRES" desc:"major version of the embedded Postgres, such as 17, which setup fetches; default: the machine's newest"`
+	ChdbLib  string `envconfig:"CHDB_LIB" desc:"the ClickHouse library for the embedded ClickHouse; default: the one that setup installed"`
 }
 
 // configurations are the structs that the commands read from the environment.

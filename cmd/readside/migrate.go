@@ -2,21 +2,35 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
 
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/internal/table"
 	"github.com/readside/readside/migrations"
+	"github.com/readside/readside/projections/application"
+	"github.com/readside/readside/projections/shop"
 )
 
+// migrateFlags are the flags of migrate.
+type migrateFlags struct {
+	application string
+	set         string
+	to          int64
+	dropData    string
+}
+
 func (p *program) migrateCommand() *cobra.Command {
-	run := func(use, short string, do func(ctx context.Context, url string) error) *cobra.Command {
+	var f migrateFlags
+	run := func(use, short string, do func(c *cobra.Command, url string, f migrateFlags) error) *cobra.Command {
 		return &cobra.Command{Use: use, Short: short, Args: usage(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
-			stores, err := settings[service.Stores]()
+			stores, err := storeSettings()
 			if err != nil {
 				return err
 			}
@@ -24,32 +38,103 @@ func (p *program) migrateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return do(c.Context(), url)
+			return do(c, url, f)
 		}}
 	}
-	return group("migrate", "Make, remove or list the tables of the log, the projectors and the shop",
-		run("up", "Bring the database to the newest version", p.migrateUp),
-		run("down", "Remove everything: events, views, the shop's own tables", p.migrateDown),
-		run("status", "List the migrations and which of them the database has", p.migrateStatus),
-	)
+	up := run("up", "Bring the database to the newest version", p.migrateUp)
+	up.Long = "Brings the database to the newest version and records which application it belongs to. One\n" +
+		"that belongs to another application is left as it is."
+	up.Flags().StringVar(&f.application, "application", "", "the `name` of the application that a database belongs to which was filled before applications were recorded, where its views do not show it")
+	down := run("down", "Undo the newest migration, or those after a version", p.migrateDown)
+	down.Long = "Undoes one migration: the newest of the shop's, and of the engine's where the shop has none\n" +
+		"left. It drops no table that has rows unless --drop-data names the database."
+	down.Flags().StringVar(&f.set, "set", "", "take back this `set`: engine or shop")
+	down.Flags().Int64Var(&f.to, "to", 0, "undo everything after this `version` of the set (of engine, if --set is not given)")
+	down.Flags().StringVar(&f.dropData, "drop-data", "", "the name of the `database` whose log, views and services' tables may be dropped with their rows")
+	return group("migrate", "Make, undo or list the tables of the log, the projectors and the shop",
+		up, down, run("status", "List the migrations and which of them the database has", p.migrateStatus))
 }
 
-func (p *program) migrateUp(ctx context.Context, url string) error {
-	if err := migrations.Up(ctx, url, migrations.Engine, migrations.Shop); err != nil {
+func (p *program) migrateUp(c *cobra.Command, url string, f migrateFlags) error {
+	set, err := shop.Set()
+	if err != nil {
 		return err
 	}
-	return p.migrateStatus(ctx, url)
-}
-
-func (p *program) migrateDown(ctx context.Context, url string) error {
-	if err := migrations.Down(ctx, url, migrations.Engine, migrations.Shop); err != nil {
+	if f.application != "" && f.application != shop.Application {
+		return fmt.Errorf("%w--application %s: this is the program of application %s: migrate with the program of %s", errUsage, f.application, shop.Application, f.application)
+	}
+	err = service.Migrate(c.Context(), url, service.Claiming(shop.Application, set, f.application != ""), allSets...)
+	var unclear *application.UnclearError
+	if errors.As(err, &unclear) {
+		return fmt.Errorf("%w, as `readside migrate up --application %s`", err, shop.Application)
+	}
+	if err != nil {
 		return err
 	}
-	return p.migrateStatus(ctx, url)
+	return p.migrateStatus(c, url, f)
 }
 
-func (p *program) migrateStatus(ctx context.Context, url string) error {
-	found, err := migrations.Status(ctx, url, migrations.Engine, migrations.Shop)
+// allSets are the sets of the shop's database, each after those that it stands on.
+var allSets = []migrations.Set{migrations.Engine, migrations.Shop}
+
+func (p *program) migrateDown(c *cobra.Command, url string, f migrateFlags) error {
+	if err := p.ownDatabase(c.Context(), url); err != nil {
+		return err
+	}
+	allowed := migrations.Permission{DropData: f.dropData}
+	var err error
+	if c.Flags().Changed("to") || f.set != "" {
+		err = p.migrateDownTo(c, url, f, allowed)
+	} else {
+		_, err = migrations.StepDown(c.Context(), url, allowed, allSets...)
+	}
+	var holds *migrations.HoldsDataError
+	if errors.As(err, &holds) {
+		return fmt.Errorf("%w, as --drop-data %s", err, holds.Database)
+	}
+	if err != nil {
+		return err
+	}
+	return p.migrateStatus(c, url, f)
+}
+
+func (p *program) migrateDownTo(c *cobra.Command, url string, f migrateFlags, allowed migrations.Permission) error {
+	set := migrations.Engine
+	if f.set != "" {
+		i := slices.IndexFunc(allSets, func(s migrations.Set) bool { return s.String() == f.set })
+		if i < 0 {
+			return fmt.Errorf("%w--set %s: there are engine and shop", errUsage, f.set)
+		}
+		set = allSets[i]
+	}
+	if f.to < 0 {
+		return fmt.Errorf("%w--to %d: give a version that `readside migrate status` lists, or 0 for none", errUsage, f.to)
+	}
+	if !c.Flags().Changed("to") {
+		at, err := migrations.Version(c.Context(), url, set)
+		if err != nil {
+			return err
+		}
+		f.to = migrations.Previous(set, at)
+	}
+	return migrations.DownTo(c.Context(), url, set, f.to, allowed, allSets...)
+}
+
+// ownDatabase refuses a database that is recorded as another application's.
+func (p *program) ownDatabase(ctx context.Context, url string) error {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return fmt.Errorf("connect to Postgres: %w", err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	return application.Claim{Name: shop.Application, Named: true}.Fits(ctx, conn)
+}
+
+func (p *program) migrateStatus(c *cobra.Command, url string, _ migrateFlags) error {
+	if err := p.printApplication(c.Context(), url); err != nil {
+		return err
+	}
+	found, err := migrations.Status(c.Context(), url, allSets...)
 	if err != nil {
 		return err
 	}
@@ -65,4 +150,21 @@ func (p *program) migrateStatus(ctx context.Context, url string) error {
 		return fmt.Errorf("print the table: %w", err)
 	}
 	return nil
+}
+
+func (p *program) printApplication(ctx context.Context, url string) error {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return fmt.Errorf("connect to Postgres: %w", err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	name, err := application.Recorded(ctx, conn)
+	if err != nil {
+		return fmt.Errorf("ask the database which application it belongs to: %w", err)
+	}
+	if name == "" {
+		name = "none yet: `readside migrate up` records it"
+	}
+	_, err = fmt.Fprintf(p.out, "application: %s\n\n", name)
+	return err
 }

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 
 	"github.com/kelseyhightower/envconfig"
 	"github.com/spf13/cobra"
 
 	"github.com/readside/readside/internal/service"
+	"github.com/readside/readside/projections/shop"
 )
 
 // Exit codes, a contract with scripts.
@@ -68,7 +70,7 @@ func (p *program) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w%w", errUsage, err) })
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		p.demoCommand(), p.setupCommand(), p.migrateCommand(), p.shopCommand(), p.projectCommand(), p.serveCommand(),
+		p.demoCommand(), p.storesCommand(), p.setupCommand(), p.migrateCommand(), p.shopCommand(), p.projectCommand(), p.serveCommand(),
 		p.statusCommand(), p.rebuildCommand(), p.verifyCommand(), p.parkedCommand(), p.explainCommand(), p.eventsCommand(), p.schemaCommand(), p.benchCommand(), p.configTopic(),
 	)
 	profiled(root)
@@ -133,10 +135,21 @@ func names(commands []*cobra.Command) string {
 // settings reads a configuration from the environment.
 func settings[T any]() (T, error) {
 	var c T
+	if err := service.CheckNames(os.LookupEnv); err != nil {
+		return c, fmt.Errorf("the environment: %w; `readside help config` explains the variables", err)
+	}
 	if err := envconfig.Process(prefix, &c); err != nil {
 		return c, fmt.Errorf("the environment: %w; `readside help config` explains the variables", err)
 	}
 	return c, nil
+}
+
+// storeSettings reads where the stores are. They belong to the shop: which application
+// it is a program says, and no operator.
+func storeSettings() (service.Stores, error) {
+	stores, err := settings[service.Stores]()
+	stores.Application = shop.Application
+	return stores, err
 }
 
 // prefix begins the names of all variables.

@@ -7,7 +7,7 @@ import (
 
 // noStores makes sure that no store is named, whatever the environment of the tests says.
 func noStores(t *testing.T) {
-	for _, name := range []string{"READSIDE_POSTGRES_URL", "READSIDE_PROJECTOR_URL", "READSIDE_QUERY_URL", "READSIDE_IMPORTER_URL", "READSIDE_CLICKHOUSE_URL", "READSIDE_CLICKHOUSE_MART_URL"} {
+	for _, name := range []string{"READSIDE_POSTGRES_URL", "READSIDE_PROJECTOR_URL", "READSIDE_QUERY_URL", "READSIDE_IMPORTER_URL", "READSIDE_CLICKHOUSE_URL", "READSIDE_MART_URL", "READSIDE_CLICKHOUSE_MART_URL"} {
 		t.Setenv(name, "")
 	}
 }

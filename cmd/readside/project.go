@@ -21,7 +21,7 @@ func (p *program) projectCommand() *cobra.Command {
 			"`readside status` shows the fault, and a new start tries the event again.",
 		Args: usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			stores, err := settings[service.Stores]()
+			stores, err := storeSettings()
 			if err != nil {
 				return err
 			}
@@ -41,13 +41,13 @@ func (p *program) projectCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return project(c.Context(), postgres, clickHouse, set, folding, p.serviceLog())
+			return project(c.Context(), stores.Application, postgres, clickHouse, set, folding, p.serviceLog())
 		},
 	}
 }
 
 // project runs both projectors; the end of one does not end the other.
-func project(ctx context.Context, postgres, clickHouse string, set *projections.Set, folding service.Folding, logger *slog.Logger) error {
+func project(ctx context.Context, application, postgres, clickHouse string, set *projections.Set, folding service.Folding, logger *slog.Logger) error {
 	var both errgroup.Group
 	end := func(which string, err error) error {
 		if err != nil { // at once: the other one may go on for months
@@ -55,7 +55,9 @@ func project(ctx context.Context, postgres, clickHouse string, set *projections.
 		}
 		return err
 	}
-	both.Go(func() error { return end("hot", service.Hot(ctx, postgres, set, folding, logger, engine.Observer{})) })
-	both.Go(func() error { return end("cold", service.Cold(ctx, postgres, clickHouse, set, logger)) })
+	both.Go(func() error {
+		return end("hot", service.Hot(ctx, application, postgres, set, folding, logger, engine.Observer{}))
+	})
+	both.Go(func() error { return end("cold", service.Cold(ctx, application, postgres, clickHouse, set, logger)) })
 	return both.Wait()
 }

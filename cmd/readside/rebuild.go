@@ -139,7 +139,7 @@ func repaired(d *engine.Difference) string {
 const allFacts = "facts"
 
 func (p *program) rebuildFacts(c *cobra.Command) error {
-	stores, err := settings[service.Stores]()
+	stores, err := storeSettings()
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ func (p *program) serveCommand() *cobra.Command {
 		Short: "Serve views and reports by GraphQL, with GraphiQL for browsers",
 		Args:  usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) (err error) {
-			stores, err := settings[service.Stores]()
+			stores, err := storeSettings()
 			if err != nil {
 				return err
 			}

@@ -7,13 +7,16 @@ import (
 )
 
 func (p *program) setupCommand() *cobra.Command {
-	return &cobra.Command{
+	var postgres string
+	c := &cobra.Command{
 		Use:   "setup",
 		Short: "Install what the embedded stores need: Postgres and the ClickHouse library",
-		Long: "Installs Postgres from the system's packages and the ClickHouse library into the user's\n" +
-			"cache, where they are missing. A store that READSIDE_POSTGRES_URL or\n" +
+		Long: "Installs Postgres (from Debian's packages for root, else through npm) and the ClickHouse\n" +
+			"library (through npm), where they are missing. A store that READSIDE_POSTGRES_URL or\n" +
 			"READSIDE_CLICKHOUSE_URL names is the user's own: nothing is installed for it.",
 		Args: usage(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error { return embedded.Setup(c.Context(), p.err) },
+		RunE: func(c *cobra.Command, _ []string) error { return embedded.Setup(c.Context(), p.err, postgres) },
 	}
+	postgresFlag(c, &postgres)
+	return c
 }

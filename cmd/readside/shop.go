@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/readside/readside/internal/service"
+	domain "github.com/readside/readside/projections/shop"
 	"github.com/readside/readside/writemodels/shopapi"
 )
 
@@ -29,6 +30,9 @@ func (p *program) shopCommand() *cobra.Command {
 				return err
 			}
 			if config, err = service.ShopConfig(config); err != nil {
+				return err
+			}
+			if err := service.OwnShop(c.Context(), domain.Application, config); err != nil {
 				return err
 			}
 			logger := p.serviceLog()

@@ -60,14 +60,14 @@ func lookTwice(ctx context.Context, log *service.OpenLog) (*status.Report, error
 
 // openLog opens the log as whoever folds, checks and looks; the URL is for those who
 // need connections of their own.
-func (p *program) openLog(ctx context.Context, application string) (log *service.OpenLog, url string, err error) {
-	stores, err := settings[service.Stores]()
+func (p *program) openLog(ctx context.Context, name string) (log *service.OpenLog, url string, err error) {
+	stores, err := storeSettings()
 	if err != nil {
 		return nil, "", err
 	}
 	if url, err = stores.Projector(); err != nil {
 		return nil, "", err
 	}
-	log, err = service.Open(ctx, url, application, p.commandLog())
+	log, err = service.Open(ctx, stores.Application, url, name, p.commandLog())
 	return log, url, err
 }

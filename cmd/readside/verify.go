@@ -52,7 +52,7 @@ func (p *program) verify(c *cobra.Command, names []string, f verifyFlags) error 
 	if err := f.check(); err != nil {
 		return err
 	}
-	stores, err := settings[service.Stores]()
+	stores, err := storeSettings()
 	if err != nil {
 		return err
 	}

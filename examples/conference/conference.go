@@ -4,6 +4,9 @@ package conference
 
 import "github.com/readside/readside/projections"
 
+// Application is the name that the conference's stores are recorded under.
+const Application = "conference"
+
 // The events that registration, payment and the programme publish.
 type (
 	PersonRegistered struct{ PersonID, Name string }
@@ -44,7 +47,7 @@ func Views() (*projections.Set, error) {
 		projections.Update(func(e PersonRenamed) string { return e.PersonID },
 			func(p *Person, e PersonRenamed, _ projections.Meta) error { p.Name = e.Name; return nil }),
 		projections.Update(func(e TicketPaid) string { return e.PersonID },
-			func(p *Person, e TicketPaid, _ projections.Meta) error { p.Paid += e.Cents; return nil }),
+			func(p *Person, e TicketPaid, _ projections.Meta) error { return projections.AddTo(&p.Paid, e.Cents) }),
 		projections.Update(func(e TalkAccepted) string { return e.PersonID },
 			func(p *Person, _ TalkAccepted, _ projections.Meta) error { p.Talks++; return nil }),
 	}}

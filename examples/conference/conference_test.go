@@ -80,7 +80,7 @@ func TestThroughTheEngine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db := dbtest.Postgres(t)
+	db := dbtest.PostgresOf(t, Application)
 	log, err := eventlog.Open(t.Context(), db.Role(t, "readside_projector"))
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +139,7 @@ func project(t *testing.T, log *eventlog.Log, postgres *pgx.ConnConfig, set *pro
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	reached := false
-	cfg := engine.Config{Log: log, Postgres: postgres, Set: set}
+	cfg := engine.Config{Application: Application, Log: log, Postgres: postgres, Set: set}
 	cfg.Observer.Folded = func(f engine.Folded) {
 		if f.Position.Place() >= until.Place() {
 			reached = true
@@ -164,7 +164,7 @@ func query(t *testing.T, db *dbtest.DB, table, key, columns string, into ...any)
 
 func verify(t *testing.T, log *eventlog.Log, config *pgx.ConnConfig, set *projections.Set) {
 	t.Helper()
-	found, err := engine.Verify(t.Context(), engine.VerifyConfig{Projector: "main", Log: log, Postgres: config, Set: set})
+	found, err := engine.Verify(t.Context(), engine.VerifyConfig{Application: Application, Projector: "main", Log: log, Postgres: config, Set: set})
 	if err != nil {
 		t.Fatal(err)
 	}

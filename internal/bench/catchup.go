@@ -13,6 +13,7 @@ import (
 	"github.com/readside/readside/internal/bench/baseline"
 	"github.com/readside/readside/projections/engine"
 	"github.com/readside/readside/projections/hot"
+	"github.com/readside/readside/projections/shop"
 )
 
 // batchEvents is the batch of every contestant that batches.
@@ -58,7 +59,8 @@ func (a *arena) project(ctx context.Context, buildAbove int) (int, time.Duration
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	p, err := engine.New(engine.Config{
-		Log: a.log, Postgres: a.pool.Config().ConnConfig, Set: a.set, BatchEvents: batchEvents, BuildAbove: buildAbove, Logger: slog.New(slog.DiscardHandler),
+		Application: shop.Application,
+		Log:         a.log, Postgres: a.pool.Config().ConnConfig, Set: a.set, BatchEvents: batchEvents, BuildAbove: buildAbove, Logger: slog.New(slog.DiscardHandler),
 		Observer: engine.Observer{Folded: func(f engine.Folded) {
 			if f.Position.Place() >= a.last.Place() {
 				cancel()

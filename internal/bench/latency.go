@@ -15,6 +15,7 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/shop"
 )
 
 // The load of the latency benchmark.
@@ -101,7 +102,7 @@ func (a *arena) measureLatency(ctx context.Context, round int) (*measured, error
 	if err != nil {
 		return nil, err
 	}
-	p, err := engine.New(engine.Config{Log: log, Postgres: config, Set: a.set, BatchEvents: batchEvents,
+	p, err := engine.New(engine.Config{Application: shop.Application, Log: log, Postgres: config, Set: a.set, BatchEvents: batchEvents,
 		Observer: engine.Observer{Folded: func(f engine.Folded) { m.folded(f.Position) }}})
 	if err != nil {
 		return nil, err

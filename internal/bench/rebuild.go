@@ -7,6 +7,7 @@ import (
 
 	"github.com/readside/readside/internal/bench/baseline"
 	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/shop"
 )
 
 // rebuild are the contestants that fill the order view, and the users that it joins,
@@ -47,7 +48,8 @@ func (a *arena) rebuild(ctx context.Context) (whole, comparing time.Duration, er
 		return 0, 0, err
 	}
 	p, err := engine.New(engine.Config{
-		Log: a.log, Postgres: a.pool.Config().ConnConfig, Set: a.set, BatchEvents: batchEvents, BuildAbove: always, Logger: slog.New(slog.DiscardHandler),
+		Application: shop.Application,
+		Log:         a.log, Postgres: a.pool.Config().ConnConfig, Set: a.set, BatchEvents: batchEvents, BuildAbove: always, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return 0, 0, err

@@ -12,7 +12,9 @@
 //
 // The servers are embedded ones, started when a test first asks and shared by the
 // tests of one binary; READSIDE_POSTGRES_URL and READSIDE_CLICKHOUSE_URL name
-// others. A store that is missing fails the test, it never skips it.
+// others. READSIDE_EMBEDDED_POSTGRES is the version of embedded ones, and
+// READSIDE_TEST_LOCALE puts them on foreign ground: see ground.go. A store that is
+// missing fails the test, it never skips it.
 package dbtest
 
 import (

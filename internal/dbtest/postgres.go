@@ -23,7 +23,11 @@ type DB struct {
 	server *postgresServer
 }
 
-// Postgres is a fresh database with all migrations, dropped when the test ends.
+// Application is the one that tests' databases belong to: the reference shop's.
+const Application = "shop"
+
+// Postgres is a fresh database of Application with all migrations, dropped when the test
+// ends.
 func Postgres(t testing.TB) *DB {
 	t.Helper()
 	server := sharedPostgres(t)
@@ -32,6 +36,18 @@ func Postgres(t testing.TB) *DB {
 		t.Fatalf("dbtest: migrate the template database: %v", err)
 	}
 	return server.database(t, template)
+}
+
+// PostgresOf is like Postgres, for another application.
+func PostgresOf(t testing.TB, application string) *DB {
+	t.Helper()
+	db := Postgres(t)
+	ctx, cancel := context.WithTimeout(context.Background(), queryWait)
+	defer cancel()
+	if _, err := db.Pool.Exec(ctx, "update readside.application set name = $1", application); err != nil {
+		t.Fatalf("dbtest: record the application: %v", err)
+	}
+	return db
 }
 
 // EmptyPostgres is a fresh database without migrations, dropped when the test ends.
@@ -45,7 +61,7 @@ func PostgresServer(t testing.TB, options embedded.PostgresOptions) *embedded.Po
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), startWait)
 	defer cancel()
-	server, err := embedded.StartPostgres(ctx, options)
+	server, err := embedded.StartPostgres(ctx, onGround(options))
 	if err != nil {
 		t.Fatalf("dbtest: %v", err)
 	}
@@ -57,7 +73,31 @@ func PostgresServer(t testing.TB, options embedded.PostgresOptions) *embedded.Po
 	return server
 }
 
-// RoleURL addresses the database as another role.
+// NewRole makes a role of the test's own, which is dropped with all that it owns when
+// the test ends. Attributes are those of SQL's CREATE ROLE, such as "CREATEROLE".
+func (d *DB) NewRole(t testing.TB, attributes string) string {
+	t.Helper()
+	role := unused("readside_test_role")
+	ctx, cancel := context.WithTimeout(context.Background(), queryWait)
+	defer cancel()
+	if err := d.server.createRole(ctx, role, attributes); err != nil {
+		t.Fatalf("dbtest: %v", err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), queryWait)
+		defer cancel()
+		_, err := d.Pool.Exec(ctx, "DROP OWNED BY "+role+" CASCADE")
+		if err == nil {
+			_, err = d.Pool.Exec(ctx, "DROP ROLE "+role)
+		}
+		if err != nil {
+			t.Errorf("dbtest: drop the test's role: %v", err)
+		}
+	})
+	return role
+}
+
+// RoleURL addresses the database as another role: one of the migrations or of NewRole.
 func (d *DB) RoleURL(role string) string { return d.server.roleURL(d.Name, role) }
 
 // Role is a pool of another role, closed when the test ends.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/readside/readside/internal/embedded"
 	"github.com/readside/readside/migrations"
+	"github.com/readside/readside/projections/application"
 )
 
 // postgresVariable names a server to use in place of the embedded one.
@@ -46,7 +47,7 @@ func startPostgres() (*postgresServer, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startWait)
 	defer cancel()
-	server, err := embedded.StartPostgres(ctx, embedded.PostgresOptions{})
+	server, err := embedded.StartPostgres(ctx, onGround(embedded.PostgresOptions{}))
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +76,15 @@ func (s *postgresServer) databaseURL(name string) string {
 	return u.String()
 }
 
-// roleURL logs in as the role where that is trusted, and becomes it elsewhere.
+// createRole makes a role that roleURL can address.
+func (s *postgresServer) createRole(ctx context.Context, role, attributes string) error {
+	if s.embedded != nil {
+		return s.embedded.CreateRole(ctx, role, attributes)
+	}
+	return s.execute(ctx, "CREATE ROLE "+role+" "+attributes)
+}
+
+// roleURL logs in as the role where we know its password, and becomes it elsewhere.
 func (s *postgresServer) roleURL(database, role string) string {
 	if s.embedded != nil {
 		return s.embedded.URL(database, role)
@@ -123,10 +132,23 @@ func (s *postgresServer) migrate(ctx context.Context, name string) error {
 	if err := migrations.Up(ctx, s.databaseURL(name), migrations.Engine, migrations.Shop); err != nil {
 		return err
 	}
+	if err := record(ctx, s.databaseURL(name)); err != nil {
+		return err
+	}
 	if s.embedded == nil {
 		return nil
 	}
 	return s.embedded.AllowLogins(ctx)
+}
+
+// record lets the migrated database belong to Application.
+func record(ctx context.Context, url string) error {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	return application.Claim{Name: Application}.Record(ctx, conn)
 }
 
 // database makes a test's own database from a template.

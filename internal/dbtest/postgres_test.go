@@ -56,15 +56,7 @@ func TestRoleConnectsAsThatRole(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	db := dbtest.EmptyPostgres(t)
-	role := "role_of_" + db.Name
-	if _, err := db.Pool.Exec(ctx, "CREATE ROLE "+role+" LOGIN"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if _, err := db.Pool.Exec(ctx, "DROP ROLE "+role); err != nil {
-			t.Error(err)
-		}
-	})
+	role := db.NewRole(t, "")
 	var user, database string
 	query := "SELECT current_user, current_database()"
 	if err := db.Role(t, role).QueryRow(ctx, query).Scan(&user, &database); err != nil {

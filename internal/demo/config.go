@@ -18,6 +18,8 @@ type Config struct {
 	Seed uint64
 	// Stores are the stores; those without an address are started, and removed at the end.
 	Stores service.Stores
+	// PostgresVersion is the major version of a started Postgres; empty is the default.
+	PostgresVersion string
 	// Shop configures the services; its addresses are filled in for started stores.
 	Shop shopapi.Config
 	// Query configures the query service; its address is QueryAddress.

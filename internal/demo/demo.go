@@ -60,7 +60,7 @@ func (d *demo) open(ctx context.Context) (err error) {
 	if starting := d.starting(); starting != "" {
 		d.say("Starting %s …", starting)
 	}
-	if d.stores, err = openStores(ctx, d.cfg.Stores); err != nil {
+	if d.stores, err = openStores(ctx, d.cfg.Stores, d.cfg.PostgresVersion, d.set); err != nil {
 		return err
 	}
 	if d.running, err = d.start(ctx); err != nil {
@@ -70,7 +70,7 @@ func (d *demo) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if d.log, err = service.Open(ctx, url, "readside-demo", d.cfg.Logger); err != nil {
+	if d.log, err = service.Open(ctx, d.stores.Application, url, "readside-demo", d.cfg.Logger); err != nil {
 		return err
 	}
 	for _, a := range d.addresses() {

@@ -57,13 +57,13 @@ func (d *demo) start(ctx context.Context) (*running, error) {
 	return r, nil
 }
 
-// shopConfig lets the services log in as their own roles where the demo's own cluster
-// trusts them, and act as them elsewhere.
+// shopConfig lets the services log in as their own roles on the demo's own cluster, and
+// act as them elsewhere.
 func (d *demo) shopConfig() (shopapi.Config, error) {
 	config := d.cfg.Shop
 	config.PostgresURL = d.stores.PostgresURL
-	if d.cfg.Stores.PostgresURL == "" {
-		return config, nil
+	if d.stores.login != nil {
+		return service.ShopLogins(config, d.stores.login)
 	}
 	return service.ShopConfig(config)
 }
@@ -89,9 +89,11 @@ func (r *running) project(life context.Context, d *demo) error {
 		return err
 	}
 	r.run("the hot projector", func() error {
-		return service.Hot(life, postgres, d.set, service.Folding{}, d.cfg.Logger, engine.Observer{})
+		return service.Hot(life, d.stores.Application, postgres, d.set, service.Folding{}, d.cfg.Logger, engine.Observer{})
 	})
-	r.run("the cold projector", func() error { return service.Cold(life, postgres, clickHouse, d.set, d.cfg.Logger) })
+	r.run("the cold projector", func() error {
+		return service.Cold(life, d.stores.Application, postgres, clickHouse, d.set, d.cfg.Logger)
+	})
 	return nil
 }
 

@@ -3,30 +3,24 @@ package demo
 import (
 	"context"
 	"errors"
-	"fmt"
 
-	"github.com/jackc/pgx/v5"
-
-	"github.com/readside/readside/internal/embedded"
+	"github.com/readside/readside/internal/ownstores"
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/migrations"
-	"github.com/readside/readside/projections/cold"
-)
-
-// The databases of started stores.
-const (
-	postgresDatabase   = "readside"
-	clickHouseDatabase = "readside"
+	"github.com/readside/readside/projections"
 )
 
 // stores are the demo's stores, migrated.
 type stores struct {
 	service.Stores
+	// login addresses the demo's own Postgres as one of its roles; nil for another.
+	login func(role string) (string, error)
 	stops []func() error
 }
 
-// openStores starts the stores that have no address and migrates Postgres.
-func openStores(ctx context.Context, given service.Stores) (s *stores, err error) {
+// openStores starts the stores that have no address and migrates Postgres; version is
+// that of the one it starts.
+func openStores(ctx context.Context, given service.Stores, version string, set *projections.Set) (s *stores, err error) {
 	s = &stores{Stores: given}
 	defer func() {
 		if err != nil {
@@ -34,9 +28,9 @@ func openStores(ctx context.Context, given service.Stores) (s *stores, err error
 		}
 	}()
 	if given.PostgresURL == "" {
-		err = s.startPostgres(ctx)
+		err = s.startPostgres(ctx, version, set)
 	} else {
-		err = migrations.Up(ctx, given.PostgresURL, migrations.Engine, migrations.Shop)
+		err = s.migrate(ctx, set)
 	}
 	if err == nil && given.ClickHouseURL == "" {
 		err = s.startClickHouse(ctx)
@@ -44,54 +38,36 @@ func openStores(ctx context.Context, given service.Stores) (s *stores, err error
 	return s, err
 }
 
-// startPostgres starts a durable cluster and lets every role log in as itself.
-func (s *stores) startPostgres(ctx context.Context) error {
-	p, err := embedded.StartPostgres(ctx, embedded.PostgresOptions{Durable: true})
+// startPostgres starts a cluster and lets every role log in as itself.
+func (s *stores) startPostgres(ctx context.Context, version string, set *projections.Set) error {
+	p, err := ownstores.StartPostgres(ctx, version)
 	if err != nil {
 		return err
 	}
 	s.stops = append(s.stops, p.Stop)
-	if err := createDatabase(ctx, p.URL("postgres", embedded.Superuser)); err != nil {
+	s.PostgresURL = p.URL()
+	if err := s.migrate(ctx, set); err != nil {
 		return err
 	}
-	s.PostgresURL = p.URL(postgresDatabase, embedded.Superuser)
-	if err := migrations.Up(ctx, s.PostgresURL, migrations.Engine, migrations.Shop); err != nil {
-		return err
-	}
-	s.ProjectorURL = p.URL(postgresDatabase, service.RoleProjector)
-	s.QueryURL = p.URL(postgresDatabase, service.RoleQuery)
-	s.ImporterURL = p.URL(postgresDatabase, service.RoleImporter)
+	s.login = func(role string) (string, error) { return p.RoleURL(role), nil }
+	s.ProjectorURL = p.RoleURL(service.RoleProjector)
+	s.QueryURL = p.RoleURL(service.RoleQuery)
+	s.ImporterURL = p.RoleURL(service.RoleImporter)
 	return p.AllowLogins(ctx)
 }
 
-func createDatabase(ctx context.Context, admin string) error {
-	conn, err := pgx.Connect(ctx, admin)
-	if err != nil {
-		return fmt.Errorf("create the demo's database: %w", err)
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	if _, err := conn.Exec(ctx, "create database "+postgresDatabase); err != nil {
-		return fmt.Errorf("create the demo's database: %w", err)
-	}
-	return nil
+// migrate brings the database to the newest version, as the application's.
+func (s *stores) migrate(ctx context.Context, set *projections.Set) error {
+	return service.Migrate(ctx, s.PostgresURL, service.Claiming(s.Application, set, false), migrations.Engine, migrations.Shop)
 }
 
 func (s *stores) startClickHouse(ctx context.Context) error {
-	c, err := embedded.StartClickHouse(ctx, embedded.ClickHouseOptions{})
+	c, err := ownstores.StartClickHouse(ctx)
 	if err != nil {
 		return err
 	}
 	s.stops = append(s.stops, c.Stop)
-	conn, err := service.ClickHouse(c.URL("default", embedded.ClickHouseUser))
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	if err := conn.Exec(ctx, "CREATE DATABASE "+clickHouseDatabase); err != nil {
-		return fmt.Errorf("create the demo's ClickHouse database: %w", err)
-	}
-	s.ClickHouseURL = c.URL(clickHouseDatabase, embedded.ClickHouseUser)
-	s.ClickHouseMart = c.URL(cold.MartDatabase(clickHouseDatabase), embedded.ClickHouseReader)
+	s.ClickHouseURL, s.ClickHouseMart = c.URL(), c.MartURL()
 	return nil
 }
 

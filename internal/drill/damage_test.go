@@ -428,7 +428,7 @@ func (y *yard) mend() {
 	y.t.Helper()
 	y.restore()
 	set := mendedCode.set(y.t)
-	p, err := engine.New(engine.Config{Log: y.log, Postgres: y.config, Set: set, Logger: y.logger()})
+	p, err := engine.New(engine.Config{Application: dbtest.Application, Log: y.log, Postgres: y.config, Set: set, Logger: y.logger()})
 	if err != nil {
 		y.t.Fatal(err)
 	}

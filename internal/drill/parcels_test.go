@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
 	"github.com/readside/readside/projections/replay"
@@ -128,7 +129,7 @@ func (l *largeTask) run(ctx context.Context) (got largeResult, err error) {
 	if err != nil {
 		return got, err
 	}
-	cfg := engine.Config{Log: log, Postgres: config, Set: set, BuildAbove: 1, BuildBytes: l.Budget, BuildDir: l.Dir,
+	cfg := engine.Config{Application: dbtest.Application, Log: log, Postgres: config, Set: set, BuildAbove: 1, BuildBytes: l.Budget, BuildDir: l.Dir,
 		Logger:   slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		Observer: engine.Observer{Building: func(p replay.Progress) { got.Spilled = p.Spilled }}}
 	switch l.Task {
@@ -181,7 +182,8 @@ func (l *largeTask) verify(ctx context.Context, cfg engine.Config, got *largeRes
 		budget = debug.SetMemoryLimit(-1) / 4
 	}
 	found, err := engine.Verify(ctx, engine.VerifyConfig{
-		Projector: "main", Log: cfg.Log, Postgres: cfg.Postgres, Set: cfg.Set, Budget: budget, Dir: l.Dir, Progress: cfg.Observer.Building,
+		Application: dbtest.Application,
+		Projector:   "main", Log: cfg.Log, Postgres: cfg.Postgres, Set: cfg.Set, Budget: budget, Dir: l.Dir, Progress: cfg.Observer.Building,
 	})
 	if err != nil {
 		return err

@@ -84,7 +84,7 @@ func (s *shop) startWorker(set *projections.Set, batch int, folded func(eventlog
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	p, err := engine.New(engine.Config{Log: log, Postgres: s.config, Set: set, BatchEvents: batch, Logger: s.logger(),
+	p, err := engine.New(engine.Config{Application: dbtest.Application, Log: log, Postgres: s.config, Set: set, BatchEvents: batch, Logger: s.logger(),
 		Observer: engine.Observer{Folded: func(f engine.Folded) { folded(f.Position) }}})
 	if err != nil {
 		s.t.Fatal(err)
@@ -96,7 +96,7 @@ func (s *shop) startWorker(set *projections.Set, batch int, folded func(eventlog
 
 // rebuild builds a view anew, as an operator does: in a program of its own.
 func (s *shop) rebuild(set *projections.Set, view string, o engine.RebuildOptions) (engine.Rebuilt, error) {
-	p, err := engine.New(engine.Config{Log: s.log, Postgres: s.config, Set: set, Logger: s.logger()})
+	p, err := engine.New(engine.Config{Application: dbtest.Application, Log: s.log, Postgres: s.config, Set: set, Logger: s.logger()})
 	if err != nil {
 		return engine.Rebuilt{}, err
 	}
@@ -132,7 +132,7 @@ func (s *shop) newAPI(set *projections.Set) *queryapi.API {
 // mustVerify compares every row of a set's views with the fold of the log.
 func (s *shop) mustVerify(set *projections.Set) {
 	s.t.Helper()
-	found, err := engine.Verify(s.t.Context(), engine.VerifyConfig{Projector: "main", Log: s.log, Postgres: s.config, Set: set})
+	found, err := engine.Verify(s.t.Context(), engine.VerifyConfig{Application: dbtest.Application, Projector: "main", Log: s.log, Postgres: s.config, Set: set})
 	if err != nil {
 		s.t.Fatal(err)
 	}

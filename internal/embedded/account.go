@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -51,7 +52,17 @@ func (a *account) own(path string) error {
 	return os.Lchown(path, int(a.uid), int(a.gid))
 }
 
-// canReach tells of a folder above dir that the account may not pass.
+// enter lets the account, and nobody else, pass a folder of ours without changing
+// it: a server that was taken over cannot put a link where we write as root.
+func (a *account) enter(dir string) error {
+	if a == nil {
+		return nil
+	}
+	const ownerAllGroupPass = 0o710
+	return errors.Join(os.Chown(dir, os.Geteuid(), int(a.gid)), os.Chmod(dir, ownerAllGroupPass))
+}
+
+// canReach returns an error for a folder above dir that the account may not pass.
 func (a *account) canReach(dir string) error {
 	if a == nil {
 		return nil
@@ -64,7 +75,7 @@ func (a *account) canReach(dir string) error {
 		const othersMayPass = 0o001
 		owner, known := info.Sys().(*syscall.Stat_t)
 		if info.Mode().Perm()&othersMayPass == 0 && !(known && owner.Uid == a.uid) {
-			return fmt.Errorf("embedded: Postgres runs as user %q, which may not enter %s: choose a folder below %s, or set TMPDIR", a.name, parent, os.TempDir())
+			return fmt.Errorf("embedded: Postgres runs as user %q, which may not enter %s, and so cannot use %s: let it pass, or set TMPDIR (for stores) or XDG_CACHE_HOME (for fetched programs) to a folder below which it may", a.name, parent, dir)
 		}
 		if parent == filepath.Dir(parent) {
 			return nil

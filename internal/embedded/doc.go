@@ -12,6 +12,8 @@
 // a library, behind a small server that speaks as much of the ClickHouse HTTP
 // interface as clickhouse-go uses. Setup installs what is missing.
 //
-// Both stores accept every client on this machine and are meant for data that may
-// be thrown away. Never open them to a network.
+// Loopback is no boundary: other users and a browser's pages reach it. A Postgres
+// has no user without a password, made from a secret of its own that only URLs hold.
+// Both stores are meant for data that may be thrown away. Never open them to a
+// network.
 package embedded

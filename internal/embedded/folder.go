@@ -1,8 +1,10 @@
 package embedded
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/readside/readside/internal/embedded/filelock"
@@ -72,12 +74,19 @@ func (f *folder) path() string {
 	return f.dir
 }
 
+// ownFolder reports whether a folder is one of ours: in one of another user a lock
+// could be a link to any file, which root would then make or open.
+func ownFolder(info fs.FileInfo) bool {
+	owner, known := info.Sys().(*syscall.Stat_t)
+	return info.IsDir() && known && int(owner.Uid) == os.Geteuid()
+}
+
 // removeStale deletes the folders of keepers that were killed before they could.
 func removeStale(temporary string) {
 	found, _ := filepath.Glob(filepath.Join(temporary, temporaryPrefix+"*"))
 	for _, dir := range found {
-		info, err := os.Stat(dir)
-		if err != nil || time.Since(info.ModTime()) < staleAge {
+		info, err := os.Lstat(dir)
+		if err != nil || time.Since(info.ModTime()) < staleAge || !ownFolder(info) {
 			continue
 		}
 		lock, err := filelock.Try(filepath.Join(dir, storeLock))

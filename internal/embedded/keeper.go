@@ -27,6 +27,9 @@ type reply struct {
 	Dir   string // the store's folder
 	Port  int    // where it listens on loopback
 	PID   int    // the store's main process
+	// Secret is what a Postgres's passwords are made from. It goes through the pipe
+	// alone: a command line or the environment would show it.
+	Secret string `json:",omitempty"`
 }
 
 // store is what a keeper keeps.

@@ -86,7 +86,14 @@ func TestStaleFolderIsRemoved(t *testing.T) {
 	if err := os.Chtimes(stale, yesterday, yesterday); err != nil {
 		t.Fatal(err)
 	}
+	foreign, target := plantLock(t, temporary)
+	if err := os.Chtimes(foreign, yesterday, yesterday); err != nil {
+		t.Fatal(err)
+	}
 	running := startClickHouse(t, embedded.ClickHouseOptions{})
+	if exists(target) {
+		t.Error("another user's link was followed")
+	}
 	if exists(stale) {
 		t.Error("the stale folder is still there")
 	}
@@ -100,6 +107,25 @@ func TestStaleFolderIsRemoved(t *testing.T) {
 	if !exists(running.Dir()) {
 		t.Error("the folder of a running store was removed")
 	}
+}
+
+// plantLock makes a folder as another user would who wants root to write the target.
+func plantLock(t *testing.T, temporary string) (dir, target string) {
+	t.Helper()
+	dir, target = filepath.Join(temporary, "readside-store-foreign"), filepath.Join(temporary, "target")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(target, filepath.Join(dir, "readside.lock")); err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() == 0 {
+		const nobody = 65534
+		if err := os.Chown(dir, nobody, nobody); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir, target
 }
 
 func TestFolderInUseIsRefused(t *testing.T) {

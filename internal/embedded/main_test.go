@@ -25,6 +25,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(ownerVariable) != "" {
 		os.Exit(ownStores())
 	}
+	if address := os.Getenv(strangerVariable); address != "" {
+		os.Exit(beStranger(address))
+	}
 	os.Exit(m.Run())
 }
 

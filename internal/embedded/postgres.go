@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -16,6 +17,11 @@ const Superuser = "postgres"
 type PostgresOptions struct {
 	// Dir keeps the cluster, and is kept. Empty: a temporary folder, removed at the end.
 	Dir string
+	// Version is a major version of Postgres such as "17". Empty: the one that
+	// READSIDE_EMBEDDED_POSTGRES names, or else the machine's newest.
+	Version string
+	// ICULocale orders texts by an ICU locale such as "de-DE". Empty: by their bytes.
+	ICULocale string
 	// Durable makes commits survive a power cut (fsync). Off, commits are faster.
 	Durable bool
 	// Settings are further lines of postgresql.conf, over those of this package.
@@ -35,15 +41,17 @@ func StartPostgres(ctx context.Context, options PostgresOptions) (*Postgres, err
 	return &Postgres{handle: h}, nil
 }
 
-// URL addresses a database as a user. On loopback every user is trusted.
+// URL addresses a database as a user. It holds the user's password, and works for
+// the superuser at once and for other roles after AllowLogins or CreateRole.
 func (p *Postgres) URL(database, user string) string {
-	return postgresURL(p.handle.state().Port, database, user)
+	now := p.handle.state()
+	return postgresURL(now.Port, database, user, secret(now.Secret))
 }
 
-func postgresURL(port int, database, user string) string {
+func postgresURL(port int, database, user string, s secret) string {
 	u := url.URL{
 		Scheme:   "postgres",
-		User:     url.User(user),
+		User:     url.UserPassword(user, s.password(user)),
 		Host:     loopback + ":" + strconv.Itoa(port),
 		Path:     "/" + database,
 		RawQuery: "sslmode=disable",
@@ -67,20 +75,53 @@ func (p *Postgres) Restart(ctx context.Context) error { return p.handle.call(ctx
 // Stop ends the cluster and removes a temporary folder.
 func (p *Postgres) Stop() error { return p.handle.stop() }
 
-// AllowLogins lets every role of the cluster log in. Migrations make roles that
-// cannot, since their passwords are the operator's; here loopback is trusted.
+// AllowLogins lets every role of the cluster that has no password log in with the
+// one that URL gives it. Migrations make roles that cannot log in, since their
+// passwords are the operator's.
 func (p *Postgres) AllowLogins(ctx context.Context) error {
-	conn, err := pgx.Connect(ctx, p.URL("postgres", Superuser))
+	const query = `SELECT rolname::text FROM pg_authid WHERE rolpassword IS NULL AND rolname NOT LIKE 'pg\_%'`
+	err := p.asSuperuser(ctx, func(conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, query)
+		if err != nil {
+			return err
+		}
+		roles, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		for _, role := range roles {
+			_, alterErr := conn.Exec(ctx, "ALTER ROLE "+p.login(role, ""))
+			err = errors.Join(err, alterErr)
+		}
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("embedded: allow logins: %w", err)
 	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	const statement = `DO $$ DECLARE r text; BEGIN
-		FOR r IN SELECT rolname FROM pg_roles WHERE NOT rolcanlogin AND rolname NOT LIKE 'pg\_%' LOOP
-			EXECUTE format('ALTER ROLE %I LOGIN', r);
-		END LOOP; END $$`
-	if _, err := conn.Exec(ctx, statement); err != nil {
-		return fmt.Errorf("embedded: allow logins: %w", err)
+	return nil
+}
+
+// CreateRole makes a role that may log in with the password that URL gives it.
+// Attributes are those of SQL's CREATE ROLE, such as "CREATEROLE CREATEDB".
+func (p *Postgres) CreateRole(ctx context.Context, role, attributes string) error {
+	err := p.asSuperuser(ctx, func(conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "CREATE ROLE "+p.login(role, attributes))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("embedded: create role %s: %w", role, err)
 	}
 	return nil
+}
+
+// login is the rest of a statement that makes or alters a role.
+func (p *Postgres) login(role, attributes string) string {
+	password := secret(p.handle.state().Secret).password(role)
+	return fmt.Sprintf("%s LOGIN PASSWORD '%s' %s", pgx.Identifier{role}.Sanitize(), password, attributes)
+}
+
+func (p *Postgres) asSuperuser(ctx context.Context, do func(*pgx.Conn) error) error {
+	conn, err := pgx.Connect(ctx, p.URL("postgres", Superuser))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	return do(conn)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 )
@@ -29,6 +30,23 @@ func postgresSettings(options PostgresOptions) map[string]string {
 	}
 	maps.Copy(settings, options.Settings)
 	return settings
+}
+
+// locale is that of clusters and their servers: texts are ordered by their bytes.
+func locale() string {
+	if runtime.GOOS == "darwin" {
+		return "C" // there is no C.UTF-8
+	}
+	return "C.UTF-8"
+}
+
+// serverEnvironment is ours without addresses of stores and without what would
+// configure the server: a superuser's SQL may read it.
+func serverEnvironment() []string {
+	ours := slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		return strings.HasPrefix(variable, "READSIDE_") || strings.HasPrefix(variable, "PG")
+	})
+	return append(ours, "LC_ALL="+locale())
 }
 
 func appendSettings(file string, settings map[string]string) error {

@@ -22,12 +22,13 @@ type postgresStore struct {
 	bin     string // the folder of initdb and postgres
 	account *account
 	folder  *folder
+	secret  secret
 	port    int
 	process *process
 }
 
 func (s *postgresStore) prepare(ctx context.Context) (err error) {
-	if s.bin, err = install.FindPostgres(); err != nil {
+	if s.bin, err = install.FindPostgres(s.options.Version); err != nil {
 		return err
 	}
 	if s.account, err = serverAccount(); err != nil {
@@ -36,13 +37,37 @@ func (s *postgresStore) prepare(ctx context.Context) (err error) {
 	if s.folder, err = openFolder(s.options.Dir); err != nil {
 		return err
 	}
-	if err := s.account.canReach(s.folder.path()); err != nil {
+	if err := errors.Join(s.account.canReach(s.bin), s.account.canReach(s.folder.path())); err != nil {
 		return err
 	}
-	if _, err := os.Stat(s.data()); err == nil {
-		return nil // a kept cluster
+	if err := s.account.enter(s.folder.path()); err != nil {
+		return err
 	}
-	return s.create(ctx)
+	return s.openCluster(ctx)
+}
+
+// openCluster makes the cluster and its secret unless they are there.
+func (s *postgresStore) openCluster(ctx context.Context) (err error) {
+	if s.secret, err = readSecret(s.folder.path()); err != nil {
+		return fmt.Errorf("embedded: %w", err)
+	}
+	_, missing := os.Stat(s.data())
+	if s.secret == "" {
+		if missing == nil {
+			return fmt.Errorf("embedded: %s has no %s, so an older version made it, without passwords: dump it with that version, or remove it", s.folder.path(), storeSecret)
+		}
+		s.secret = newSecret()
+		if err := s.secret.keep(s.folder.path()); err != nil {
+			return fmt.Errorf("embedded: keep the secret: %w", err)
+		}
+	}
+	if missing == nil {
+		return nil
+	}
+	if err := s.create(ctx); err != nil {
+		return fmt.Errorf("embedded: make the cluster: %w", err)
+	}
+	return nil
 }
 
 // data is the cluster's data directory.
@@ -51,19 +76,22 @@ func (s *postgresStore) data() string { return filepath.Join(s.folder.path(), "c
 // create copies the template cluster aside, configures it and renames it into place:
 // what is there is whole.
 func (s *postgresStore) create(ctx context.Context) error {
-	template, err := clusterTemplate(ctx, s.bin, s.account)
+	template, err := clusterTemplate(ctx, s.bin, initdbFlags(s.options), s.account)
 	if err != nil {
 		return err
 	}
 	aside := s.data() + ".partial"
-	if err := errors.Join(os.RemoveAll(aside), s.account.own(s.folder.path())); err != nil {
+	if err := os.RemoveAll(aside); err != nil {
 		return err
 	}
 	if err := copyTree(template, aside, s.account); err != nil {
-		return fmt.Errorf("embedded: copy the cluster template: %w", err)
+		return fmt.Errorf("copy the template: %w", err)
 	}
 	if err := appendSettings(filepath.Join(aside, "postgresql.conf"), postgresSettings(s.options)); err != nil {
-		return fmt.Errorf("embedded: configure the cluster: %w", err)
+		return fmt.Errorf("configure it: %w", err)
+	}
+	if err := lockUp(ctx, s.bin, aside, s.secret, s.account); err != nil {
+		return err
 	}
 	return os.Rename(aside, s.data())
 }
@@ -78,14 +106,14 @@ func (s *postgresStore) start(ctx context.Context) error {
 func (s *postgresStore) startOnce(ctx context.Context, port int) error {
 	cmd := exec.Command(filepath.Join(s.bin, "postgres"), "-D", s.data(), "-p", strconv.Itoa(port))
 	cmd.Dir = s.data()
-	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8")
+	cmd.Env = serverEnvironment()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: s.account.credential()}
 	endWithParent(cmd.SysProcAttr)
 	p, err := launch(cmd, filepath.Join(s.folder.path(), storeLog))
 	if err != nil {
 		return fmt.Errorf("embedded: start %s: %w", cmd.Path, err)
 	}
-	url := postgresURL(port, "postgres", Superuser)
+	url := postgresURL(port, "postgres", Superuser, s.secret)
 	if err := p.ready(ctx, func(ctx context.Context) error { return s.ping(ctx, url) }); err != nil {
 		p.end(time.Second, syscall.SIGQUIT)
 		return fmt.Errorf("embedded: Postgres on port %d: %w", port, err)
@@ -145,5 +173,5 @@ func (s *postgresStore) stop() {
 func (s *postgresStore) remove() { s.folder.close() }
 
 func (s *postgresStore) state() reply {
-	return reply{Dir: s.folder.path(), Port: s.port, PID: s.process.pid()}
+	return reply{Dir: s.folder.path(), Port: s.port, PID: s.process.pid(), Secret: string(s.secret)}
 }

@@ -16,14 +16,20 @@ import (
 )
 
 // initdbFlags decide what a template is; they are part of its name.
-var initdbFlags = []string{
-	"--encoding=UTF8", "--locale=C.UTF-8", "--auth=trust", "--username=" + Superuser,
-	"--no-sync", "--no-instructions",
+func initdbFlags(options PostgresOptions) []string {
+	flags := []string{
+		"--encoding=UTF8", "--locale=" + locale(), "--auth=reject", "--username=" + Superuser,
+		"--no-sync", "--no-instructions",
+	}
+	if options.ICULocale != "" {
+		flags = append(flags, "--locale-provider=icu", "--icu-locale="+options.ICULocale)
+	}
+	return flags
 }
 
 // clusterTemplate is a fresh cluster as initdb makes it, kept once per user and
 // version of Postgres: copying it is ten times faster than initdb.
-func clusterTemplate(ctx context.Context, bin string, who *account) (string, error) {
+func clusterTemplate(ctx context.Context, bin string, flags []string, who *account) (string, error) {
 	cache, err := install.CacheDir()
 	if err != nil {
 		return "", err
@@ -32,24 +38,24 @@ func clusterTemplate(ctx context.Context, bin string, who *account) (string, err
 	if err != nil {
 		return "", fmt.Errorf("embedded: %s/postgres --version: %w", bin, err)
 	}
-	hash := sha256.Sum256([]byte(bin + string(version) + strings.Join(initdbFlags, " ")))
+	hash := sha256.Sum256([]byte(bin + string(version) + strings.Join(flags, " ")))
 	template := filepath.Join(cache, fmt.Sprintf("postgres-template-%x", hash[:6]))
 	if _, err := os.Stat(filepath.Join(template, "PG_VERSION")); err == nil {
 		return template, nil
 	}
-	return template, makeTemplate(ctx, bin, template, who)
+	return template, makeTemplate(ctx, bin, template, flags, who)
 }
 
 // makeTemplate runs initdb aside and renames the result: a killed initdb leaves no
 // half template, and of two at once the first wins.
-func makeTemplate(ctx context.Context, bin, template string, who *account) error {
+func makeTemplate(ctx context.Context, bin, template string, flags []string, who *account) error {
 	aside, err := openFolder("") // where the server's account may go
 	if err != nil {
 		return err
 	}
 	defer aside.close()
 	fresh := filepath.Join(aside.path(), "cluster")
-	if err := initdb(ctx, bin, fresh, who); err != nil {
+	if err := initdb(ctx, bin, fresh, flags, who); err != nil {
 		return err
 	}
 	// The cache may be on another file system than the temporary folder.
@@ -69,15 +75,15 @@ func makeTemplate(ctx context.Context, bin, template string, who *account) error
 	return err
 }
 
-func initdb(ctx context.Context, bin, dir string, who *account) error {
+func initdb(ctx context.Context, bin, dir string, flags []string, who *account) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	if err := errors.Join(who.own(filepath.Dir(dir)), who.own(dir)); err != nil {
+	if err := errors.Join(who.enter(filepath.Dir(dir)), who.own(dir)); err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), append([]string{"-D", dir}, initdbFlags...)...)
-	cmd.Dir = dir
+	cmd := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), append([]string{"-D", dir}, flags...)...)
+	cmd.Dir, cmd.Env = dir, serverEnvironment()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who.credential()}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("embedded: initdb: %w: %s", err, strings.TrimSpace(string(out)))

@@ -26,7 +26,7 @@ type process struct {
 
 // launch starts cmd with its output appended to the file log.
 func launch(cmd *exec.Cmd, log string) (*process, error) {
-	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}

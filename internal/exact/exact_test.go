@@ -292,7 +292,7 @@ func (x *experiment) checkViews() {
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	found, err := engine.Verify(x.t.Context(), engine.VerifyConfig{Projector: "main", Log: x.log, Postgres: config, Set: set})
+	found, err := engine.Verify(x.t.Context(), engine.VerifyConfig{Application: dbtest.Application, Projector: "main", Log: x.log, Postgres: config, Set: set})
 	if err != nil {
 		x.t.Fatal(err)
 	}

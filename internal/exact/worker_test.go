@@ -72,7 +72,7 @@ func runWorker(ctx context.Context, kind string) error {
 		if err != nil {
 			return err
 		}
-		p, err := engine.New(engine.Config{Log: log, Postgres: config, Set: set, BatchEvents: batch, LeaseTTL: ttl})
+		p, err := engine.New(engine.Config{Application: dbtest.Application, Log: log, Postgres: config, Set: set, BatchEvents: batch, LeaseTTL: ttl})
 		if err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ func runWorker(ctx context.Context, kind string) error {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	p, err := cold.Open(ctx, cold.Config{Log: log, Pool: pool, ClickHouse: conn, Set: set, BatchRows: batch, FlushEvery: flushEvery})
+	p, err := cold.Open(ctx, cold.Config{Application: dbtest.Application, Log: log, Pool: pool, ClickHouse: conn, Set: set, BatchRows: batch, FlushEvery: flushEvery})
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,12 @@
 // when it builds and its test, which passes without it, fails. Anything else (the
 // test passes, the patch does not apply or build, the test is not there or only ran
 // into the time limit) is told and makes the command fail.
+//
+// With -random N it tries N breaks drawn at random instead (package mutate), each
+// against all tests of the package that it is in and of those that rely on it, and
+// fails when fewer than -floor percent are noticed:
+//
+//	go run ./internal/mutants -random 150 -seed 7 -floor 85 [PACKAGE…]
 package main
 
 import (
@@ -35,8 +41,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	repo := flags.String("repo", ".", "the repository to mutate")
 	dir := flags.String("patches", "testdata/mutants", "the folder of patches, in the repository")
 	limit := flags.Duration("timeout", 8*time.Minute, "what one mutant's test may take")
+	random := flags.Int("random", 0, "try so many breaks drawn at random instead of the patches")
+	seed := flags.Uint64("seed", 1, "draws the random breaks")
+	floor := flags.Float64("floor", 0, "percent of the random breaks that must be noticed")
 	if err := flags.Parse(args); err != nil {
 		return 2
+	}
+	if *random > 0 {
+		return runSample(ctx, sampleConfig{repo: *repo, count: *random, seed: *seed, limit: *limit}, flags.Args(), *floor, stdout, stderr)
 	}
 	survived, err := contest(ctx, config{repo: *repo, patches: *dir, names: flags.Args(), limit: *limit}, stdout)
 	switch {
@@ -45,6 +57,26 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 1
 	case survived > 0:
 		fmt.Fprintf(stderr, "mutants: %d not killed: mend the test that the patch names, or the patch\n", survived)
+		return 1
+	}
+	return 0
+}
+
+// runSample tries random breaks of the named packages, of all rooms without a name.
+func runSample(ctx context.Context, cfg sampleConfig, packages []string, floor float64, stdout, stderr io.Writer) int {
+	chosen, err := chooseSuites(packages)
+	if err != nil {
+		fmt.Fprintln(stderr, "mutants:", err)
+		return 2
+	}
+	cfg.suites = chosen
+	t, err := sample(ctx, cfg, stdout)
+	switch {
+	case err != nil:
+		fmt.Fprintln(stderr, "mutants:", err)
+		return 1
+	case t.percent() < floor:
+		fmt.Fprintf(stderr, "mutants: %.0f %% noticed, wanted %.0f: write a test for each survivor, or a reason\n", t.percent(), floor)
 		return 1
 	}
 	return 0

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -58,20 +59,28 @@ func newRepo(t *testing.T, patches map[string]string) string {
 	for name, content := range littleModule {
 		write(t, filepath.Join(dir, name), content)
 	}
-	for _, args := range [][]string{
-		{"init", "-q"}, {"add", "."},
-		{"-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-q", "-m", "little"},
-	} {
-		cmd := exec.Command("git", args...)
-		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("git %v: %v: %s", args, err, out)
-		}
-	}
+	inRepo(t, dir, "init", "-q")
+	commit(t, dir)
 	for name, content := range patches {
 		write(t, filepath.Join(dir, "testdata/mutants", name+".patch"), content)
 	}
 	return dir
+}
+
+// commit commits all that is there.
+func commit(t *testing.T, dir string) {
+	t.Helper()
+	inRepo(t, dir, "add", ".")
+	inRepo(t, dir, "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-q", "-m", "little")
+}
+
+func inRepo(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	cmd := exec.Command("git", args...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("git %v: %v: %s", args, err, out)
+	}
 }
 
 func write(t *testing.T, name, content string) {
@@ -160,6 +169,48 @@ func TestFaultsOfHeadersAreToldAtOnce(t *testing.T) {
 	write(t, filepath.Join(dir, "p/two.patch"), "# Why: because\n# Test: sum Of\n")
 	_, err := readMutants(config{repo: dir, patches: "p"})
 	if err == nil || !strings.Contains(err.Error(), "# Why:") || !strings.Contains(err.Error(), "# Test: ./package") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestASampleCountsWhatTestsNotice(t *testing.T) {
+	repo := newRepo(t, nil)
+	write(t, filepath.Join(repo, "sum/sum_test.go"), `package sum
+
+import "testing"
+
+func TestOf(t *testing.T) {
+	if Of(1, 2) != 3 {
+		t.Error("1 + 2")
+	}
+}
+`)
+	write(t, filepath.Join(repo, "sum/other.go"), `package sum
+
+// Unseen is called by no test.
+func Unseen(a, b int) int { return a * b }
+`)
+	commit(t, repo)
+	var out bytes.Buffer
+	got, err := sample(t.Context(), sampleConfig{repo: repo, count: 10, limit: time.Minute, suites: []suite{{"./sum", []string{"./sum"}}}}, &out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (tally{killed: 1, survived: 1}); got != want {
+		t.Errorf("got %+v, want %+v:\n%s", got, want, &out)
+	}
+	for _, want := range []string{"sum/sum.go:6: + → -", "SURVIVED", "sum/other.go:4: * → /", "50 % noticed"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the lines do not say %q:\n%s", want, &out)
+		}
+	}
+	leavesNothing(t, repo)
+}
+
+func TestASampleNeedsHealthyTests(t *testing.T) {
+	repo := newRepo(t, nil) // TestRed always fails
+	_, err := sample(t.Context(), sampleConfig{repo: repo, count: 1, limit: time.Minute, suites: []suite{{"./sum", []string{"./sum"}}}}, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "the tests of ./sum fail without a break") {
 		t.Errorf("got %v", err)
 	}
 }

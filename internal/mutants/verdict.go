@@ -86,7 +86,7 @@ func judge(out []byte, test string) verdict {
 		if json.Unmarshal(line, &e) != nil {
 			continue // the go tool's own words
 		}
-		if strings.Contains(e.Output, "panic: test timed out") {
+		if timedOutIn([]byte(e.Output)) {
 			return verdict{timedOut, "give the test a bound of its own"}
 		}
 		if name, _, _ := strings.Cut(e.Test, "/"); name != test {
@@ -101,6 +101,9 @@ func judge(out []byte, test string) verdict {
 	}
 	return v
 }
+
+// timedOutIn reports whether go test ended tests that took too long.
+func timedOutIn(out []byte) bool { return bytes.Contains(out, []byte("panic: test timed out")) }
 
 // firstComplaint is the compiler's first line that is no package's title.
 func firstComplaint(out []byte) string {

@@ -19,8 +19,8 @@ import (
 const ColdName = "cold"
 
 // Cold writes the set's facts into ClickHouse until ctx ends or a fault halts it.
-func Cold(ctx context.Context, postgresURL, clickHouseURL string, set *projections.Set, logger *slog.Logger) error {
-	log, err := Open(ctx, postgresURL, "readside-project-cold", logger)
+func Cold(ctx context.Context, application, postgresURL, clickHouseURL string, set *projections.Set, logger *slog.Logger) error {
+	log, err := Open(ctx, application, postgresURL, "readside-project-cold", logger)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func RebuildFacts(ctx context.Context, stores Stores, set *projections.Set, logg
 	if err != nil {
 		return err
 	}
-	log, err := Open(ctx, postgresURL, "readside-rebuild", logger)
+	log, err := Open(ctx, stores.Application, postgresURL, "readside-rebuild", logger)
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func RebuildFacts(ctx context.Context, stores Stores, set *projections.Set, logg
 
 // ColdConfig is the cold projector's configuration.
 func ColdConfig(log *OpenLog, conn driver.Conn, set *projections.Set, logger *slog.Logger) cold.Config {
-	return cold.Config{Name: ColdName, Log: log.Log, Pool: log.Pool, ClickHouse: conn, Set: set, Logger: logger}
+	return cold.Config{Application: log.Application, Name: ColdName, Log: log.Log, Pool: log.Pool, ClickHouse: conn, Set: set, Logger: logger}
 }
 
 // ClickHouse connects to ClickHouse; it dials when it is first used.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	owner "github.com/readside/readside/projections/application"
 )
 
 // Postgres' codes for what goes wrong when a service connects as its role.
@@ -17,6 +19,10 @@ const (
 
 // Hinted adds to a failed connection what to do about it.
 func Hinted(err error) error {
+	var none *owner.UnrecordedError
+	if errors.Is(err, owner.ErrNotMigrated) || errors.As(err, &none) {
+		return fmt.Errorf("%w: run `readside migrate up`", err)
+	}
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
 		return err

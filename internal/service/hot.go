@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/readside/readside/projections"
+	owner "github.com/readside/readside/projections/application"
 	"github.com/readside/readside/projections/engine"
 )
 
@@ -16,8 +17,8 @@ import (
 const HotName = "main"
 
 // Hot folds the set's views into Postgres until ctx ends or a fault halts it.
-func Hot(ctx context.Context, postgresURL string, set *projections.Set, folding Folding, logger *slog.Logger, observer engine.Observer) error {
-	log, err := Open(ctx, postgresURL, "readside-project", logger)
+func Hot(ctx context.Context, application, postgresURL string, set *projections.Set, folding Folding, logger *slog.Logger, observer engine.Observer) error {
+	log, err := Open(ctx, application, postgresURL, "readside-project", logger)
 	if err != nil {
 		return err
 	}
@@ -35,19 +36,22 @@ func Hot(ctx context.Context, postgresURL string, set *projections.Set, folding 
 
 // Projector makes the hot projector; it runs nothing.
 func Projector(log *OpenLog, postgresURL string, set *projections.Set, folding Folding, logger *slog.Logger, observer engine.Observer) (*engine.Projector, error) {
-	config, err := ConnConfig(postgresURL, "readside-project")
+	config, err := ConnConfig(log.Application, postgresURL, "readside-project")
 	if err != nil {
 		return nil, err
 	}
-	return engine.New(folding.config(engine.Config{Name: HotName, Log: log.Log, Postgres: config, Set: set, Logger: logger, Observer: observer}))
+	return engine.New(folding.config(engine.Config{
+		Application: log.Application, Name: HotName, Log: log.Log, Postgres: config, Set: set, Logger: logger, Observer: observer,
+	}))
 }
 
-// ConnConfig is a single connection's configuration, with a name that pg_stat_activity shows.
-func ConnConfig(postgresURL, application string) (*pgx.ConnConfig, error) {
+// ConnConfig is a single connection's configuration, for a program by whose name
+// pg_stat_activity shows it. Every other application's database is refused.
+func ConnConfig(application, postgresURL, program string) (*pgx.ConnConfig, error) {
 	config, err := pgx.ParseConfig(postgresURL)
 	if err != nil {
 		return nil, fmt.Errorf("the address of Postgres: %w", err)
 	}
-	config.RuntimeParams["application_name"] = application
-	return config, nil
+	config.RuntimeParams["application_name"] = program
+	return owner.Guard(config, application), nil
 }

@@ -49,8 +49,13 @@ func (q *Query) connect(ctx context.Context, stores Stores, config queryapi.Conf
 	if err != nil {
 		return err
 	}
+	config.Application = stores.Application
 	if q.pool, err = queryapi.OpenPool(ctx, url, config); err != nil {
 		return err
+	}
+	// Where Postgres is away it is asked at the first connection, and readiness tells.
+	if err := q.pool.Ping(ctx); refused(err) {
+		return Hinted(err)
 	}
 	mart, err := stores.Mart()
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
@@ -19,20 +20,44 @@ var shopServices = []string{"identity", "catalog", "basket", "ordering", "paymen
 // ShopConfig lets services without an address of their own act as their roles at the
 // common one.
 func ShopConfig(c shopapi.Config) (shopapi.Config, error) {
+	return ShopLogins(c, func(role string) (string, error) {
+		if c.PostgresURL == "" {
+			return "", ErrNoPostgres
+		}
+		return As(c.PostgresURL, role)
+	})
+}
+
+// ShopLogins gives each service without an address of its own the one that login
+// returns for its role.
+func ShopLogins(c shopapi.Config, login func(role string) (string, error)) (shopapi.Config, error) {
 	own := []*string{&c.IdentityURL, &c.CatalogURL, &c.BasketURL, &c.OrderingURL, &c.PaymentURL}
 	for i, url := range own {
 		if *url != "" {
 			continue
 		}
-		if c.PostgresURL == "" {
-			return c, ErrNoPostgres
-		}
 		var err error
-		if *url, err = As(c.PostgresURL, "shop_"+shopServices[i]); err != nil {
+		if *url, err = login("shop_" + shopServices[i]); err != nil {
 			return c, err
 		}
 	}
 	return c, nil
+}
+
+// OwnShop refuses databases of services that belong to another application.
+func OwnShop(ctx context.Context, application string, c shopapi.Config) error {
+	for _, url := range []string{c.IdentityURL, c.CatalogURL, c.BasketURL, c.OrderingURL, c.PaymentURL} {
+		config, err := ConnConfig(application, url, "readside-shop")
+		if err != nil {
+			return err
+		}
+		conn, err := pgx.ConnectConfig(ctx, config)
+		if err != nil {
+			return Hinted(err)
+		}
+		_ = conn.Close(ctx) // it has been asked all it was for
+	}
+	return nil
 }
 
 // Shop runs the shop's services and serves their commands until ctx ends: first the

@@ -19,12 +19,16 @@ const (
 // Stores says where the stores are, read from the environment by envconfig with the
 // prefix READSIDE.
 type Stores struct {
+	// Application is the one that the stores belong to. The program says which it is, not
+	// the environment: an operator who could set it could let a program drop another's tables.
+	Application string `ignored:"true"`
+
 	PostgresURL    string `envconfig:"POSTGRES_URL" desc:"Postgres of the log and the views; the demo starts one of its own where it is empty"`
 	ProjectorURL   string `envconfig:"PROJECTOR_URL" desc:"Postgres for project, status, rebuild, parked, verify, explain and events; default: POSTGRES_URL acting as role readside_projector"`
 	QueryURL       string `envconfig:"QUERY_URL" desc:"Postgres for serve; default: POSTGRES_URL acting as role readside_query"`
 	ImporterURL    string `envconfig:"IMPORTER_URL" desc:"Postgres for events import; default: POSTGRES_URL acting as role readside_importer"`
 	ClickHouseURL  string `envconfig:"CLICKHOUSE_URL" desc:"ClickHouse of the facts, as http://user:password@host:8123/database; the demo starts one of its own where it is empty"`
-	ClickHouseMart string `envconfig:"CLICKHOUSE_MART_URL" desc:"the analysts' database in ClickHouse for serve, best as a user that may only read; default: CLICKHOUSE_URL with the database mart (for readside), or its name with _mart behind it"`
+	ClickHouseMart string `envconfig:"MART_URL" desc:"the analysts' database in ClickHouse for serve, best as a user that may only read; default: CLICKHOUSE_URL with the database mart (for readside), or its name with _mart behind it"`
 }
 
 // ErrNoPostgres and ErrNoClickHouse say which variable is missing and how to set it.
@@ -34,6 +38,21 @@ var (
 	ErrNoClickHouse = errors.New("READSIDE_CLICKHOUSE_URL is not set: point it at a ClickHouse, as " +
 		"READSIDE_CLICKHOUSE_URL=http://user:password@127.0.0.1:8123/database, or run `readside demo`, which starts one of its own")
 )
+
+// renamed are variables of former versions with what they are called now.
+var renamed = map[string]string{"READSIDE_CLICKHOUSE_MART_URL": "READSIDE_MART_URL"}
+
+// CheckNames returns an error for a variable of a former version that is set: nobody
+// would read it, and the default in its place might be another store.
+func CheckNames(lookup func(name string) (string, bool)) error {
+	var faults []error
+	for before, now := range renamed {
+		if value, set := lookup(before); set && value != "" {
+			faults = append(faults, fmt.Errorf("%s is called %s now: set that and unset the other", before, now))
+		}
+	}
+	return errors.Join(faults...)
+}
 
 // Admin is the address that migrates.
 func (s Stores) Admin() (string, error) {

@@ -54,19 +54,19 @@ func Verify(ctx context.Context, stores Stores, set *projections.Set, names []st
 	if err != nil {
 		return nil, err
 	}
-	log, err := Open(ctx, url, "readside-verify", logger)
+	log, err := Open(ctx, stores.Application, url, "readside-verify", logger)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
 	found := &Verified{}
 	if len(views) > 0 {
-		config, err := ConnConfig(url, "readside-verify")
+		config, err := ConnConfig(stores.Application, url, "readside-verify")
 		if err != nil {
 			return nil, err
 		}
 		found.Views, err = engine.Verify(ctx, engine.VerifyConfig{
-			Projector: HotName, Log: log.Log, Postgres: config, Set: set, Views: views,
+			Application: stores.Application, Projector: HotName, Log: log.Log, Postgres: config, Set: set, Views: views,
 			Sample: o.Sample, Checksum: o.Checksum, Budget: o.Budget, Progress: o.Progress,
 		})
 		if err != nil {

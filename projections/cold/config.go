@@ -11,10 +11,14 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/projections"
+	"github.com/readside/readside/projections/application"
 )
 
 // Config says what a cold projector writes and where.
 type Config struct {
+	// Application is the one that the stores belong to; every other application's are
+	// refused, in Postgres and in ClickHouse.
+	Application string
 	// Name is the projector's name: its checkpoint's key. Default "cold".
 	Name string
 	// Log is what it reads.
@@ -33,6 +37,10 @@ type Config struct {
 	// FlushEvery bounds how long a row waits for others when the projector is not
 	// behind. Default 500 ms.
 	FlushEvery time.Duration
+	// KeepFormer is how long the tables and the mart's views of facts that the set has no
+	// more stay after the new definitions are shown, for programs of the former ones and for
+	// a rollback. Default 24 h; negative drops them at once.
+	KeepFormer time.Duration
 	// Logger gets what an operator wants to know. Default slog.Default().
 	Logger *slog.Logger
 	// Observer is told of every batch.
@@ -79,6 +87,7 @@ const (
 	defaultBatchRows  = 50_000
 	defaultFlushEvery = 500 * time.Millisecond
 	maxFlushEvery     = 10 * time.Second
+	defaultKeepFormer = 24 * time.Hour
 )
 
 func (c *Config) validate() error {
@@ -92,6 +101,9 @@ func (c *Config) validate() error {
 	missing(c.Pool == nil, "Pool", "connect one as the role readside_projector")
 	missing(c.ClickHouse == nil, "ClickHouse", "open one with clickhouse.Open")
 	missing(c.Set == nil || len(c.Set.Facts()) == 0, "facts", "give facts to projections.NewSet")
+	if err := application.ValidName(c.Application); err != nil {
+		errs = append(errs, fmt.Errorf("the Config's Application: %w", err))
+	}
 	if c.BatchRows < 0 || c.BatchRows > blockRowsMax {
 		errs = append(errs, fmt.Errorf("BatchRows is %d: give 1 to %d, or 0 for %d", c.BatchRows, blockRowsMax, defaultBatchRows))
 	}
@@ -114,6 +126,9 @@ func (c *Config) defaults() {
 	}
 	if c.FlushEvery == 0 {
 		c.FlushEvery = defaultFlushEvery
+	}
+	if c.KeepFormer == 0 {
+		c.KeepFormer = defaultKeepFormer
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

@@ -158,6 +158,7 @@ func newLogBench(t testing.TB) *bench {
 	pool := db.Role(t, "readside_projector")
 	b := &bench{t: t, db: db, log: log, pool: pool}
 	b.cfg = Config{
+		Application: dbtest.Application, KeepFormer: -1,
 		Log: log, Pool: pool, Set: testSet(t, 1), FlushEvery: 5 * time.Millisecond,
 		Logger: slog.New(slog.NewJSONHandler(testWriter{t}, nil)),
 	}

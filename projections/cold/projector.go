@@ -11,6 +11,7 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/projections"
+	"github.com/readside/readside/projections/application"
 )
 
 // Projector writes the facts of a set into ClickHouse. It is safe for concurrent use,
@@ -44,7 +45,8 @@ const (
 	stepReady       step = "ready"       // what the last worker left is brought to its end
 )
 
-// Open checks a configuration and connects to ClickHouse. Nothing runs before Run.
+// Open checks a configuration, connects to ClickHouse and refuses stores of another
+// application. Nothing runs before Run.
 func Open(ctx context.Context, cfg Config) (*Projector, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("cold projector: %w", err)
@@ -55,6 +57,9 @@ func Open(ctx context.Context, cfg Config) (*Projector, error) {
 	}
 	if p.cfg.Mart == "" {
 		p.cfg.Mart = MartDatabase(p.database)
+	}
+	if err := p.checkOwner(ctx); err != nil {
+		return nil, fmt.Errorf("cold projector %s: %w", cfg.Name, err)
 	}
 	return p, nil
 }
@@ -80,7 +85,7 @@ func (p *Projector) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case halts(err), errors.Is(err, eventlog.ErrForeignPosition), errors.Is(err, eventlog.ErrTruncated), errors.Is(err, eventlog.ErrMoved):
+		case halts(err), errors.Is(err, eventlog.ErrForeignPosition), errors.Is(err, eventlog.ErrTruncated), errors.Is(err, eventlog.ErrMoved), refused(err):
 			return err
 		}
 		pause := wait.NextBackOff()
@@ -100,6 +105,12 @@ func halts(err error) bool {
 	return errors.As(err, &fold) || errors.As(err, &torn)
 }
 
+// refused reports whether the stores are not this application's.
+func refused(err error) bool {
+	var strange *StrangeTablesError
+	return application.Refused(err) || errors.As(err, &strange)
+}
+
 // worker is one turn at the work: from taking over to the first error.
 type worker struct {
 	*Projector
@@ -107,6 +118,8 @@ type worker struct {
 	state checkpoint
 	// skew is ClickHouse's clock less ours.
 	skew time.Duration
+	// tidied is when it last looked for tables that nobody needs any more.
+	tidied time.Time
 	// live says that the checkpoint's row calls the projector so.
 	live bool
 }
@@ -131,6 +144,9 @@ func (p *Projector) run(ctx context.Context, healthy func()) error {
 func (w *worker) begin(ctx context.Context) error {
 	// First: whoever cannot reach ClickHouse takes nothing over.
 	if err := w.measureSkew(ctx); err != nil {
+		return err
+	}
+	if err := w.claim(ctx); err != nil {
 		return err
 	}
 	if err := w.takeOver(ctx); err != nil {
@@ -174,6 +190,11 @@ func (w *worker) follow(ctx context.Context, healthy func()) error {
 			return b.fault
 		}
 		healthy()
+		if time.Since(w.tidied) >= tidyEvery {
+			if err := w.dropOld(ctx); err != nil {
+				return err
+			}
+		}
 	}
 }
 

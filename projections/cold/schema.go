@@ -3,6 +3,9 @@ package cold
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/jackc/pgx/v5"
@@ -62,6 +65,9 @@ on conflict (table_name) do update set place = 0, rows = 0 where w.projector = e
 
 func (w *worker) makeTable(ctx context.Context, m *projections.FactModel) error {
 	name := TableName(m, w.state.generation)
+	if err := w.ownTable(ctx, name); err != nil {
+		return err
+	}
 	if err := w.exec(ctx, "drop a stale table "+name, dropTable(w.database, name)+" SYNC"); err != nil {
 		return err
 	}
@@ -117,6 +123,9 @@ func (w *worker) show(ctx context.Context) error {
 	}
 	err := w.fenced(ctx, "note the generation shown", func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `update readside.cold_checkpoint set shown_generation = generation where name = $1`, w.cfg.Name)
+		if err == nil {
+			_, err = tx.Exec(ctx, `update readside.cold_watermarks set retired_at = clock_timestamp() where projector = $1 and generation < $2 and retired_at is null`, w.cfg.Name, w.state.generation)
+		}
 		return err
 	})
 	if err != nil {
@@ -129,14 +138,20 @@ func (w *worker) show(ctx context.Context) error {
 	return w.dropOld(ctx)
 }
 
-// dropOld drops the tables of earlier generations once none of them is shown, and the
-// views of facts that the set has no more. What cannot be dropped keeps no fact waiting:
-// it is tried again by the next worker.
+// tidyEvery is how often a worker looks for tables that nobody needs any more.
+const tidyEvery = 10 * time.Minute
+
+// dropOld drops the tables of earlier generations once none of them is shown: at once
+// where only the generation is another, and after KeepFormer where the definitions are,
+// with the views of facts that the set has no more. Programs of the former definitions
+// may still read those. What cannot be dropped keeps no fact waiting: it is tried again.
 func (w *worker) dropOld(ctx context.Context) error {
 	if w.state.shownGeneration != w.state.generation {
 		return nil
 	}
-	rows, err := w.conn.Query(ctx, `select table_name, fact from readside.cold_watermarks where projector = $1 and generation < $2`, w.cfg.Name, w.state.generation)
+	w.tidied = time.Now()
+	rows, err := w.conn.Query(ctx, `select table_name, fact, coalesce(retired_at <= clock_timestamp() - make_interval(secs => $3), true)
+from readside.cold_watermarks where projector = $1 and generation < $2`, w.cfg.Name, w.state.generation, w.cfg.KeepFormer.Seconds())
 	if err != nil {
 		return fmt.Errorf("find the old tables: %w", err)
 	}
@@ -144,11 +159,16 @@ func (w *worker) dropOld(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("find the old tables: %w", err)
 	}
-	known := map[string]bool{}
+	known, current := map[string]bool{}, []string{}
 	for _, m := range w.cfg.Set.Facts() {
 		known[m.Name] = true
+		current = append(current, m.Table()+"_g")
 	}
 	for _, t := range tables {
+		sameDefinition := slices.ContainsFunc(current, func(prefix string) bool { return strings.HasPrefix(t.TableName, prefix) })
+		if !sameDefinition && !t.Over {
+			continue
+		}
 		if err := w.dropOldTable(ctx, t, known[t.Fact]); err != nil {
 			w.cfg.Logger.WarnContext(ctx, "an old table of the facts was not dropped; the next worker tries again", "projector", w.cfg.Name, "table", t.TableName, "error", err)
 		}
@@ -156,7 +176,11 @@ func (w *worker) dropOld(ctx context.Context) error {
 	return ctx.Err()
 }
 
-type oldTable struct{ TableName, Fact string }
+// oldTable is a table of a former generation; Over says that its rollback window is over.
+type oldTable struct {
+	TableName, Fact string
+	Over            bool
+}
 
 func (w *worker) dropOldTable(ctx context.Context, t oldTable, known bool) error {
 	if !known {

@@ -34,11 +34,31 @@ func (r *rebuild) compare(ctx context.Context) (rows int, d Differences, err err
 		return rows, d, err
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	if err := r.watch(); err != nil {
+		return rows, d, err
+	}
 	if rows, err = r.rows(ctx, tx); err != nil {
 		return rows, d, err
 	}
 	d, err = r.admit(ctx, tx)
 	return rows, d, err
+}
+
+// watch begins to collect the rows that the live generation may have otherwise, where
+// other views join this one.
+func (r *rebuild) watch() error {
+	err := r.differing.close()
+	r.differing, r.shadow.cache.watch = nil, nil
+	if err != nil || !r.main.cfg.Set.Joined(r.model) {
+		return err
+	}
+	r.differing = newDiffering(r.main.cfg.BuildDir)
+	r.shadow.cache.watch = func(m *projections.Model, key string) {
+		if m.Name == r.model.Name {
+			r.differing.add(key)
+		}
+	}
+	return nil
 }
 
 // rows counts those of the new generation.
@@ -79,7 +99,7 @@ func (r *rebuild) admit(ctx context.Context, tx pgx.Tx) (d Differences, err erro
 		return d, err
 	}
 	was, is := hot.NewTable(r.layout(), old.table), hot.NewTable(r.layout(), g.table)
-	keys, all, err := is.DifferingKeys(ctx, tx, old.table, maxDecided)
+	keys, all, err := is.DifferingKeys(ctx, tx, old.table, maxDecided, r.differing.add)
 	if err != nil || all == 0 {
 		return d, err
 	}

@@ -22,6 +22,8 @@ type batch struct {
 	touches  []projections.Touch
 	// broken are events that touch nobody knows which rows.
 	broken []projections.Broken
+	// bytes is how much the events' data have.
+	bytes int
 }
 
 // with is the batch together with the one behind it.
@@ -32,6 +34,7 @@ func (b *batch) with(next *batch) *batch {
 	return &batch{
 		from: b.from, next: next.next, caughtUp: next.caughtUp,
 		events: append(b.events, next.events...), touches: append(b.touches, next.touches...), broken: append(b.broken, next.broken...),
+		bytes: b.bytes + next.bytes,
 	}
 }
 
@@ -54,6 +57,8 @@ type folding struct {
 	done  chan struct{}
 	views []*viewWork
 	enc   hot.Encoder
+	// effort is what the batch came to; what statements add to it is known when they ran.
+	effort Effort
 }
 
 // viewWork is one view's part of a batch.
@@ -100,6 +105,7 @@ func (f *folding) load() (asked bool) {
 		}
 		if !e.touched {
 			e.touched = true
+			f.cache.seen(w.cachedView, e.Key)
 			w.touched = append(w.touched, e)
 			w.model.Unjoin(e.Row)
 		}
@@ -127,6 +133,7 @@ func (f *folding) write(ctx context.Context) error {
 	if faults := f.set.FoldAll(f, f.attempt.touches, f.batch.events); len(faults) > 0 {
 		return foldErrors(faults)
 	}
+	f.effort.count(f.attempt.touches)
 	for _, w := range f.views {
 		if err := f.finish(ctx, w); err != nil {
 			return err
@@ -141,6 +148,7 @@ func (f *folding) finish(ctx context.Context, w *viewWork) error {
 	if err := f.change(ctx, w); err != nil {
 		return err
 	}
+	f.effort.Rows += len(w.changes)
 	w.table.Write(f.out, w.changes)
 	return f.fanOut(ctx, w)
 }
@@ -168,9 +176,7 @@ func (f *folding) change(ctx context.Context, w *viewWork) error {
 			continue
 		}
 		w.changes = append(w.changes, c)
-		if w.isSource {
-			w.changed = append(w.changed, w.table.Source(e.Row, c))
-		}
+		w.hear(e.Row, c)
 	}
 	if len(faults) > 0 {
 		return f.blame(ctx, w, faults)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
 	"github.com/readside/readside/projections/replay"
@@ -36,7 +37,8 @@ type builder struct {
 
 func (f *fixture) builder(base string, set *projections.Set) *builder {
 	return &builder{f: f, cfg: engine.Config{
-		Name: base, Log: f.log, Postgres: f.config, Set: set, BatchEvents: 100,
+		Application: dbtest.Application,
+		Name:        base, Log: f.log, Postgres: f.config, Set: set, BatchEvents: 100,
 		BuildAbove: 1, BuildBytes: leastBudget, BuildDir: f.t.TempDir(),
 		Logger: slog.New(slog.NewTextHandler(f.t.Output(), nil)),
 	}}

@@ -22,6 +22,8 @@ type cache struct {
 	views      []*cachedView
 	// batch is the number of the batch that is being folded.
 	batch int64
+	// watch, unless nil, is told of every row that is folded or whose joins are computed.
+	watch func(m *projections.Model, key string)
 	// oldest and newest are the ends of a list in the order of use.
 	oldest, newest *cached
 }
@@ -100,6 +102,13 @@ func (c *cache) use(v *cachedView, key string) (e *cached, known bool) {
 		c.append(e)
 	}
 	return e, true
+}
+
+// seen tells the watcher of a row.
+func (c *cache) seen(v *cachedView, key string) {
+	if c.watch != nil {
+		c.watch(v.model, key)
+	}
 }
 
 // fill takes what was loaded for an entry.

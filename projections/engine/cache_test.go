@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
 )
@@ -25,7 +26,8 @@ func (f *fixture) run(set *projections.Set, batch, cacheBytes int) *running {
 	f.t.Helper()
 	r := &running{fixture: f, folded: make(chan eventlog.Position, 1000), done: make(chan error, 1)}
 	p, err := engine.New(engine.Config{
-		Log: f.log, Postgres: f.config, Set: set, BatchEvents: batch, CacheBytes: cacheBytes,
+		Application: dbtest.Application,
+		Log:         f.log, Postgres: f.config, Set: set, BatchEvents: batch, CacheBytes: cacheBytes,
 		Logger:   slog.New(counter{slog.NewTextHandler(f.t.Output(), nil), &f.warnings}),
 		Observer: engine.Observer{Folded: func(x engine.Folded) { r.folded <- x.Position }},
 	})

@@ -11,11 +11,14 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/projections"
+	"github.com/readside/readside/projections/application"
 	"github.com/readside/readside/projections/replay"
 )
 
 // Config says what a projector folds and where.
 type Config struct {
+	// Application is the one that the database belongs to; every other database is refused.
+	Application string
 	// Name is the first half of the projector's name; ProjectorName makes the whole of it.
 	// Default "main".
 	Name string
@@ -79,6 +82,8 @@ type Folded struct {
 	Events   int
 	// Took is the time of the whole transaction.
 	Took time.Duration
+	// Effort is what it came to.
+	Effort Effort
 }
 
 const (
@@ -116,9 +121,11 @@ func (c *Config) validate() error {
 	if strings.ContainsAny(c.Name, "@+") {
 		errs = append(errs, fmt.Errorf("the projector's Name %q has an @ or a +, which projectors' names are put together with: leave them out", c.Name))
 	}
+	errs = append(errs, application.ValidName(c.Application))
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
+	c.Postgres = application.Guard(c.Postgres, c.Application)
 	c.setDefaults()
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections/engine"
 )
 
@@ -98,7 +99,7 @@ func TestForeignCheckpointIsRefused(t *testing.T) {
 	if err := f.projector(set, 100, nil).Run(t.Context()); !errors.Is(err, eventlog.ErrForeignPosition) {
 		t.Errorf("the projector answered %v", err)
 	}
-	_, err := engine.Verify(t.Context(), engine.VerifyConfig{Projector: "main", Log: f.log, Postgres: f.config, Set: set})
+	_, err := engine.Verify(t.Context(), engine.VerifyConfig{Application: dbtest.Application, Projector: "main", Log: f.log, Postgres: f.config, Set: set})
 	if !errors.Is(err, eventlog.ErrForeignPosition) {
 		t.Errorf("verify answered %v", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
 )
@@ -89,7 +90,7 @@ func TestOwnerFoldsOnWhereDroppingFails(t *testing.T) {
 // keeping is a projector whose former definitions stay for a time.
 func (f *fixture) keeping(set *projections.Set, keep time.Duration) *engine.Projector {
 	f.t.Helper()
-	p, err := engine.New(engine.Config{Log: f.log, Postgres: f.config, Set: set, KeepFormer: keep,
+	p, err := engine.New(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: set, KeepFormer: keep,
 		Logger: slog.New(counter{slog.NewTextHandler(f.t.Output(), nil), &f.warnings})})
 	if err != nil {
 		f.t.Fatal(err)

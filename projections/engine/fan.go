@@ -41,6 +41,16 @@ func (w *viewWork) concerned(f *folding) {
 	}
 }
 
+// hear notes what joins of other views see of a row that changed, if they see anything.
+func (w *viewWork) hear(r *projections.Row, c hot.Change) {
+	if !w.isSource {
+		return
+	}
+	if s, visible := w.table.Source(r, c); visible {
+		w.changed = append(w.changed, s)
+	}
+}
+
 // hears says that a source which join j looks at changed in this batch.
 func (w *viewWork) hears(j *projections.JoinModel, key string) bool { return w.concerns[j][key] }
 
@@ -84,12 +94,13 @@ func (f *folding) missing(w *viewWork, source *cachedView, j *projections.JoinMo
 // fanOut brings changed sources to the rows of w that the batch did not touch. (On
 // those that it touched the joins have run: nothing differs there any more.)
 func (f *folding) fanOut(ctx context.Context, w *viewWork) error {
-	returned := map[string]bool{}
+	returned := &hot.Rejoined{}
 	for _, j := range w.model.Joins {
 		changed := hot.ConcernedBy(j, f.work(j.Source).changed)
 		if len(changed) == 0 {
 			continue
 		}
+		f.effort.Sources += len(changed)
 		if j.ByFunction() {
 			if err := f.fanFunction(ctx, w, j, changed, returned); err != nil {
 				return err
@@ -97,10 +108,14 @@ func (f *folding) fanOut(ctx context.Context, w *viewWork) error {
 			continue
 		}
 		var note func(string)
-		if w.isSource {
-			note = func(key string) { returned[key] = true }
+		if w.isSource || f.cache.watch != nil {
+			columns := hot.CopiedFrom(j, changed)
+			note = func(key string) {
+				f.cache.seen(w.cachedView, key)
+				returned.Copied(key, columns)
+			}
 		}
-		w.table.FanCopy(f.out, j, f.work(j.Source).table.Layout, changed, note)
+		w.table.FanCopy(f.out, j, f.work(j.Source).table.Layout, changed, &f.effort.Fanned, note)
 	}
 	rejoin := slices.DeleteFunc(f.attempt.rejoin(w.index), func(key string) bool { return f.wrote(w, key) })
 	for keys := range slices.Chunk(rejoin, fanChunk) {
@@ -112,27 +127,16 @@ func (f *folding) fanOut(ctx context.Context, w *viewWork) error {
 }
 
 // fanFunction computes the rows anew that depend on changed sources by a function.
-func (f *folding) fanFunction(ctx context.Context, w *viewWork, j *projections.JoinModel, changed []hot.Source, returned map[string]bool) error {
+func (f *folding) fanFunction(ctx context.Context, w *viewWork, j *projections.JoinModel, changed []hot.Source, returned *hot.Rejoined) error {
 	sources := make([]string, len(changed))
 	for i, c := range changed {
 		sources[i] = c.Key
 	}
-	var keys []string
-	w.table.Dependents(f.out, j, sources, func(key string) {
-		if !f.wrote(w, key) {
-			keys = append(keys, key)
-		}
+	return w.table.Dependents(ctx, f.out, j, sources, fanChunk, func(keys []string) error {
+		keys = slices.DeleteFunc(keys, func(key string) bool { return f.wrote(w, key) })
+		slices.Sort(keys)
+		return f.fanRows(ctx, w, keys, returned)
 	})
-	if err := f.out.Flush(ctx); err != nil {
-		return err
-	}
-	slices.Sort(keys)
-	for chunk := range slices.Chunk(keys, fanChunk) {
-		if err := f.fanRows(ctx, w, chunk, returned); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // wrote says that the batch's events changed a row, so that its joins have run.
@@ -143,10 +147,11 @@ func (f *folding) wrote(w *viewWork, key string) bool {
 
 // fanRows computes rows anew that the batch did not touch. Those that the cache knows
 // change in it too; the others do not come into it: there may be any number.
-func (f *folding) fanRows(ctx context.Context, w *viewWork, keys []string, returned map[string]bool) error {
+func (f *folding) fanRows(ctx context.Context, w *viewWork, keys []string, returned *hot.Rejoined) error {
 	var rows, known []*cached
 	var unknown []string
 	for _, key := range keys {
+		f.cache.seen(w.cachedView, key)
 		e := w.rows[key]
 		if e == nil {
 			unknown = append(unknown, key)
@@ -182,7 +187,8 @@ func (f *folding) fanRows(ctx context.Context, w *viewWork, keys []string, retur
 		}
 		if c.Changed() {
 			changes = append(changes, c)
-			returned[e.Key] = true
+			f.effort.Fanned++
+			returned.Computed(e.Key, c)
 		}
 	}
 	if len(faults) > 0 {
@@ -199,27 +205,21 @@ func (f *folding) fanRows(ctx context.Context, w *viewWork, keys []string, retur
 
 // passOn adds rows that only their joins changed to those that views further down
 // must hear of.
-func (f *folding) passOn(ctx context.Context, w *viewWork, returned map[string]bool) error {
+func (f *folding) passOn(ctx context.Context, w *viewWork, returned *hot.Rejoined) error {
 	if !w.isSource || len(w.model.Joins) == 0 {
 		return nil
 	}
 	if err := f.out.Flush(ctx); err != nil { // the copies' answers
 		return err
 	}
-	keys := make([]string, 0, len(returned))
-	for key := range returned {
-		if !f.wrote(w, key) {
-			keys = append(keys, key)
-		}
-	}
+	keys := slices.DeleteFunc(returned.Keys(), func(key string) bool { return f.wrote(w, key) })
 	if len(keys) == 0 {
 		return nil
 	}
-	slices.Sort(keys)
 	w.table.LoadWhole(f.out, keys, func(st hot.Stored) {
 		e, _ := f.cache.use(w.cachedView, st.Key)
 		f.cache.fill(e, st)
-		w.changed = append(w.changed, hot.Joined(e.Stored))
+		w.changed = append(w.changed, returned.Source(e.Stored))
 	})
 	return f.out.Flush(ctx)
 }

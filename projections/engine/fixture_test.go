@@ -104,7 +104,8 @@ type streamed struct {
 func (f *fixture) projector(set *projections.Set, batch int, folded chan<- eventlog.Position) *engine.Projector {
 	f.t.Helper()
 	p, err := engine.New(engine.Config{
-		Log: f.log, Postgres: f.config, Set: set, BatchEvents: batch,
+		Application: dbtest.Application,
+		Log:         f.log, Postgres: f.config, Set: set, BatchEvents: batch,
 		Logger: slog.New(counter{slog.NewTextHandler(f.t.Output(), nil), &f.warnings}),
 		Observer: engine.Observer{Folded: func(x engine.Folded) {
 			if folded != nil {
@@ -145,7 +146,7 @@ func (f *fixture) catchUp(set *projections.Set, batch int, p eventlog.Position) 
 // verify answers what verification finds.
 func (f *fixture) verify(set *projections.Set) []engine.Verified {
 	f.t.Helper()
-	found, err := engine.Verify(f.t.Context(), engine.VerifyConfig{Projector: "main", Log: f.log, Postgres: f.config, Set: set})
+	found, err := engine.Verify(f.t.Context(), engine.VerifyConfig{Application: dbtest.Application, Projector: "main", Log: f.log, Postgres: f.config, Set: set})
 	if err != nil {
 		f.t.Fatal(err)
 	}

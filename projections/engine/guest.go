@@ -6,6 +6,9 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/readside/readside/projections"
+	"github.com/readside/readside/projections/hot"
 )
 
 // A guest is a worker that does not own the projector: it writes under the lock of the
@@ -44,4 +47,45 @@ func (w *worker) lookAsGuest(ctx context.Context, lock string) error {
 		return err
 	}
 	return w.open(ctx)
+}
+
+// spread is how rows that a guest changed itself reach the views that join them: in its
+// transaction, in topological order, and with the epoch raised, so that the lease holder
+// forgets what it knows. (A retry's rows are folded like a batch's, which fans out too.)
+// Rows whose joins fail are parked as a batch's are.
+func (w *worker) spread(ctx context.Context, view int, changed []hot.Source) error {
+	failing := map[row]*projections.FoldError{}
+	for {
+		b := &batch{from: w.at, next: w.at}
+		a := w.parking.newAttempt(w.cfg.Set, b, failing)
+		err := w.spreadOnce(ctx, newFolding(w.cfg.Set, w.cache, w.session, w.session, b, a), view, changed)
+		var faults foldErrors
+		switch {
+		case err == nil:
+			a.commit()
+			w.tell(ctx, a)
+			w.cache.trim(w.cache.batch)
+			w.lease.epoch++
+			return nil
+		case !errors.As(err, &faults):
+			return err
+		}
+		if err := w.note(failing, faults); err != nil {
+			return err
+		}
+		if err := w.backToMark(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+func (w *worker) spreadOnce(ctx context.Context, f *folding, view int, changed []hot.Source) error {
+	w.session.Queue(markSQL)
+	f.views[view].changed = changed
+	if err := w.foldAttempt(ctx, f); err != nil {
+		return err
+	}
+	f.attempt.queue(w.session, w.name)
+	w.session.Add(hot.Op{SQL: raiseEpochSQL, Rows: 1, Params: [][]byte{[]byte(w.name), hot.Int64(w.lease.epoch)}})
+	return w.session.Flush(ctx)
 }

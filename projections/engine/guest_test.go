@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections/engine"
 )
 
@@ -90,7 +91,7 @@ func TestRetryInVainIsNotOverTheBound(t *testing.T) {
 		last = f.append(streamed{id, cardOpened{id, ""}}, streamed{id, cardAdded{id, "handler", 1}}, streamed{id, cardAdded{id, "", 1}})
 	}
 	f.catchUp(broken, 100, last)
-	p, err := engine.New(engine.Config{Log: f.log, Postgres: f.config, Set: broken, ParkedMax: 2, Logger: slog.New(slog.DiscardHandler)})
+	p, err := engine.New(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: broken, ParkedMax: 2, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections/engine"
 )
 
@@ -19,7 +20,7 @@ func TestRebuildSurvivesTheEndOfItsLease(t *testing.T) {
 	rebuild := func() {
 		t.Helper()
 		// Shorter than the wait for a table.
-		p, err := engine.New(engine.Config{Log: f.log, Postgres: f.config, Set: set, LeaseTTL: 100 * time.Millisecond,
+		p, err := engine.New(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: set, LeaseTTL: 100 * time.Millisecond,
 			Logger: slog.New(counter{slog.NewTextHandler(t.Output(), nil), &f.warnings})})
 		if err != nil {
 			t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
 )
@@ -65,7 +66,7 @@ func work(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	p, err := engine.New(engine.Config{Log: log, Postgres: config, Set: set, LeaseTTL: ttl, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+	p, err := engine.New(engine.Config{Application: dbtest.Application, Log: log, Postgres: config, Set: set, LeaseTTL: ttl, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
 	if err != nil {
 		return err
 	}
@@ -122,7 +123,8 @@ func (p *process) standsStill() bool {
 func (f *fixture) leased(set *projections.Set, ttl time.Duration, folded chan<- eventlog.Position) *engine.Projector {
 	f.t.Helper()
 	p, err := engine.New(engine.Config{
-		Log: f.log, Postgres: f.config, Set: set, LeaseTTL: ttl, BatchEvents: 100,
+		Application: dbtest.Application,
+		Log:         f.log, Postgres: f.config, Set: set, LeaseTTL: ttl, BatchEvents: 100,
 		Logger:   slog.New(slog.NewTextHandler(f.t.Output(), nil)),
 		Observer: engine.Observer{Folded: func(x engine.Folded) { folded <- x.Position }},
 	})

@@ -119,6 +119,8 @@ type mending struct {
 
 	entries []Parked
 	given   *Parked
+	// tries are how often each entry was tried, this time included.
+	tries map[event]int
 }
 
 func (m *mending) run(ctx context.Context) (out Retried, err error) {
@@ -161,30 +163,44 @@ func (w Waiting) String() string {
 // together are the entries that must be folded in one go: those chosen, and all that
 // share a row with them, or a stream that waits as a whole, and so on.
 func together(all []Parked, chosen Waiting) []Parked {
-	rows, streams := map[string]bool{}, map[string]bool{}
-	if chosen.Key != "" {
-		rows[chosen.Key] = true
-	}
-	if chosen.Stream != "" {
-		streams[chosen.Stream] = true
-	}
 	whole := map[string]bool{}
 	for _, e := range all {
 		whole[e.Stream] = whole[e.Stream] || e.Key == ""
 	}
 	everything := chosen.Key == "" && chosen.Stream == ""
+	// Each entry is looked at once for its row and once for its stream: there may be 100,000.
+	byRow, byStream := map[string][]int{}, map[string][]int{}
+	for i, e := range all {
+		if e.Key != "" {
+			byRow[e.Key] = append(byRow[e.Key], i)
+		}
+		byStream[e.Stream] = append(byStream[e.Stream], i)
+	}
 	taken := make([]bool, len(all))
-	for grown := true; grown; {
-		grown = false
-		for i, e := range all {
-			if taken[i] || !(everything || rows[e.Key] && e.Key != "" || streams[e.Stream]) {
-				continue
-			}
-			taken[i], grown = true, true
-			rows[e.Key] = true
-			if whole[e.Stream] {
-				streams[e.Stream] = true
-			}
+	var next []int
+	take := func(index map[string][]int, name string) {
+		next = append(next, index[name]...)
+		delete(index, name)
+	}
+	for i := range all {
+		if everything {
+			next = append(next, i)
+		}
+	}
+	take(byRow, chosen.Key)
+	if chosen.Stream != "" {
+		take(byStream, chosen.Stream)
+	}
+	for len(next) > 0 {
+		i := next[len(next)-1]
+		next = next[:len(next)-1]
+		if taken[i] {
+			continue
+		}
+		taken[i] = true
+		take(byRow, all[i].Key)
+		if whole[all[i].Stream] {
+			take(byStream, all[i].Stream)
 		}
 	}
 	out := make([]Parked, 0, len(all))
@@ -349,12 +365,16 @@ func (m *mending) queueAfter(s *hot.Session, epoch int64) {
 
 // attempts is how often an entry was tried, this time included.
 func (m *mending) attempts(place int64, key string) int {
-	for _, e := range m.entries {
-		if e.Position.Place() == place && (e.Key == key || e.Key == "") {
-			return e.Attempts + 1
+	if m.tries == nil {
+		m.tries = make(map[event]int, len(m.entries))
+		for _, e := range m.entries {
+			m.tries[event{m.view, e.Key, e.Position.Place()}] = e.Attempts + 1
 		}
 	}
-	return 0
+	if tries, ok := m.tries[event{m.view, key, place}]; ok {
+		return tries
+	}
+	return m.tries[event{m.view, "", place}]
 }
 
 // rejoin are the rows that waited: while they did, their joins may have failed.

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
 )
@@ -299,7 +300,7 @@ func TestOverTheBoundOfParkedEventsTheProjectorHalts(t *testing.T) {
 			id := fmt.Sprint("c", i)
 			f.append(streamed{id, cardOpened{id + "x", ""}}, streamed{id, cardAdded{id + "x", "handler", 1}})
 		}
-		p, err := engine.New(engine.Config{Log: f.log, Postgres: f.config, Set: broken, BatchEvents: 2, ParkedMax: most})
+		p, err := engine.New(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: broken, BatchEvents: 2, ParkedMax: most})
 		if err != nil {
 			t.Fatal(err)
 		}

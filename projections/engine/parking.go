@@ -377,10 +377,12 @@ func (h *held) mark(ctx context.Context, cfg Config) error {
 	}
 	_, touches, _ := cfg.Set.Prepare(former)
 	for _, t := range touches {
-		if cfg.Set.Views()[t.View].Name == h.viewName && !slices.Contains(h.degraded, t.Key) {
+		if cfg.Set.Views()[t.View].Name == h.viewName {
 			h.degraded = append(h.degraded, t.Key)
 		}
 	}
+	slices.Sort(h.degraded)
+	h.degraded = slices.Compact(h.degraded)
 	return nil
 }
 

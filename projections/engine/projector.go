@@ -12,6 +12,7 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/projections"
+	"github.com/readside/readside/projections/application"
 	"github.com/readside/readside/projections/hot"
 )
 
@@ -72,7 +73,7 @@ func (p *Projector) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.As(err, &fault), errors.Is(err, eventlog.ErrForeignPosition), errors.Is(err, eventlog.ErrTruncated), errors.Is(err, eventlog.ErrMoved), errors.Is(err, errDefinition):
+		case errors.As(err, &fault), errors.Is(err, eventlog.ErrForeignPosition), errors.Is(err, eventlog.ErrTruncated), errors.Is(err, eventlog.ErrMoved), errors.Is(err, errDefinition), application.Refused(err):
 			return err
 		case errors.Is(err, errMoved), errors.Is(err, errFenced), errors.Is(err, errAgain):
 			continue // nothing is wrong: read the state anew
@@ -413,7 +414,7 @@ func (w *worker) commit(ctx context.Context, b *batch, f *folding) error {
 	w.at = b.next
 	w.building = w.building && (!b.caughtUp || w.rebuilds != "")
 	if w.cfg.Observer.Folded != nil {
-		w.cfg.Observer.Folded(Folded{Position: b.next, Events: len(b.events), Took: time.Since(started)})
+		w.cfg.Observer.Folded(Folded{Position: b.next, Events: len(b.events), Took: time.Since(started), Effort: f.effort})
 	}
 	return nil
 }

@@ -40,9 +40,9 @@ func (r *reader) close() {
 func (r *reader) read(ctx context.Context, cfg Config, from eventlog.Position) error {
 	q := eventlog.Query{Types: cfg.Set.ViewTypes(), Limit: cfg.BatchEvents}
 	return cfg.Log.Follow(ctx, from, q, func(ctx context.Context, page eventlog.Page) error {
-		b := newBatch(cfg.Set, from, page)
+		start := from
 		from = page.Next
-		return r.hand(ctx, b, cfg.BatchEvents)
+		return eachBatch(cfg.Set, start, page, func(b *batch) error { return r.hand(ctx, b, cfg.BatchEvents) })
 	})
 }
 
@@ -51,7 +51,7 @@ func (r *reader) read(ctx context.Context, cfg Config, from eventlog.Position) e
 func (r *reader) hand(ctx context.Context, b *batch, most int) error {
 	select {
 	case waiting := <-r.batches:
-		if len(waiting.events)+len(b.events) <= most {
+		if waiting.joins(b, most) {
 			b = waiting.with(b)
 		} else {
 			r.batches <- waiting // there is room: nobody else offers
@@ -66,9 +66,42 @@ func (r *reader) hand(ctx context.Context, b *batch, most int) error {
 	}
 }
 
+// A batch is bounded by its events' number (Config.BatchEvents), by their bytes and by the
+// rows that they touch: 10,000 events may be 10 GiB, and one of 1 MiB may touch 80,000
+// rows. A page of the log keeps the second bound by itself.
+const (
+	maxBatchBytes   = 32 << 20
+	maxBatchTouches = 200_000
+)
+
+// joins reports whether the batch may be put together with the next one.
+func (b *batch) joins(next *batch, mostEvents int) bool {
+	return len(b.events)+len(next.events) <= mostEvents && b.bytes+next.bytes <= maxBatchBytes && len(b.touches)+len(next.touches) <= maxBatchTouches
+}
+
+// eachBatch decodes a page, and hands it out as one batch, or as several where its events
+// touch too many rows for one.
+func eachBatch(set *projections.Set, from eventlog.Position, page eventlog.Page, hand func(*batch) error) error {
+	b := newBatch(set, from, page)
+	if len(b.touches) <= maxBatchTouches || len(page.Events) < 2 {
+		return hand(b)
+	}
+	half := len(page.Events) / 2
+	first, second := page, page
+	first.Events, second.Events = page.Events[:half], page.Events[half:]
+	first.Next = first.Events[half-1].Position
+	if err := eachBatch(set, from, first, hand); err != nil {
+		return err
+	}
+	return eachBatch(set, first.Next, second, hand)
+}
+
 // newBatch decodes a page.
 func newBatch(set *projections.Set, from eventlog.Position, page eventlog.Page) *batch {
 	b := &batch{from: from, next: page.Next, caughtUp: page.Next == page.Head}
+	for i := range page.Events {
+		b.bytes += len(page.Events[i].Data)
+	}
 	b.events, b.touches, b.broken = set.Prepare(page.Events)
 	return b
 }

@@ -106,6 +106,9 @@ type rebuild struct {
 	shadow *worker
 	// limit bounds what it reads; nil does not.
 	limit *rate.Limiter
+	// differing are the rows that the new generation may have otherwise than the live one;
+	// nil where no view joins this one.
+	differing *differing
 }
 
 func (r *rebuild) run(ctx context.Context) (out Rebuilt, err error) {
@@ -139,6 +142,7 @@ func (r *rebuild) attempt(ctx context.Context, part *Projector) (out Rebuilt, er
 		out, err = r.build(ctx)
 		err = r.shadow.why(err)
 		r.shadow.close()
+		err = errors.Join(err, r.differing.close())
 	} else if errors.Is(err, eventlog.ErrForeignPosition) {
 		err = fmt.Errorf("%w: %w", errStale, err)
 	}
@@ -246,7 +250,8 @@ func (r *rebuild) foldTo(ctx context.Context, until eventlog.Position) error {
 				return err
 			}
 		}
-		if err := w.fold(ctx, newBatch(w.cfg.Set, w.at, page)); err != nil {
+		err := eachBatch(w.cfg.Set, w.at, page, func(b *batch) error { return w.fold(ctx, b) })
+		if err != nil {
 			return err
 		}
 		r.report(RebuildProgress{Phase: PhaseCatchingUp, At: w.at, Until: until})
@@ -270,72 +275,6 @@ func (r *rebuild) meet(ctx context.Context, work func(tx pgx.Tx) error) error {
 		}
 		return work(tx)
 	})
-}
-
-// handOver gives the new generation to the projector, in one transaction. The epoch
-// tells its worker to look for its tables again.
-func (r *rebuild) handOver(ctx context.Context) (g generation, err error) {
-	err = r.meet(ctx, func(tx pgx.Tx) error {
-		if err := r.stillOurs(ctx, tx); err != nil {
-			return err
-		}
-		if g, _, err = writtenGeneration(ctx, tx, r.shadow.name, r.model); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, `update readside.views set state = 'retired', retired_at = clock_timestamp() where projector = $1 and view = $2 and state = 'live'`,
-			r.main.name, r.model.Name); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, `update readside.views set projector = $1, state = 'live', live_at = clock_timestamp() where table_name = $2`,
-			r.main.name, g.table); err != nil {
-			return err
-		}
-		if err := r.handOverParked(ctx, tx); err != nil {
-			return err
-		}
-		for _, t := range r.shadow.tables {
-			if t.Model.Name == r.model.Name {
-				continue // the sources were folded for this rebuild only
-			}
-			if _, err := tx.Exec(ctx, `drop table `+t.Qualified()); err != nil {
-				return err
-			}
-		}
-		if _, err := tx.Exec(ctx, `delete from readside.projectors where name = $1`, r.shadow.name); err != nil {
-			return err
-		}
-		_, err = tx.Exec(ctx, `update readside.projectors set epoch = epoch + 1 where name = $1`, r.main.name)
-		return err
-	})
-	return g, err
-}
-
-// stillOurs refuses to hand over what another process has taken over meanwhile: where
-// nothing was left to fold, no batch has told so.
-func (r *rebuild) stillOurs(ctx context.Context, tx pgx.Tx) error {
-	var epoch int64
-	err := tx.QueryRow(ctx, `select epoch from readside.projectors where name = $1 for update`, r.shadow.name).Scan(&epoch)
-	if errors.Is(err, pgx.ErrNoRows) || err == nil && epoch != r.shadow.lease.epoch {
-		return errFenced
-	}
-	return err
-}
-
-// handOverParked replaces what waits for the view by what the rebuild could not fold.
-// What was given up both have noted.
-func (r *rebuild) handOverParked(ctx context.Context, tx pgx.Tx) error {
-	for _, sql := range []string{
-		`delete from readside.parked where projector = $1 and view = $3 and state <> 'discarded' and $2 <> ''`,
-		`delete from readside.parked where projector = $2 and view = $3 and state = 'discarded' and $1 <> ''`,
-		`delete from readside.degraded where projector = $1 and view = $3 and $2 <> ''`,
-		`update readside.parked set projector = $1 where projector = $2 and view = $3`,
-		`update readside.degraded set projector = $1 where projector = $2 and view = $3`,
-	} {
-		if _, err := tx.Exec(ctx, sql, r.main.name, r.shadow.name, r.model.Name); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (r *rebuild) layout() *hot.Layout {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
 )
@@ -211,7 +212,7 @@ func TestRebuildOfAnotherProgramBeginsAnew(t *testing.T) {
 		events = append(events, streamed{id, roomOpened{id, "one"}})
 	}
 	program := func(name string) *engine.Projector {
-		p, err := engine.New(engine.Config{Log: f.log, Postgres: f.config, Set: suffixed(t, name), Program: name, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
+		p, err := engine.New(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: suffixed(t, name), Program: name, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -201,15 +201,9 @@ func (r *rowRebuild) write(ctx context.Context, f *folding, view *viewWork, e *c
 		return nil, nil
 	}
 	view.table.Replace(f.out, r.key, folded)
-	view.changed = []hot.Source{view.table.Source(e.Row, hot.Change{New: e.Image})}
-	for _, other := range f.views[r.view+1:] {
-		if err := f.finish(ctx, other); err != nil {
-			return nil, err
-		}
-	}
 	if err := f.out.Flush(ctx); err != nil {
 		return nil, err
 	}
-	_, err = r.conn.Exec(ctx, raiseEpochSQL, r.name, r.lease.epoch)
-	return d, err
+	view.hear(e.Row, hot.Change{Old: stored[r.key], New: e.Image})
+	return d, r.spread(ctx, r.view, view.changed)
 }

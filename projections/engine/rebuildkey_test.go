@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections/engine"
 )
 
@@ -212,7 +213,7 @@ func TestTheConnectionsOfARebuild(t *testing.T) {
 	}
 	config := f.config.Copy()
 	config.AfterConnect = count
-	p, err := engine.New(engine.Config{Log: log, Postgres: config, Set: set, BuildAbove: 1, BuildDir: t.TempDir(), Logger: slog.New(slog.DiscardHandler)})
+	p, err := engine.New(engine.Config{Application: dbtest.Application, Log: log, Postgres: config, Set: set, BuildAbove: 1, BuildDir: t.TempDir(), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections/engine"
 )
 
@@ -40,7 +41,7 @@ func TestRebuildKeepsItsRate(t *testing.T) {
 				story[i] = streamed{"t1", talkMoved{"t1", "p1"}}
 			}
 			f.catchUp(set, 10_000, f.append(story...))
-			p, err := engine.New(engine.Config{Log: f.log, Postgres: f.config, Set: set, BuildAbove: above})
+			p, err := engine.New(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: set, BuildAbove: above})
 			if err != nil {
 				t.Fatal(err)
 			}

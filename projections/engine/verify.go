@@ -10,6 +10,7 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/projections"
+	"github.com/readside/readside/projections/application"
 	"github.com/readside/readside/projections/hot"
 	"github.com/readside/readside/projections/replay"
 )
@@ -39,6 +40,8 @@ func (v Verified) OK() bool {
 
 // VerifyConfig says what to verify, and how.
 type VerifyConfig struct {
+	// Application is the one that the database belongs to; every other database is refused.
+	Application string
 	// Projector is the first half of the projector's name, as in Config.
 	Projector string
 	Log       *eventlog.Log
@@ -72,6 +75,10 @@ func Verify(ctx context.Context, cfg VerifyConfig) ([]Verified, error) {
 	if cfg.Sample < 0 || cfg.Sample > 1 {
 		return nil, fmt.Errorf("verify: a sample of %g of the keys: give a share from 0 to 1", cfg.Sample)
 	}
+	if err := application.ValidName(cfg.Application); err != nil {
+		return nil, fmt.Errorf("verify: %w", err)
+	}
+	cfg.Postgres = application.Guard(cfg.Postgres, cfg.Application)
 	conn, err := pgx.ConnectConfig(ctx, cfg.Postgres)
 	if err != nil {
 		return nil, fmt.Errorf("verify: %w", err)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
 	"github.com/readside/readside/projections/replay"
@@ -14,7 +15,7 @@ import (
 // verifyWith verifies one view as change says.
 func (f *fixture) verifyWith(set *projections.Set, view string, change func(*engine.VerifyConfig)) engine.Verified {
 	f.t.Helper()
-	cfg := engine.VerifyConfig{Projector: "main", Log: f.log, Postgres: f.config, Set: set, Views: []string{view}, Dir: f.t.TempDir()}
+	cfg := engine.VerifyConfig{Application: dbtest.Application, Projector: "main", Log: f.log, Postgres: f.config, Set: set, Views: []string{view}, Dir: f.t.TempDir()}
 	change(&cfg)
 	found, err := engine.Verify(f.t.Context(), cfg)
 	if err != nil {
@@ -53,7 +54,8 @@ func TestVerifyFindsTheSameInLittleMemory(t *testing.T) {
 	findings := func(budget int64) string {
 		var spilled int64
 		found, err := engine.Verify(t.Context(), engine.VerifyConfig{
-			Projector: "main", Log: f.log, Postgres: f.config, Set: set, Budget: budget, Dir: t.TempDir(),
+			Application: dbtest.Application,
+			Projector:   "main", Log: f.log, Postgres: f.config, Set: set, Budget: budget, Dir: t.TempDir(),
 			Progress: func(p replay.Progress) { spilled = p.Spilled },
 		})
 		if err != nil {

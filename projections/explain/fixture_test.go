@@ -129,7 +129,7 @@ func story(t *testing.T, name string) []eventlog.Event {
 func (f *fixture) fold(p eventlog.Position) {
 	f.t.Helper()
 	folded := make(chan eventlog.Position, 1000)
-	projector, err := engine.New(engine.Config{Log: f.log, Postgres: f.config, Set: f.set,
+	projector, err := engine.New(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: f.set,
 		Logger:   slog.New(slog.NewTextHandler(f.t.Output(), nil)),
 		Observer: engine.Observer{Folded: func(x engine.Folded) { folded <- x.Position }}})
 	if err != nil {

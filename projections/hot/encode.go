@@ -17,6 +17,10 @@ type Encoder struct {
 	ends  []int32
 }
 
+// maxRowBytes is what a row has at most: Postgres takes no message of 1 GiB, and would
+// refuse it again and again.
+const maxRowBytes = 64 << 20
+
 // Encode is the image of r. An error says which column cannot be stored and why.
 func (l *Layout) Encode(r *projections.Row) (Image, error) {
 	var e Encoder
@@ -46,6 +50,9 @@ func (e *Encoder) Encode(l *Layout, r *projections.Row, old Image, keep bool) (I
 	e.ends = append(e.ends, int32(len(e.cells)))
 	if err := e.links(l, r); err != nil {
 		return Image{}, err
+	}
+	if len(e.cells) > maxRowBytes {
+		return Image{}, fmt.Errorf("the row has %d bytes, and a row has at most %d: keep less in it", len(e.cells), maxRowBytes)
 	}
 	if bytes.Equal(e.cells, old.cells) {
 		return old, nil

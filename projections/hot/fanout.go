@@ -1,7 +1,10 @@
 package hot
 
 import (
+	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/readside/readside/projections"
@@ -31,28 +34,34 @@ func ConcernedBy(j *projections.JoinModel, changed []Source) []Source {
 	return out
 }
 
-// FanCopy queues the one UPDATE that brings changed sources to all rows that copy
-// from them. returned, unless nil, is called with the key of every row that changed.
-func (t *Table) FanCopy(s *Session, j *projections.JoinModel, source *Layout, changed []Source, returned func(key string)) {
-	keys := make([]string, len(changed))
-	images := make([]Image, len(changed))
-	for i, c := range changed {
-		keys[i], images[i] = c.Key, c.Image
-	}
-	params := [][]byte{texts(keys)}
+// FanCopy queues the UPDATE that brings changed sources to all rows that copy from them,
+// or several, where there are many. returned, unless nil, is called with the key of every row that changed;
+// affected grows by how many those are.
+func (t *Table) FanCopy(s *Session, j *projections.JoinModel, source *Layout, changed []Source, affected *int, returned func(key string)) {
+	sql := t.fanCopySQL(j, returned != nil)
 	from := &Table{Layout: source}
-	for _, p := range j.Pairs {
-		params = append(params, from.array(images, p.From))
-	}
-	op := Op{SQL: t.fanCopySQL(j, returned != nil), Params: params, Rows: anyRows}
-	if returned != nil {
-		op.Each = func(values [][]byte) error {
-			returned(string(values[0]))
-			return nil
+	for chunk := range statements(changed, Source.bytes) {
+		keys := make([]string, len(chunk))
+		images := make([]Image, len(chunk))
+		for i, c := range chunk {
+			keys[i], images[i] = c.Key, c.Image
 		}
+		params := [][]byte{texts(keys)}
+		for _, p := range j.Pairs {
+			params = append(params, from.array(images, p.From))
+		}
+		op := Op{SQL: sql, Params: params, Rows: anyRows, Affected: affected}
+		if returned != nil {
+			op.Each = func(values [][]byte) error {
+				returned(string(values[0]))
+				return nil
+			}
+		}
+		s.Add(op)
 	}
-	s.Add(op)
 }
+
+func (s Source) bytes() int { return len(s.Image.cells) }
 
 func (t *Table) fanCopySQL(j *projections.JoinModel, returning bool) string {
 	places, names := []string{"$1::text[]"}, []string{"k"}
@@ -81,40 +90,104 @@ func (t *Table) fanCopySQL(j *projections.JoinModel, returning bool) string {
 	return sql
 }
 
-// Dependents queues the reading of the keys of the live rows that depend, through
-// the function join j, on any of the source keys.
-func (t *Table) Dependents(s *Session, j *projections.JoinModel, keys []string, each func(key string)) {
-	sql := fmt.Sprintf("select %s from %s where %s && $1::text[] and %s = %d", quote(t.key()),
+// Dependents finds the live rows that depend, through the function join j, on any of the
+// source keys, and hands their keys to work, most at a time: there may be as many as the
+// table has rows. It needs the session's transaction, and sends what was queued. A row may
+// be handed out twice.
+func (t *Table) Dependents(ctx context.Context, s *Session, j *projections.JoinModel, keys []string, most int, work func(keys []string) error) error {
+	declare := fmt.Sprintf("declare dependents no scroll cursor for select %s from %s where %s && $1::text[] and %s = %d", quote(t.key()),
 		qualified(t.Name), quote(t.columns[t.linkAt(j.Link)].name), StateColumn, projections.Live)
-	s.Add(Op{SQL: sql, Params: [][]byte{texts(keys)}, Rows: anyRows, Each: func(values [][]byte) error {
-		each(string(values[0]))
-		return nil
-	}})
+	for chunk := range statements(keys, textBytes) {
+		s.Queue(declare, texts(chunk))
+		for {
+			var found []string
+			s.Add(Op{SQL: fmt.Sprintf("fetch %d from dependents", most), Rows: anyRows, Each: func(values [][]byte) error {
+				found = append(found, string(values[0]))
+				return nil
+			}})
+			if err := s.Flush(ctx); err != nil {
+				return err
+			}
+			if len(found) > 0 {
+				if err := work(found); err != nil {
+					return err
+				}
+			}
+			if len(found) < most {
+				break
+			}
+		}
+		s.Queue("close dependents")
+	}
+	return nil
 }
 
-// everyColumn is changed in a row that came or went, and where it is not known.
+// everyColumn is changed in a row that came or went.
 const everyColumn = ^columnSet(0)
 
 // Source is what joins see of row r, which changed by c: nothing, unless it lives.
-func (l *Layout) Source(r *projections.Row, c Change) Source {
-	if r.State == projections.Live {
-		changed := everyColumn
-		if !c.Old.IsZero() {
-			changed = c.set()
-		}
-		if changed&(1<<l.state) != 0 {
-			changed = everyColumn // it was born
-		}
-		return Source{Key: r.Key, Image: c.New, changed: changed}
+// visible reports whether joins see a difference at all. A row that was not live and is
+// not has changed for nobody: without this, every event of a product that was never added
+// would touch all orders that name it.
+func (l *Layout) Source(r *projections.Row, c Change) (s Source, visible bool) {
+	was := !c.Old.IsZero() && l.stateOf(c.Old) == projections.Live
+	is := r.State == projections.Live
+	switch {
+	case was && is:
+		changed := c.set()
+		return Source{Key: r.Key, Image: c.New, changed: changed}, changed != 0
+	case is:
+		return Source{Key: r.Key, Image: c.New, changed: everyColumn}, true
 	}
-	zero, err := l.Encode(l.Model.NewRow(r.Key))
+	return Source{Key: r.Key, Image: l.zeroImage(r.Key), changed: everyColumn}, was
+}
+
+func (l *Layout) zeroImage(key string) Image {
+	zero, err := l.Encode(l.Model.NewRow(key))
 	if err != nil {
 		panic(fmt.Sprintf("view %s: a zero row cannot be stored: %v", l.Model.Name, err)) // zero values always can
 	}
-	return Source{Key: r.Key, Image: zero, changed: everyColumn}
+	return zero
 }
 
-// Joined is a live row that was changed by its own joins.
-func Joined(st Stored) Source {
-	return Source{Key: st.Key, Image: st.Image, changed: everyColumn}
+// Rejoined collects the live rows that were changed by their own joins only, each with
+// the columns that changed: views further down read some of them, or none.
+type Rejoined struct{ columns map[string]columnSet }
+
+// Columns is a set of a view's columns.
+type Columns = columnSet
+
+// CopiedFrom returns the columns that the copy j changes where these sources changed.
+func CopiedFrom(j *projections.JoinModel, changed []Source) (out Columns) {
+	var all columnSet
+	for _, s := range changed {
+		all |= s.changed
+	}
+	for _, p := range j.Pairs {
+		if all.has(p.From) {
+			out |= 1 << p.To
+		}
+	}
+	return out
+}
+
+// Copied notes that a copy changed the row, in some of these columns.
+func (r *Rejoined) Copied(key string, columns Columns) { r.note(key, columns) }
+
+// Computed notes a row that was computed anew.
+func (r *Rejoined) Computed(key string, c Change) { r.note(key, c.set()) }
+
+func (r *Rejoined) note(key string, set columnSet) {
+	if r.columns == nil {
+		r.columns = map[string]columnSet{}
+	}
+	r.columns[key] |= set
+}
+
+// Keys returns the keys of the rows, sorted.
+func (r *Rejoined) Keys() []string { return slices.Sorted(maps.Keys(r.columns)) }
+
+// Source is what joins of other views see of the row.
+func (r *Rejoined) Source(st Stored) Source {
+	return Source{Key: st.Key, Image: st.Image, changed: r.columns[st.Key]}
 }

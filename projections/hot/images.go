@@ -29,23 +29,28 @@ func (t *Table) Images(ctx context.Context, tx querier, keys []string) (map[stri
 }
 
 // DifferingKeys reads the keys of the rows in which two tables of one layout differ, in
-// the order of their bytes: most of them at most, and how many there are in all.
-func (t *Table) DifferingKeys(ctx context.Context, tx pgx.Tx, other string, most int) (keys []string, all int, err error) {
+// the order of their bytes, and hands each of them to each. It returns the first of them,
+// most at most, and how many there are in all.
+func (t *Table) DifferingKeys(ctx context.Context, tx pgx.Tx, other string, most int, each func(key string)) (keys []string, all int, err error) {
 	// As text: json has no equality, and floats print exactly.
-	sql := fmt.Sprintf(`with differing as materialized (
-  select coalesce(a.%[1]s, b.%[1]s) as key from %[2]s a full join %[3]s b on a.%[1]s = b.%[1]s where a::text is distinct from b::text)
-select key, (select count(*) from differing) from differing order by key collate "C" limit $1`, quote(t.key()), qualified(t.Name), qualified(other))
-	rows, err := tx.Query(ctx, sql, most)
+	sql := fmt.Sprintf(`select key from (
+  select coalesce(a.%[1]s, b.%[1]s) as key from %[2]s a full join %[3]s b on a.%[1]s = b.%[1]s where a::text is distinct from b::text) differing
+order by key collate "C"`,
+		quote(t.key()), qualified(t.Name), qualified(other))
+	rows, err := tx.Query(ctx, sql)
 	if err != nil {
 		return nil, 0, err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var key string
-		if err := rows.Scan(&key, &all); err != nil {
+		if err := rows.Scan(&key); err != nil {
 			return nil, 0, err
 		}
-		keys = append(keys, key)
+		each(key)
+		if all++; all <= most {
+			keys = append(keys, key)
+		}
 	}
 	return keys, all, rows.Err()
 }

@@ -30,6 +30,8 @@ type Op struct {
 	Each func(values [][]byte) error
 	// Rows, where not negative, is how many rows the statement must affect.
 	Rows int
+	// Affected, unless nil, grows by how many rows the statement affected.
+	Affected *int
 
 	// Checked says that the statement itself fails with a division by zero where what it
 	// must find is not there; Otherwise, unless nil, is the error then.
@@ -159,6 +161,8 @@ func (op Op) results(p *pgconn.Pipeline) error {
 		return eachErr
 	case op.Rows != anyRows && tag.RowsAffected() != int64(op.Rows):
 		return &RowsError{SQL: abridge(op.SQL), Want: op.Rows, Got: tag.RowsAffected()}
+	case op.Affected != nil:
+		*op.Affected += int(tag.RowsAffected())
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"math/bits"
 	"slices"
@@ -43,7 +44,9 @@ func (t *Table) LoadWhole(s *Session, keys []string, each func(Stored)) {
 
 func (t *Table) load(s *Session, keys []string, p part, each func(Stored)) {
 	sql := fmt.Sprintf("select %s from %s where %s = any($1::text[])", t.names(), qualified(t.Name), quote(t.key()))
-	s.Add(Op{SQL: sql, Params: [][]byte{texts(keys)}, Rows: anyRows, Each: t.rows(p, each)})
+	for chunk := range statements(keys, textBytes) {
+		s.Add(Op{SQL: sql, Params: [][]byte{texts(chunk)}, Rows: anyRows, Each: t.rows(p, each)})
+	}
 }
 
 func (t *Table) rows(p part, each func(Stored)) func([][]byte) error {
@@ -57,6 +60,8 @@ func (t *Table) rows(p part, each func(Stored)) func([][]byte) error {
 		return nil
 	}
 }
+
+func textBytes(text string) int { return len(text) + 4 }
 
 // texts is a text[] parameter. Keys were checked when they were read.
 func texts(keys []string) []byte {
@@ -188,13 +193,43 @@ func (t *Table) updateEach(s *Session, set columnSet, rows []Image) {
 }
 
 func (t *Table) updateAll(s *Session, set columnSet, rows []Image) {
-	params := [][]byte{t.array(rows, t.Model.Key)}
-	for c := range t.columns {
-		if set.has(c) {
-			params = append(params, t.array(rows, c))
+	sql := t.updateSQL(set, true)
+	for chunk := range statements(rows, func(img Image) int { return len(img.cells) }) {
+		params := [][]byte{t.array(chunk, t.Model.Key)}
+		for c := range t.columns {
+			if set.has(c) {
+				params = append(params, t.array(chunk, c))
+			}
+		}
+		s.Add(Op{SQL: sql, Params: params, Rows: len(chunk)})
+	}
+}
+
+// How much goes into one statement at most, however large a batch is: arrays of 1 GiB are
+// refused by Postgres, and much smaller ones need their memory several times over.
+const (
+	statementBytes = 32 << 20
+	statementRows  = 20_000
+)
+
+// statements splits rows into runs for one statement each, by their number and their
+// bytes. One row that is larger stands alone.
+func statements[R any](rows []R, size func(R) int) iter.Seq[[]R] {
+	return func(yield func([]R) bool) {
+		for len(rows) > 0 {
+			n, bytes := 0, 0
+			for n < len(rows) && n < statementRows {
+				if bytes += size(rows[n]); n > 0 && bytes > statementBytes {
+					break
+				}
+				n++
+			}
+			if !yield(rows[:n]) {
+				return
+			}
+			rows = rows[n:]
 		}
 	}
-	s.Add(Op{SQL: t.updateSQL(set, true), Params: params, Rows: len(rows)})
 }
 
 // array is one column of rows as an array parameter.

@@ -13,6 +13,7 @@ package projectiontest
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -92,9 +93,14 @@ func FoldEvents(set *projections.Set, story []projections.Event) (Rows, error) {
 func foldInBatches(set *projections.Set, story []projections.Event, size int) (Rows, error) {
 	handled := make([]projections.Event, 0, len(story))
 	for _, e := range story {
-		if e.Route = set.Route(e.Route.EventType); e.Route != nil {
-			handled = append(handled, e)
+		if e.Route = set.Route(e.Route.EventType); e.Route == nil {
+			continue
 		}
+		lifted, err := lift(e)
+		if err != nil {
+			return nil, err
+		}
+		handled = append(handled, lifted)
 	}
 	memory := projections.NewMemory(set)
 	for batch := range slices.Chunk(handled, size) {
@@ -111,6 +117,24 @@ func foldInBatches(set *projections.Set, story []projections.Event, size int) (R
 		rows[m.Name] = joined[i]
 	}
 	return rows, nil
+}
+
+// lift brings an event of an older version to the one that the handlers take, through json
+// and the set's upcasters, as the log's reader does.
+func lift(e projections.Event) (projections.Event, error) {
+	typed, ok := e.Value.(eventlog.Typed)
+	if !ok || e.Route.Takes(e.Value) {
+		return e, nil
+	}
+	name, version := typed.EventType()
+	stored, err := eventlog.NewEvent(typed, eventlog.Meta{})
+	if err != nil {
+		return e, fmt.Errorf("event %s, version %d, at place %d: %w", name, version, e.Meta.Position.Place(), err)
+	}
+	if e.Value, err = e.Route.Decode(stored.SchemaVersion, stored.Data); err != nil {
+		return e, fmt.Errorf("event %s, version %d, at place %d: %w (give NewSet the upcasters of this version: projections.Upcasters)", name, version, e.Meta.Position.Place(), err)
+	}
+	return e, nil
 }
 
 // unparked leaves the operator's part out of a fault's hint: a test parks nothing.

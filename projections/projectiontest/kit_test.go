@@ -261,3 +261,57 @@ func TestThePageShowsTheExamples(t *testing.T) {
 		}
 	}
 }
+
+type (
+	priceSetV1 struct {
+		ID    string
+		Cents int64
+	}
+	priceSet struct {
+		ID       string
+		Cents    int64
+		Currency string
+	}
+	priceSetV0 struct{ ID string }
+)
+
+func (priceSetV1) EventType() (string, int) { return "kit.PriceSet", 2 }
+func (priceSet) EventType() (string, int)   { return "kit.PriceSet", 3 }
+func (priceSetV0) EventType() (string, int) { return "kit.PriceSet", 1 }
+
+type price struct {
+	ID       string `view:"id,key"`
+	Cents    int64  `view:"cents"`
+	Currency string `view:"currency"`
+}
+
+// A story may tell events as older programs wrote them: they are lifted as the log's are.
+func TestStoriesWithOldVersionsOfEvents(t *testing.T) {
+	t.Parallel()
+	upcasters, err := eventlog.NewUpcasters(eventlog.Upcast(func(e priceSetV1) priceSet { return priceSet{e.ID, e.Cents, "EUR"} }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := projections.NewSet(projections.Upcasters(upcasters), &projections.View[price]{Name: "price", Version: 1, Handlers: []projections.Handler[price]{
+		projections.Create(func(e priceSet) string { return e.ID }, func(p *price, e priceSet, _ projections.Meta) error {
+			p.Currency = e.Currency
+			return projections.AddTo(&p.Cents, e.Cents)
+		}),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := []eventlog.Typed{priceSetV1{"p1", 5}, projectiontest.At{Event: priceSetV1{"p2", 6}, Stream: "p2"}, priceSet{"p1", 7, "CHF"}}
+	rows := projectiontest.Fold(t, set, told...)
+	if p := projectiontest.Row[price](t, rows, "price", "p1"); p.Cents != 12 || p.Currency != "CHF" {
+		t.Errorf("p1 is %+v", p)
+	}
+	if p := projectiontest.Row[price](t, rows, "price", "p2"); p.Cents != 6 || p.Currency != "EUR" {
+		t.Errorf("p2 is %+v", p)
+	}
+	projectiontest.Twice(t, set, told...)
+	projectiontest.Interleavings(t, set, told...)
+	if _, err := projectiontest.FoldEvents(set, projectiontest.Story(priceSetV0{"p3"})); err == nil || !strings.Contains(err.Error(), "version 1") || !strings.Contains(err.Error(), "upcasters") {
+		t.Errorf("a version that nobody lifts: %v", err)
+	}
+}

@@ -76,20 +76,21 @@ var accountBasket = []projections.Handler[Account]{
 	projections.Update(
 		func(e contract.BasketItemAdded) string { return e.BuyerID },
 		func(a *Account, e contract.BasketItemAdded, _ projections.Meta) error {
-			a.setPieces(e.ProductID, a.piecesOf(e.ProductID)+e.Quantity)
-			return nil
+			quantity, err := projections.Add(a.piecesOf(e.ProductID), e.Quantity)
+			if err != nil {
+				return err
+			}
+			return a.setPieces(e.ProductID, quantity)
 		}),
 	projections.Update(
 		func(e contract.BasketQuantityChanged) string { return e.BuyerID },
 		func(a *Account, e contract.BasketQuantityChanged, _ projections.Meta) error {
-			a.setPieces(e.ProductID, e.Quantity)
-			return nil
+			return a.setPieces(e.ProductID, e.Quantity)
 		}),
 	projections.Update(
 		func(e contract.BasketItemRemoved) string { return e.BuyerID },
 		func(a *Account, e contract.BasketItemRemoved, _ projections.Meta) error {
-			a.setPieces(e.ProductID, 0)
-			return nil
+			return a.setPieces(e.ProductID, 0)
 		}),
 	projections.Update(
 		func(e contract.BasketCheckedOut) string { return e.BuyerID },
@@ -125,7 +126,10 @@ var accountOrders = []projections.Handler[Account]{
 	projections.Update(
 		func(e contract.OrderPaid) string { return e.BuyerID },
 		func(a *Account, e contract.OrderPaid, _ projections.Meta) error {
-			a.LifetimeValue = addMoney(a.LifetimeValue, e.Total)
+			var err error
+			if a.LifetimeValue, err = addMoney(a.LifetimeValue, e.Total); err != nil {
+				return err
+			}
 			return a.setStatus(e.OrderID, Paid)
 		}),
 	projections.Update(
@@ -149,15 +153,18 @@ func (a *Account) piecesOf(product string) int {
 	return 0
 }
 
-func (a *Account) setPieces(product string, quantity int) {
+func (a *Account) setPieces(product string, quantity int) error {
 	a.Basket = slices.DeleteFunc(a.Basket, func(p BasketPieces) bool { return p.ProductID == product })
 	if quantity > 0 {
 		a.Basket = append(a.Basket, BasketPieces{product, quantity})
 	}
 	a.BasketPieces = 0
 	for _, p := range a.Basket {
-		a.BasketPieces += p.Quantity
+		if err := projections.AddTo(&a.BasketPieces, p.Quantity); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // addOrder keeps the latest orders, the newest first.

@@ -49,13 +49,14 @@ var Baskets = projections.View[Basket]{
 			func(e contract.BasketItemAdded) string { return e.BuyerID },
 			func(b *Basket, e contract.BasketItemAdded, m projections.Meta) error {
 				if i := b.find(e.ProductID); i >= 0 {
-					b.Items[i].Quantity += e.Quantity
+					if err := projections.AddTo(&b.Items[i].Quantity, e.Quantity); err != nil {
+						return err
+					}
 					b.Items[i].AddedPrice = e.UnitPrice
 				} else {
 					b.Items = append(b.Items, BasketItem{e.ProductID, e.Quantity, e.UnitPrice})
 				}
-				b.changed(m)
-				return nil
+				return b.changed(m)
 			}),
 		projections.Update(
 			func(e contract.BasketQuantityChanged) string { return e.BuyerID },
@@ -63,22 +64,19 @@ var Baskets = projections.View[Basket]{
 				if i := b.find(e.ProductID); i >= 0 {
 					b.Items[i].Quantity = e.Quantity
 				}
-				b.changed(m)
-				return nil
+				return b.changed(m)
 			}),
 		projections.Update(
 			func(e contract.BasketItemRemoved) string { return e.BuyerID },
 			func(b *Basket, e contract.BasketItemRemoved, m projections.Meta) error {
 				b.Items = slices.DeleteFunc(b.Items, func(item BasketItem) bool { return item.ProductID == e.ProductID })
-				b.changed(m)
-				return nil
+				return b.changed(m)
 			}),
 		projections.Update(
 			func(e contract.BasketCheckedOut) string { return e.BuyerID },
 			func(b *Basket, _ contract.BasketCheckedOut, m projections.Meta) error {
 				b.Items = nil
-				b.changed(m)
-				return nil
+				return b.changed(m)
 			}),
 	},
 	Joins: []projections.Join[Basket]{
@@ -91,12 +89,15 @@ func (b *Basket) find(product string) int {
 	return slices.IndexFunc(b.Items, func(item BasketItem) bool { return item.ProductID == product })
 }
 
-func (b *Basket) changed(m projections.Meta) {
+func (b *Basket) changed(m projections.Meta) error {
 	b.ChangedAt = m.Time
 	b.Pieces = 0
 	for _, item := range b.Items {
-		b.Pieces += item.Quantity
+		if err := projections.AddTo(&b.Pieces, item.Quantity); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 func (b *Basket) products() []string {
@@ -119,8 +120,19 @@ func (b *Basket) price(product func(id string) *Product) {
 			b.Warnings++
 		}
 		b.Lines[i] = l
-		b.Totals = addMoney(b.Totals, l.UnitPrice.Times(l.Quantity))
+		if err := b.addTotal(l); err != nil {
+			panic(err) // the row waits, and shows no total that is wrong
+		}
 	}
+}
+
+func (b *Basket) addTotal(l BasketLine) (err error) {
+	amount, err := projections.Mul(l.UnitPrice.Amount, int64(l.Quantity))
+	if err != nil {
+		return err
+	}
+	b.Totals, err = addMoney(b.Totals, contract.Money{Amount: amount, Currency: l.UnitPrice.Currency})
+	return err
 }
 
 func warning(p *Product, item BasketItem) string {
@@ -134,7 +146,7 @@ func warning(p *Product, item BasketItem) string {
 }
 
 // addMoney adds an amount to the sum of its currency; sums are sorted by currency.
-func addMoney(sums []contract.Money, m contract.Money) []contract.Money {
+func addMoney(sums []contract.Money, m contract.Money) ([]contract.Money, error) {
 	i, found := slices.BinarySearchFunc(sums, m, func(a, b contract.Money) int {
 		if a.Currency < b.Currency {
 			return -1
@@ -145,8 +157,7 @@ func addMoney(sums []contract.Money, m contract.Money) []contract.Money {
 		return 0
 	})
 	if !found {
-		return slices.Insert(sums, i, m)
+		return slices.Insert(sums, i, m), nil
 	}
-	sums[i].Amount += m.Amount
-	return sums
+	return sums, projections.AddTo(&sums[i].Amount, m.Amount)
 }

@@ -39,8 +39,7 @@ var Products = projections.View[Product]{
 			func(p *Product, e contract.ProductAdded, m projections.Meta) error {
 				p.Name, p.Brand, p.Category, p.AddedAt = e.Name, e.Brand, e.Category, m.Time
 				p.PriceMinor, p.Currency = e.Price.Amount, e.Price.Currency
-				p.Stock += e.Stock
-				return nil
+				return projections.AddTo(&p.Stock, e.Stock)
 			}),
 		projections.Update(
 			func(e contract.ProductRenamed) string { return e.ProductID },
@@ -57,8 +56,7 @@ var Products = projections.View[Product]{
 		projections.Update(
 			func(e contract.ProductReplenished) string { return e.ProductID },
 			func(p *Product, e contract.ProductReplenished, _ projections.Meta) error {
-				p.Stock += e.Quantity
-				return nil
+				return projections.AddTo(&p.Stock, e.Quantity)
 			}),
 		projections.Update(
 			func(e contract.ProductDiscontinued) string { return e.ProductID },
@@ -69,21 +67,29 @@ var Products = projections.View[Product]{
 		projections.UpdateEach(
 			func(e contract.StockConfirmed) []string { return stockProducts(e.Lines) },
 			func(p *Product, id string, e contract.StockConfirmed, _ projections.Meta) error {
-				p.Stock -= pieces(e.Lines, id)
-				return nil
+				n, err := pieces(e.Lines, id)
+				if err != nil {
+					return err
+				}
+				return projections.TakeFrom(&p.Stock, n)
 			}),
 		projections.UpdateEach(
 			func(e contract.StockReleased) []string { return stockProducts(e.Lines) },
 			func(p *Product, id string, e contract.StockReleased, _ projections.Meta) error {
-				p.Stock += pieces(e.Lines, id)
-				return nil
+				n, err := pieces(e.Lines, id)
+				if err != nil {
+					return err
+				}
+				return projections.AddTo(&p.Stock, n)
 			}),
 		projections.UpdateEach(
 			func(e contract.OrderPaid) []string { return orderProducts(e.Lines) },
 			func(p *Product, id string, e contract.OrderPaid, _ projections.Meta) error {
 				for _, l := range e.Lines {
 					if l.ProductID == id {
-						p.Sold += l.Quantity
+						if err := projections.AddTo(&p.Sold, l.Quantity); err != nil {
+							return err
+						}
 					}
 				}
 				return nil
@@ -107,11 +113,13 @@ func orderProducts(lines []contract.OrderLine) []string {
 	return ids
 }
 
-func pieces(lines []contract.StockLine, product string) (n int) {
+func pieces(lines []contract.StockLine, product string) (n int, err error) {
 	for _, l := range lines {
 		if l.ProductID == product {
-			n += l.Quantity
+			if err := projections.AddTo(&n, l.Quantity); err != nil {
+				return 0, err
+			}
 		}
 	}
-	return n
+	return n, nil
 }

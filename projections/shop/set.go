@@ -5,6 +5,9 @@ import (
 	"github.com/readside/readside/writemodels/upcasters"
 )
 
+// Application is the name that the shop's stores are recorded under.
+const Application = "shop"
+
 // Set is all views and facts of the shop.
 func Set() (*projections.Set, error) {
 	lift, err := upcasters.New()

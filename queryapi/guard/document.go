@@ -70,40 +70,97 @@ func (d *document) operation(o *ast.OperationDefinition) *refusal.Refusal {
 	if n := len(o.VariableDefinitions); n > d.limits.VariablesMax {
 		return refusal.Over("variables", d.limits.VariablesMax, n, "pass an input object")
 	}
+	if len(o.Directives) > 0 {
+		return misplaced(o.Directives[0])
+	}
+	if fault := d.operationName(o); fault != nil {
+		return fault
+	}
 	return d.variables(o)
 }
 
-// variables checks that the types of an operation's variables exist: the library
-// would look for similar names for each that does not.
-func (d *document) variables(o *ast.OperationDefinition) *refusal.Refusal {
-	for _, v := range o.VariableDefinitions {
-		name := namedType(v.Type)
-		if d.schema.Type(name) == nil {
-			return invalid(v, "look the type up in the schema", "variable $%s is of type %s, which is not there", v.Variable.Name.Value, name)
+// operationName checks that an operation is alone where it has no name, and has a name
+// of its own where it is not.
+func (d *document) operationName(o *ast.OperationDefinition) *refusal.Refusal {
+	for _, other := range d.operations[:len(d.operations)-1] {
+		switch {
+		case o.Name == nil || other.Name == nil:
+			return invalid(o, "give each operation a name", "an operation without a name stands beside another one")
+		case o.Name.Value == other.Name.Value:
+			return invalid(o, "give each operation a name of its own", "two operations are named %s", o.Name.Value)
 		}
 	}
 	return nil
 }
 
-func namedType(t ast.Type) string {
-	for {
-		switch inner := t.(type) {
-		case *ast.NonNull:
-			t = inner.Type
-		case *ast.List:
-			t = inner.Type
-		case *ast.Named:
-			return inner.Name.Value
-		default:
-			return ""
+// variables checks an operation's variables: each defined once, of a type that is there
+// and that inputs have, with a default that fits.
+func (d *document) variables(o *ast.OperationDefinition) *refusal.Refusal {
+	seen := map[string]bool{}
+	for _, v := range o.VariableDefinitions {
+		variable := v.Variable.Name.Value
+		if seen[variable] {
+			return invalid(v, "define it once", "variable $%s is defined twice", variable)
+		}
+		seen[variable] = true
+		t, fault := d.variableType(v)
+		if fault != nil {
+			return fault
+		}
+		if v.DefaultValue == nil {
+			continue
+		}
+		if _, required := t.(*graphql.NonNull); required {
+			return invalid(v, "take the default or the ! away", "variable $%s is required and has a default", variable)
+		}
+		if fault := d.literal(v.DefaultValue, t); fault != nil {
+			fault.Message = "the default of $" + variable + ": " + fault.Message
+			return fault
 		}
 	}
+	return nil
+}
+
+func (d *document) variableType(v *ast.VariableDefinition) (graphql.Type, *refusal.Refusal) {
+	t, named := d.typeOf(v.Type)
+	if t == nil {
+		return nil, invalid(v, "look the type up in the schema", "variable $%s is of type %s, which is not there", v.Variable.Name.Value, named)
+	}
+	if !graphql.IsInputType(t) {
+		return nil, invalid(v, "declare it with a scalar, an enum or an input type", "variable $%s is of type %s, which no input has", v.Variable.Name.Value, named)
+	}
+	return t, nil
+}
+
+// typeOf finds the type that a document writes, and the name in it; nil for a name that
+// the schema does not have.
+func (d *document) typeOf(t ast.Type) (graphql.Type, string) {
+	switch t := t.(type) {
+	case *ast.NonNull:
+		inner, name := d.typeOf(t.Type)
+		if inner == nil {
+			return nil, name
+		}
+		return graphql.NewNonNull(inner), name
+	case *ast.List:
+		inner, name := d.typeOf(t.Type)
+		if inner == nil {
+			return nil, name
+		}
+		return graphql.NewList(inner), name
+	case *ast.Named:
+		return d.schema.Type(t.Name.Value), t.Name.Value
+	}
+	return nil, ""
 }
 
 func (d *document) fragment(f *ast.FragmentDefinition) *refusal.Refusal {
 	name := f.Name.Value
 	if d.fragments[name] != nil {
 		return invalid(f, "give each fragment a name of its own", "two fragments are named %s", name)
+	}
+	if len(f.Directives) > 0 {
+		return misplaced(f.Directives[0])
 	}
 	d.fragments[name] = f
 	d.order = append(d.order, f)
@@ -189,9 +246,7 @@ func (d *document) unusedFragments() *refusal.Refusal {
 
 func invalid(node ast.Node, hint, format string, args ...any) *refusal.Refusal {
 	r := refusal.New(refusal.Invalid, hint, format, args...)
-	if loc := node.GetLoc(); loc != nil && loc.Source != nil {
-		r.Locations = []refusal.Location{locate(string(loc.Source.Body), loc.Start)}
-	}
+	r.Locations = placeOf(node.GetLoc())
 	return r
 }
 

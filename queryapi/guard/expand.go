@@ -1,7 +1,7 @@
 package guard
 
 import (
-	"strconv"
+	"slices"
 
 	"github.com/graphql-go/graphql"
 	"github.com/graphql-go/graphql/language/ast"
@@ -13,9 +13,9 @@ import (
 // of one name merged. That cycles are gone bounds it; NodesMax ends it early.
 func (d *document) expandAll() *refusal.Refusal {
 	for _, o := range d.operations {
-		e := &expansion{document: d, defined: map[string]bool{}, used: map[string]bool{}}
+		e := &expansion{document: d, defined: map[string]*ast.VariableDefinition{}, used: map[string]bool{}}
 		for _, v := range o.VariableDefinitions {
-			e.defined[v.Variable.Name.Value] = true
+			e.defined[v.Variable.Name.Value] = v
 		}
 		if fault := e.level([]*ast.SelectionSet{o.SelectionSet}, d.schema.QueryType(), place{}); fault != nil {
 			return fault
@@ -32,8 +32,10 @@ func (d *document) expandAll() *refusal.Refusal {
 // expansion is one operation being measured.
 type expansion struct {
 	*document
-	nodes         int
-	defined, used map[string]bool
+	nodes   int
+	lists   int // of introspection
+	defined map[string]*ast.VariableDefinition
+	used    map[string]bool
 }
 
 // place is where in the answer a level stands.
@@ -50,7 +52,7 @@ type merged struct {
 }
 
 func (e *expansion) level(sets []*ast.SelectionSet, parent *graphql.Object, at place) *refusal.Refusal {
-	c := collection{expansion: e, fields: map[string]*merged{}}
+	c := collection{expansion: e, parent: parent, fields: map[string]*merged{}}
 	for _, set := range sets {
 		if fault := c.add(set); fault != nil {
 			return fault
@@ -78,6 +80,11 @@ func (e *expansion) below(m *merged, parent *graphql.Object, at place) *refusal.
 	if most := e.limits.DepthMax; at.depth > most {
 		return refusal.Over("depth", most, at.depth, "select fewer levels")
 	}
+	if _, list := graphql.GetNullable(def.Type).(*graphql.List); list && at.introspection {
+		if e.lists++; e.lists > e.limits.IntrospectionFieldsMax {
+			return refusal.Over("introspection_fields", e.limits.IntrospectionFieldsMax, e.lists, "send several requests")
+		}
+	}
 	if at.introspection && multiplies[def.Name] {
 		if at.lists++; at.lists > e.limits.IntrospectionListsMax {
 			return refusal.Over("introspection_lists", e.limits.IntrospectionListsMax, at.lists, "ask for a type's fields with __type, one type at a time")
@@ -92,6 +99,7 @@ var multiplies = map[string]bool{"fields": true, "inputFields": true, "interface
 // collection merges the fields of one level.
 type collection struct {
 	*expansion
+	parent *graphql.Object
 	order  []string
 	fields map[string]*merged
 }
@@ -114,17 +122,20 @@ func (c *collection) add(set *ast.SelectionSet) *refusal.Refusal {
 func (c *collection) selection(s ast.Selection) *refusal.Refusal {
 	switch s := s.(type) {
 	case *ast.Field:
-		if fault := c.uses(s.Directives, s.Arguments); fault != nil {
+		if fault := c.usesIn(s.Directives); fault != nil {
+			return fault
+		}
+		if fault := c.uses(definition(c.schema, c.parent, s.Name.Value).Args, s.Arguments); fault != nil {
 			return fault
 		}
 		return c.merge(s)
 	case *ast.InlineFragment:
-		if fault := c.uses(s.Directives, nil); fault != nil {
+		if fault := c.usesIn(s.Directives); fault != nil {
 			return fault
 		}
 		return c.add(s.SelectionSet)
 	case *ast.FragmentSpread:
-		if fault := c.uses(s.Directives, nil); fault != nil {
+		if fault := c.usesIn(s.Directives); fault != nil {
 			return fault
 		}
 		return c.add(c.fragments[s.Name.Value].SelectionSet)
@@ -156,42 +167,77 @@ func responseKey(f *ast.Field) string {
 	return f.Name.Value
 }
 
-// uses notes the variables that are used, and refuses the first undefined one.
-func (c *collection) uses(directives []*ast.Directive, args []*ast.Argument) *refusal.Refusal {
+// usesIn notes the variables that directives use.
+func (c *collection) usesIn(directives []*ast.Directive) *refusal.Refusal {
 	for _, directive := range directives {
-		if fault := c.uses(nil, directive.Arguments); fault != nil {
-			return fault
-		}
-	}
-	for _, arg := range args {
-		if fault := c.value(arg.Value); fault != nil {
+		if fault := c.uses(c.schema.Directive(directive.Name.Value).Args, directive.Arguments); fault != nil {
 			return fault
 		}
 	}
 	return nil
 }
 
-func (c *collection) value(v ast.Value) *refusal.Refusal {
-	if name, ok := isVariable(v); ok {
-		c.used[name] = true
-		if !c.defined[name] {
-			return invalid(v, "define it behind the operation's name", "variable $%s is not defined", name)
+// uses notes the variables that arguments use, and refuses the first that is not
+// defined, or of a type that its place does not take.
+func (c *collection) uses(defs []*graphql.Argument, args []*ast.Argument) *refusal.Refusal {
+	for _, arg := range args {
+		if fault := c.value(arg.Value, argument(defs, arg.Name.Value).Type); fault != nil {
+			return fault
 		}
-		return nil
+	}
+	return nil
+}
+
+// value looks for variables in a literal that fits its type.
+func (c *collection) value(v ast.Value, t graphql.Type) *refusal.Refusal {
+	if name, ok := isVariable(v); ok {
+		return c.variable(v, name, t)
+	}
+	if required, ok := t.(*graphql.NonNull); ok {
+		t = required.OfType
 	}
 	switch v := v.(type) {
 	case *ast.ListValue:
+		list, ok := t.(*graphql.List)
+		if !ok {
+			return nil
+		}
 		for _, item := range v.Values {
-			if fault := c.value(item); fault != nil {
+			if fault := c.value(item, list.OfType); fault != nil {
 				return fault
 			}
 		}
 	case *ast.ObjectValue:
-		for _, field := range v.Fields {
-			if fault := c.value(field.Value); fault != nil {
-				return fault
-			}
+		return c.object(v, t)
+	}
+	return nil
+}
+
+func (c *collection) object(v *ast.ObjectValue, t graphql.Type) *refusal.Refusal {
+	if list, ok := t.(*graphql.List); ok {
+		return c.value(v, list.OfType) // one value stands for a list of it
+	}
+	object, ok := t.(*graphql.InputObject)
+	if !ok {
+		return nil
+	}
+	defs := object.Fields()
+	for _, field := range v.Fields {
+		if fault := c.value(field.Value, defs[field.Name.Value].Type); fault != nil {
+			return fault
 		}
+	}
+	return nil
+}
+
+func (c *collection) variable(v ast.Value, name string, t graphql.Type) *refusal.Refusal {
+	c.used[name] = true
+	def := c.defined[name]
+	if def == nil {
+		return invalid(v, "define it behind the operation's name", "variable $%s is not defined", name)
+	}
+	if !fitsPlace(def.Type, def.DefaultValue != nil && !IsNull(def.DefaultValue), t) {
+		return invalid(v, "declare it as "+t.String(), "variable $%s stands where a value of type %s is needed, and may be something else", name, t)
 	}
 	return nil
 }
@@ -211,37 +257,26 @@ func sameArguments(a, b []*ast.Argument) bool {
 func hasSame(args []*ast.Argument, x *ast.Argument) bool {
 	for _, y := range args {
 		if x.Name.Value == y.Name.Value {
-			return literal(x.Value) == literal(y.Value)
+			return sameValue(x.Value, y.Value)
 		}
 	}
 	return false
 }
 
-// literal is a value's text, unambiguous.
-func literal(v ast.Value) string {
-	switch v := v.(type) {
+// sameValue reports whether two literals are written alike. It visits each part once.
+func sameValue(a, b ast.Value) bool {
+	if a.GetKind() != b.GetKind() {
+		return false
+	}
+	switch a := a.(type) {
 	case *ast.Variable:
-		return "$" + v.Name.Value
-	case *ast.StringValue:
-		return strconv.Quote(v.Value)
+		return a.Name.Value == b.(*ast.Variable).Name.Value
 	case *ast.ListValue:
-		out := "["
-		for _, item := range v.Values {
-			out += literal(item) + ","
-		}
-		return out + "]"
+		return slices.EqualFunc(a.Values, b.(*ast.ListValue).Values, sameValue)
 	case *ast.ObjectValue:
-		out := "{"
-		for _, field := range v.Fields {
-			out += field.Name.Value + ":" + literal(field.Value) + ","
-		}
-		return out + "}"
+		return slices.EqualFunc(a.Fields, b.(*ast.ObjectValue).Fields, func(x, y *ast.ObjectField) bool {
+			return x.Name.Value == y.Name.Value && sameValue(x.Value, y.Value)
+		})
 	}
-	if s, ok := v.GetValue().(string); ok {
-		return s
-	}
-	if b, ok := v.GetValue().(bool); ok {
-		return strconv.FormatBool(b)
-	}
-	return v.GetKind()
+	return a.GetValue() == b.GetValue()
 }

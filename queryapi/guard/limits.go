@@ -5,9 +5,11 @@
 // unknown names.
 //
 // Text scans the bytes, in one pass and without recursion; what it lets through is
-// safe to parse. Document walks what was parsed: names, cycles, conflicts and sizes
-// after fragments are expanded. Validate then runs the library's own rules, which
-// can no longer be led astray. Each step ends at the first fault.
+// safe to parse. Parse parses it. Document walks what was parsed: names, literals,
+// cycles, conflicts, variables and sizes after fragments are expanded. The library's
+// rules do not run at all: they report all faults where one is enough, and print
+// whole literals into each. That Document refuses what they refuse is tested. Each step
+// ends at the first fault.
 package guard
 
 // Limits bound a document. The zero value refuses everything: begin with DefaultLimits.
@@ -38,6 +40,9 @@ type Limits struct {
 	// IntrospectionListsMax bounds lists within lists of __schema and __type, of which
 	// each multiplies the answer by the size of the schema.
 	IntrospectionListsMax int
+	// IntrospectionFieldsMax bounds the lists of introspection that an operation selects,
+	// wherever they stand: each alias of one answers all of it again.
+	IntrospectionFieldsMax int
 }
 
 // DefaultLimits are those of the design; GraphiQL's own introspection fits in.
@@ -45,6 +50,6 @@ func DefaultLimits() Limits {
 	return Limits{
 		BytesMax: 64 << 10, LinesMax: 2000, TokensMax: 2000, NestingMax: 20, LiteralDepthMax: 8,
 		OperationsMax: 10, VariablesMax: 50, SpreadsMax: 50, AliasesMax: 50,
-		RootsMax: 10, DepthMax: 15, NodesMax: 1000, IntrospectionListsMax: 1,
+		RootsMax: 10, DepthMax: 15, NodesMax: 1000, IntrospectionListsMax: 1, IntrospectionFieldsMax: 12,
 	}
 }

@@ -1,6 +1,8 @@
 package guard
 
 import (
+	"slices"
+
 	"github.com/graphql-go/graphql"
 	"github.com/graphql-go/graphql/language/ast"
 
@@ -39,7 +41,7 @@ func (d *document) selection(s ast.Selection, parent graphql.Type) *refusal.Refu
 		if fault := fits(s, d.fragments[s.Name.Value].TypeCondition, parent); fault != nil {
 			return fault
 		}
-		return d.directives(s.Directives)
+		return d.directives(s.Directives, graphql.DirectiveLocationFragmentSpread)
 	}
 	return nil
 }
@@ -67,7 +69,7 @@ func (d *document) inline(s *ast.InlineFragment, parent graphql.Type) *refusal.R
 		}
 		parent = t
 	}
-	if fault := d.directives(s.Directives); fault != nil {
+	if fault := d.directives(s.Directives, graphql.DirectiveLocationInlineFragment); fault != nil {
 		return fault
 	}
 	return d.names(s.SelectionSet, parent)
@@ -91,12 +93,10 @@ func (d *document) field(f *ast.Field, parent graphql.Type) *refusal.Refusal {
 	if def == nil {
 		return invalid(f, "look its fields up in the schema", "type %s has no field %s", parent.Name(), f.Name.Value)
 	}
-	for _, arg := range f.Arguments {
-		if !hasArgument(def.Args, arg.Name.Value) {
-			return invalid(arg, "look its arguments up in the schema", "field %s has no argument %s", f.Name.Value, arg.Name.Value)
-		}
+	if fault := d.arguments(f, "field "+f.Name.Value, def.Args, f.Arguments); fault != nil {
+		return fault
 	}
-	if fault := d.directives(f.Directives); fault != nil {
+	if fault := d.directives(f.Directives, graphql.DirectiveLocationField); fault != nil {
 		return fault
 	}
 	t := graphql.GetNamed(def.Type)
@@ -110,35 +110,32 @@ func (d *document) field(f *ast.Field, parent graphql.Type) *refusal.Refusal {
 	return d.names(f.SelectionSet, object)
 }
 
-func hasArgument(args []*graphql.Argument, name string) bool {
-	for _, a := range args {
-		if a.Name() == name {
-			return true
-		}
-	}
-	return false
-}
-
 // directives checks those of one place. Each stands there once: of two, the library
 // obeys the last, and who reads it otherwise would read other columns than it answers.
-func (d *document) directives(directives []*ast.Directive) *refusal.Refusal {
+func (d *document) directives(directives []*ast.Directive, location string) *refusal.Refusal {
 	seen := map[string]bool{}
 	for _, directive := range directives {
-		if seen[directive.Name.Value] {
-			return invalid(directive, "write it once", "directive @%s stands twice in one place", directive.Name.Value)
+		name := directive.Name.Value
+		if seen[name] {
+			return invalid(directive, "write it once", "directive @%s stands twice in one place", name)
 		}
-		seen[directive.Name.Value] = true
-		known := d.schema.Directive(directive.Name.Value)
+		seen[name] = true
+		known := d.schema.Directive(name)
 		if known == nil {
-			return invalid(directive, "there are @skip and @include", "there is no directive @%s", directive.Name.Value)
+			return invalid(directive, "there are @skip and @include", "there is no directive @%s", name)
 		}
-		for _, arg := range directive.Arguments {
-			if !hasArgument(known.Args, arg.Name.Value) {
-				return invalid(arg, "look its arguments up in the schema", "directive @%s has no argument %s", directive.Name.Value, arg.Name.Value)
-			}
+		if !slices.Contains(known.Locations, location) {
+			return misplaced(directive)
+		}
+		if fault := d.arguments(directive, "directive @"+name, known.Args, directive.Arguments); fault != nil {
+			return fault
 		}
 	}
 	return nil
+}
+
+func misplaced(directive *ast.Directive) *refusal.Refusal {
+	return invalid(directive, "write @skip and @include behind a field or a fragment's spread", "directive @%s cannot stand here", directive.Name.Value)
 }
 
 // definition finds a field, those of introspection included.

@@ -97,6 +97,11 @@ func (s *scanner) next() byte {
 	case c == '"':
 		s.skipString()
 		return stringToken
+	case isDigit(c):
+		for s.at < len(s.text) && isDigit(s.text[s.at]) {
+			s.at++
+		}
+		return wordToken
 	case isWord(c):
 		for s.at < len(s.text) && isWord(s.text[s.at]) {
 			s.at++
@@ -110,8 +115,11 @@ func (s *scanner) next() byte {
 	return c
 }
 
-// isWord says what names and numbers consist of. Signs and points within numbers
-// make more tokens of them than there are, which only errs to the safe side.
+// isDigit reports whether numbers consist of c. Signs, points and exponents make more
+// tokens of a number than there are, which only errs to the safe side.
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+// isWord reports whether names consist of c, behind their first letter.
 func isWord(c byte) bool {
 	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
@@ -187,7 +195,10 @@ func (s *scanner) skipBlockString() {
 		case strings.HasPrefix(rest, `\"""`):
 			s.at += 4
 		case strings.HasPrefix(rest, blockQuote):
-			s.at += len(blockQuote)
+			// Of more quotes than three in a row, the parser takes the last three.
+			for s.at < len(s.text) && s.text[s.at] == '"' {
+				s.at++
+			}
 			return
 		default:
 			s.at++

@@ -48,7 +48,7 @@ type Refusal struct {
 
 // New is a refusal without a limit.
 func New(code, hint, format string, args ...any) *Refusal {
-	return &Refusal{Code: code, Hint: hint, Message: shortened(fmt.Sprintf(format, args...))}
+	return &Refusal{Code: code, Hint: shortened(hint), Message: shortened(fmt.Sprintf(format, args...))}
 }
 
 // messageBytesMax keeps what a client sent, a name of 60 KB, out of messages and logs.

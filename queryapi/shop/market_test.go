@@ -90,7 +90,7 @@ func (m *market) foldViews(p eventlog.Position) {
 		m.t.Fatal(err)
 	}
 	folded := make(chan eventlog.Position, 1000)
-	hot, err := engine.New(engine.Config{Log: m.log, Postgres: config, Set: m.set, Logger: logger,
+	hot, err := engine.New(engine.Config{Application: dbtest.Application, Log: m.log, Postgres: config, Set: m.set, Logger: logger,
 		Observer: engine.Observer{Folded: func(f engine.Folded) { folded <- f.Position }}})
 	if err != nil {
 		m.t.Fatal(err)
@@ -102,7 +102,7 @@ func (m *market) writeFacts(p eventlog.Position) {
 	m.t.Helper()
 	logger := slog.New(slog.NewTextHandler(m.t.Output(), nil))
 	written := make(chan eventlog.Position, 1000)
-	facts, err := cold.Open(m.t.Context(), cold.Config{Log: m.log, Pool: m.db.Role(m.t, "readside_projector"), ClickHouse: m.ch.Conn,
+	facts, err := cold.Open(m.t.Context(), cold.Config{Application: dbtest.Application, Log: m.log, Pool: m.db.Role(m.t, "readside_projector"), ClickHouse: m.ch.Conn,
 		Set: m.set, Logger: logger, FlushEvery: 10 * time.Millisecond,
 		Observer: cold.Observer{Written: func(w cold.Written) { written <- w.Position }}})
 	if err != nil {

@@ -25,7 +25,7 @@ func (l *Lock) Release() { _ = l.file.Close() }
 
 // Try takes the lock on a file, which is made if it is missing, or says ErrHeld.
 func Try(path string) (*Lock, error) {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}

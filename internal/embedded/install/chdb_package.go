@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 )
 
 // ChdbVersion is the version of libchdb that the embedded ClickHouse is written for.
@@ -31,21 +30,6 @@ var chdbPackages = map[string]chdbPackage{
 	"linux-arm64-gnu": {name: "@chdb/lib-linux-arm64-gnu"},
 	"darwin-arm64":    {name: "@chdb/lib-darwin-arm64"},
 	"darwin-x64":      {name: "@chdb/lib-darwin-x64"},
-}
-
-// chdbPlatform names this machine as the packages do.
-func chdbPlatform() string {
-	arch := map[string]string{"amd64": "x64", "arm64": "arm64"}[runtime.GOARCH]
-	if arch == "" {
-		arch = runtime.GOARCH
-	}
-	if runtime.GOOS != "linux" {
-		return runtime.GOOS + "-" + arch
-	}
-	if loaders, _ := filepath.Glob("/lib*/ld-linux-*.so.*"); len(loaders) > 0 {
-		return "linux-" + arch + "-gnu"
-	}
-	return "linux-" + arch + "-musl"
 }
 
 // chdbVariable names a libchdb to use in place of the installed one.

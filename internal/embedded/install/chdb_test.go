@@ -187,7 +187,7 @@ func TestAnotherPackageIsRefused(t *testing.T) {
 // A set-up that was killed left a half download; the next one removes it.
 func TestLeftoversOfAKilledSetupAreRemoved(t *testing.T) {
 	f := newFixture(t, 0, 0)
-	half := filepath.Join(f.cache, "readside", partialPrefix+"killed")
+	half := filepath.Join(f.cache, "readside", "partial-libchdb-killed")
 	if err := os.MkdirAll(half, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +250,9 @@ func TestWhatCannotBeInstalledSaysWhatToDo(t *testing.T) {
 	unpinned.pack.integrity = ""
 	unknown.pack = chdbPackage{}
 	for name, install := range map[string]func() error{
-		"without space": func() error { return enoughSpace(f.cache, 1<<62) },
+		"without space": func() error {
+			return npmInstallation{bytesMin: 1 << 62, alternative: chdbAlternative}.enoughSpace(f.cache)
+		},
 		"without a pinned hash": func() error {
 			_, err := unpinned.install(context.Background())
 			return err

@@ -17,9 +17,9 @@ import (
 	"time"
 )
 
-func needNpm() error {
+func (n npmInstallation) needNpm() error {
 	if _, err := exec.LookPath("npm"); err != nil {
-		return fmt.Errorf("npm, which fetches the ClickHouse library, is missing: `sudo apt-get install -y npm` or `brew install node`, or %s", chdbAlternative)
+		return fmt.Errorf("npm, which fetches %s, is missing: `sudo apt-get install -y npm` or `brew install node`, or %s", n.name, n.alternative)
 	}
 	return nil
 }
@@ -92,14 +92,14 @@ func writeSynced(target string, from io.Reader) error {
 }
 
 // enoughSpace refuses to begin what would fill the disk.
-func enoughSpace(dir string, bytesMin uint64) error {
+func (n npmInstallation) enoughSpace(dir string) error {
 	var disk syscall.Statfs_t
 	if err := syscall.Statfs(dir, &disk); err != nil {
 		return fmt.Errorf("free space of %s: %w", dir, err)
 	}
-	if free := disk.Bavail * uint64(disk.Bsize); free < bytesMin {
-		return fmt.Errorf("%s has %d MB free and the ClickHouse library needs %d MB while it is installed: free some, or set XDG_CACHE_HOME to a folder on a larger disk, or %s",
-			dir, free/1e6, bytesMin/1e6, chdbAlternative)
+	if free := disk.Bavail * uint64(disk.Bsize); free < n.bytesMin {
+		return fmt.Errorf("%s has %d MB free and %s needs %d MB while it is installed: free some, or set XDG_CACHE_HOME to a folder on a larger disk, or %s",
+			dir, free/1e6, n.name, n.bytesMin/1e6, n.alternative)
 	}
 	return nil
 }

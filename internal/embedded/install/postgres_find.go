@@ -2,10 +2,13 @@ package install
 
 import (
 	"errors"
+	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -13,31 +16,97 @@ import (
 // postgresVersionMin is the oldest major version of Postgres that Readside runs on.
 const postgresVersionMin = 14
 
-// ErrNoPostgres says that no Postgres is installed here, and what to do.
-var ErrNoPostgres = errors.New("no Postgres 14 or newer is installed: run `make setup` (as root it installs Debian's package), or `" +
-	postgresInstallCommand() + "`, or set READSIDE_POSTGRES_URL to a server of yours")
+// postgresVariable chooses the version of the embedded Postgres.
+const postgresVariable = "READSIDE_EMBEDDED_POSTGRES"
 
-func postgresInstallCommand() string {
+// ErrNoPostgres says that no Postgres is installed here, and what to do.
+var ErrNoPostgres = errors.New("no Postgres 14 or newer is installed: run `make setup` or `readside setup` (it fetches one), or " + postgresAlternative())
+
+// ErrUnknownPostgres is returned for a version that cannot be had.
+var ErrUnknownPostgres = errors.New("unknown version of Postgres")
+
+func postgresAlternative() string {
+	command := "sudo apt-get install -y postgresql"
 	if runtime.GOOS == "darwin" {
-		return "brew install postgresql@17"
+		command = "brew install postgresql@17"
 	}
-	return "sudo apt-get install -y postgresql"
+	return "`" + command + "`, or set READSIDE_POSTGRES_URL to a server of yours"
 }
 
-// FindPostgres is the folder of the newest Postgres server found, on PATH or where
-// Debian and Homebrew put it.
-func FindPostgres() (string, error) {
-	var best string
-	newest := postgresVersionMin - 1
-	for _, bin := range postgresPlaces() {
-		if major := postgresMajor(bin); major > newest {
-			best, newest = bin, major
-		}
+// postgresVersion is the major version asked for, or the environment's; empty is any.
+func postgresVersion(version string) string {
+	if version == "" {
+		version = os.Getenv(postgresVariable)
 	}
-	if best == "" {
+	return version
+}
+
+// FindPostgres returns the folder of an installed Postgres server's programs. Version
+// is a major version such as "17"; empty is the one that READSIDE_EMBEDDED_POSTGRES
+// names, or else the newest on PATH or where Debian and Homebrew put it, or at last
+// what Postgres has fetched.
+func FindPostgres(version string) (string, error) {
+	return postgresSetup{platform: npmPlatform(), packages: postgresPackages, machine: machinePostgres}.find(postgresVersion(version))
+}
+
+func (p postgresSetup) find(version string) (string, error) {
+	own := p.machine()
+	if version == "" {
+		if len(own) > 0 {
+			return own[slices.Max(slices.Collect(maps.Keys(own)))], nil
+		}
+		if bin, err := p.fetched(postgresPackageDefault); err == nil {
+			return bin, nil
+		}
 		return "", ErrNoPostgres
 	}
-	return best, nil
+	if major, err := strconv.Atoi(version); err == nil && own[major] != "" {
+		return own[major], nil
+	}
+	if p.packages[version][p.platform].version == "" {
+		return "", fmt.Errorf("%w: %q; there are %s", ErrUnknownPostgres, version, strings.Join(p.versions(own), ", "))
+	}
+	return p.fetched(version)
+}
+
+// fetched returns the folder of a package's programs if it is installed.
+func (p postgresSetup) fetched(version string) (string, error) {
+	dir, err := p.folder(version)
+	if err != nil {
+		return "", err
+	}
+	bin := filepath.Join(dir, "bin")
+	if _, err := os.Stat(filepath.Join(bin, "postgres")); err != nil {
+		return "", fmt.Errorf("Postgres %s is not installed: run `make setup POSTGRES=%s` or `readside setup --postgres %s`", version, version, version)
+	}
+	return bin, nil
+}
+
+// versions lists what may be asked for on this machine.
+func (p postgresSetup) versions(own map[int]string) []string {
+	majors := slices.Collect(maps.Keys(own))
+	for version, platforms := range p.packages {
+		if major, err := strconv.Atoi(version); err == nil && platforms[p.platform].version != "" && own[major] == "" {
+			majors = append(majors, major)
+		}
+	}
+	slices.Sort(majors)
+	var names []string
+	for _, major := range majors {
+		names = append(names, strconv.Itoa(major))
+	}
+	return names
+}
+
+// machinePostgres is where the machine's own Postgres servers are, by major version.
+func machinePostgres() map[int]string {
+	own := map[int]string{}
+	for _, bin := range postgresPlaces() {
+		if major := postgresMajor(bin); major >= postgresVersionMin && own[major] == "" {
+			own[major] = bin
+		}
+	}
+	return own
 }
 
 func postgresPlaces() []string {

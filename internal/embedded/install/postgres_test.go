@@ -73,7 +73,7 @@ func TestPostgresOnPathIsFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := FindPostgres(); err != nil || got != resolved {
+	if got, err := FindPostgres(""); err != nil || got != resolved {
 		t.Errorf("found %s, %v; want %s", got, err, resolved)
 	}
 }

@@ -17,7 +17,7 @@ func main() { os.Exit(run()) }
 func run() int {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
-	if err := install.All(ctx, os.Stderr); err != nil {
+	if err := install.All(ctx, os.Stderr, ""); err != nil {
 		fmt.Fprintln(os.Stderr, "setup:", err)
 		return 1
 	}
