@@ -35,7 +35,8 @@ var rooms = []room{
 	{"writemodels/...", []string{"writemodels/contract", "writemodels/command", "eventlog", "eventlog/reaction"},
 		"a service knows the contract and the log, never another service: it could run alone"},
 
-	{"eventlog", nil, "the log knows no domain and no view"},
+	{"eventlog/admission", nil, "the rules are about values, and known to every way in"},
+	{"eventlog", []string{"eventlog/admission"}, "the log knows no domain and no view"},
 	{"eventlog/...", []string{"eventlog/..."}, "what stands around the log knows the log only"},
 
 	{"projections", []string{"eventlog"}, "definitions are values: they need the log's Event and Position, and no store"},
