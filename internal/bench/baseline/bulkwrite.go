@@ -97,7 +97,9 @@ func (p *preparing) change(b *readyBatch, view int, key string) error {
 	p.images[view][key] = img
 	if c.Changed() {
 		b.changes[view] = append(b.changes[view], c)
-		b.sources[view] = append(b.sources[view], t.Source(&r, c))
+		if source, visible := t.Source(&r, c); visible {
+			b.sources[view] = append(b.sources[view], source)
+		}
 	}
 	return nil
 }
@@ -115,7 +117,7 @@ func (w *BulkWrite) Run(ctx context.Context, conn *pgconn.PgConn) error {
 			t.Write(s, b.changes[view])
 			for _, j := range t.Model.Joins {
 				if changed := hot.ConcernedBy(j, b.sources[0]); len(changed) > 0 {
-					t.FanCopy(s, j, w.tables[0].Layout, changed, nil)
+					t.FanCopy(s, j, w.tables[0].Layout, changed, nil, nil)
 				}
 			}
 		}
