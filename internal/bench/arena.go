@@ -26,14 +26,8 @@ type arena struct {
 // newArena fills the log of a migrated database with the mix. The pool is the owner's.
 func newArena(ctx context.Context, pool *pgxpool.Pool, events int) (*arena, error) {
 	a := &arena{pool: pool, events: mix(events)}
-	if err := a.fillLog(ctx); err != nil {
-		return nil, fmt.Errorf("fill the log: %w", err)
-	}
 	var err error
-	if a.log, err = eventlog.Open(ctx, pool); err != nil {
-		return nil, err
-	}
-	if a.last, err = a.log.Head(ctx); err != nil {
+	if err := a.openLog(ctx); err != nil {
 		return nil, err
 	}
 	if a.set, err = newSet(); err != nil {
@@ -47,6 +41,18 @@ func newArena(ctx context.Context, pool *pgxpool.Pool, events int) (*arena, erro
 		a.tables = append(a.tables, hot.NewTable(l, hot.TableName(m, 1)))
 	}
 	return a, nil
+}
+
+// openLog fills the log with the arena's events and opens it.
+func (a *arena) openLog(ctx context.Context) (err error) {
+	if err := a.fillLog(ctx); err != nil {
+		return fmt.Errorf("fill the log: %w", err)
+	}
+	if a.log, err = eventlog.Open(ctx, a.pool); err != nil {
+		return err
+	}
+	a.last, err = a.log.Head(ctx)
+	return err
 }
 
 func (a *arena) fillLog(ctx context.Context) error {

@@ -40,17 +40,29 @@ type mixer struct {
 	price    []int64
 	total    []int64
 	renames  []int
+	// users is how many there are; at is when the n-th event happened.
+	users int
+	at    func(n int) time.Time
 }
 
 // mix makes n events in the order of the log.
-func mix(n int) []stored {
+func mix(n int) []stored { return mixOf(n, mixUsers, inOrder, nil) }
+
+func inOrder(n int) time.Time { return mixStart.Add(time.Duration(n) * 37 * time.Millisecond) }
+
+// mixOf makes n events of so many users, at these times; those that before adds come first.
+func mixOf(n, users int, at func(n int) time.Time, before func(*mixer)) []stored {
 	rng := rand.New(rand.NewSource(mixSeed))
 	m := &mixer{
 		rng: rng, zipf: rand.NewZipf(rng, 1.1, 8, mixProducts-1), out: make([]stored, 0, n),
-		versions: map[string]int64{}, price: make([]int64, mixProducts), renames: make([]int, mixUsers),
+		versions: map[string]int64{}, price: make([]int64, mixProducts), renames: make([]int, users),
+		users: users, at: at,
 	}
 	for i := range m.price {
 		m.price[i] = int64(500 + rng.Intn(20_000))
+	}
+	if before != nil {
+		before(m)
 	}
 	for len(m.out) < n {
 		m.next(n)
@@ -81,19 +93,18 @@ var mixStart = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func (m *mixer) add(stream, kind string, data []byte) {
 	m.versions[stream]++
-	at := mixStart.Add(time.Duration(len(m.out)) * 37 * time.Millisecond)
-	m.out = append(m.out, stored{stream, m.versions[stream], kind, at, data})
+	m.out = append(m.out, stored{stream, m.versions[stream], kind, m.at(len(m.out)), data})
 }
 
 func (m *mixer) now() string {
-	return mixStart.Add(time.Duration(len(m.out)) * 37 * time.Millisecond).Format("2006-01-02T15:04:05.000Z07:00")
+	return m.at(len(m.out)).Format("2006-01-02T15:04:05.000Z07:00")
 }
 
 func orderID(n int) string { return fmt.Sprintf("ord-%07d", n) }
 
 func (m *mixer) place() {
 	o := len(m.total)
-	user, city := m.rng.Intn(mixUsers), m.rng.Intn(len(cities))
+	user, city := m.rng.Intn(m.users), m.rng.Intn(len(cities))
 	id := orderID(o)
 	b := fmt.Appendf(nil, `{"orderId":"%s","userId":"usr-%05d","currency":"EUR","city":"%s","country":"%s","lines":[`, id, user, cities[city], countries[city])
 	var total int64
@@ -135,7 +146,7 @@ func (m *mixer) reprice() {
 }
 
 func (m *mixer) rename() {
-	u := m.rng.Intn(mixUsers)
+	u := m.rng.Intn(m.users)
 	m.renames[u]++
 	id := fmt.Sprintf("usr-%05d", u)
 	m.add("user-"+id, "bench.UserRenamed", fmt.Appendf(nil, `{"userId":"%s","newName":"Alice Example %d-%d","renamedAt":"%s"}`, id, u, m.renames[u], m.now()))

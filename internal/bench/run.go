@@ -26,7 +26,7 @@ type Config struct {
 }
 
 // Names are the benchmarks, in the order in which they run.
-var Names = []string{"catchup", "rebuild", "latency"}
+var Names = []string{"catchup", "rebuild", "latency", "growth"}
 
 // ErrWeakRival says that a rival is slower than it can be, which would flatter us.
 var ErrWeakRival = errors.New("the SQL worker is slower than 0.15 of a COPY of the rows that the batches write: it is a weakened rival")
@@ -90,6 +90,8 @@ func (a *arena) benchmark(ctx context.Context, cfg Config, name string) (Ratios,
 			"rebuild/copy":          ratio(rates["rebuild"], rates["copy"]),
 			"rebuild_compared/copy": ratio(rates["rebuild_compared"], rates["copy"]),
 		}, nil
+	case "growth":
+		return a.growth(ctx, cfg)
 	}
 	return a.latency(ctx, cfg)
 }

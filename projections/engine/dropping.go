@@ -22,7 +22,7 @@ const tidyEvery = 10 * time.Minute
 
 // tidy drops what nobody needs. It fails only where the owner cannot go on either.
 func (w *worker) tidy(ctx context.Context) error {
-	err := w.dropRetired(ctx, w.conn)
+	err := errors.Join(w.setVacuuming(ctx), w.dropRetired(ctx, w.conn))
 	if !w.building { // until this one serves, a former one does
 		err = errors.Join(err, w.dropForgotten(ctx, w.conn))
 	}
@@ -31,6 +31,25 @@ func (w *worker) tidy(ctx context.Context) error {
 	}
 	w.stays(ctx, err)
 	return nil
+}
+
+// setVacuuming gives tables of older versions the settings that new ones are made with.
+func (w *worker) setVacuuming(ctx context.Context) error {
+	tables, err := names(ctx, w.conn, hot.UnvacuumedSQL, w.name)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, t := range tables {
+		_, err := unlessLocked(ctx, w.conn, tidyPatience, func(tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, hot.Vacuumed(t))
+			return err
+		})
+		if err != nil {
+			errs = append(errs, fmt.Errorf("set how the table %s is vacuumed: %w", t, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // stays tells an operator what could not be dropped.

@@ -123,63 +123,69 @@ func spreadSet(t *testing.T, rename renaming) *projections.Set {
 	return set
 }
 
+// changeOfRows is one way in which rows of a view change.
+type changeOfRows struct {
+	before, after renaming
+	change        func(f *fixture, before, after *projections.Set, p *engine.Projector) error
+	want          string
+}
+
+var anna = streamed{"a1", artistRenamed{"a1", "Anna"}}
+
+var changesOfRows = map[string]changeOfRows{
+	"batch": {renames, renames, func(f *fixture, _, after *projections.Set, _ *engine.Projector) error {
+		f.catchUp(after, 100, f.append(anna))
+		return nil
+	}, "Anna"},
+	"retry": {refuses, renames, func(f *fixture, before, _ *projections.Set, p *engine.Projector) error {
+		f.catchUp(before, 100, f.append(anna))
+		_, err := p.Retry(f.t.Context(), engine.Waiting{View: "artist", Key: "a1"})
+		return err
+	}, "Anna"},
+	"discard": {refuses, refuses, func(f *fixture, before, _ *projections.Set, p *engine.Projector) error {
+		f.catchUp(before, 100, f.append(anna, streamed{"a1", artistRenamed{"a1", "Annie"}}))
+		_, err := p.Discard(f.t.Context(), engine.Waiting{View: "artist", Key: "a1"})
+		return err
+	}, "Annie"},
+	"repair of a row": {forgets, renames, func(f *fixture, before, _ *projections.Set, p *engine.Projector) error {
+		f.catchUp(before, 100, f.append(anna))
+		_, err := p.RebuildKey(f.t.Context(), "artist", "a1")
+		return err
+	}, "Anna"},
+	"handover of what was parked": {refuses, renames, func(f *fixture, before, _ *projections.Set, p *engine.Projector) error {
+		f.catchUp(before, 100, f.append(anna, streamed{"a2", artistRenamed{"a2", "Anna"}}))
+		_, err := p.Rebuild(f.t.Context(), "artist", engine.RebuildOptions{})
+		return err
+	}, "Anna"},
+	"handover of what was wrong": {forgets, renames, func(f *fixture, before, _ *projections.Set, p *engine.Projector) error {
+		f.catchUp(before, 100, f.append(anna))
+		_, err := p.Rebuild(f.t.Context(), "artist", engine.RebuildOptions{})
+		return err
+	}, "Anna"},
+	"handover of what went wrong after the comparison": {forgets, renames, func(f *fixture, before, _ *projections.Set, p *engine.Projector) error {
+		_, err := p.Rebuild(f.t.Context(), "artist", engine.RebuildOptions{Progress: func(progress engine.RebuildProgress) {
+			if progress.Phase == engine.PhaseSwitching {
+				f.catchUp(before, 100, f.append(anna))
+			}
+		}})
+		return err
+	}, "Anna"},
+	"handover in the middle": {forgets, renames, func(f *fixture, before, after *projections.Set, p *engine.Projector) error {
+		f.catchUp(before, 100, f.append(anna))
+		if _, err := p.Rebuild(f.t.Context(), "artist", engine.RebuildOptions{}); err != nil {
+			return err
+		}
+		f.exec(`update views.copying_v1_g1 set name = 'damaged'; update views.below_v1_g1 set name = 'damaged'`)
+		_, err := p.Rebuild(f.t.Context(), "copying", engine.RebuildOptions{})
+		return err
+	}, "Anna"},
+}
+
 // Every change of a view's rows reaches the views that join it, by every kind of join and
 // through several views, in the same transaction: nothing has to be folded afterwards.
 func TestEveryChangeOfRowsFansOut(t *testing.T) {
 	t.Parallel()
-	anna := streamed{"a1", artistRenamed{"a1", "Anna"}}
-	for place, c := range map[string]struct {
-		before, after renaming
-		change        func(f *fixture, before, after *projections.Set, p *engine.Projector) error
-		want          string
-	}{
-		"batch": {renames, renames, func(f *fixture, _, after *projections.Set, _ *engine.Projector) error {
-			f.catchUp(after, 100, f.append(anna))
-			return nil
-		}, "Anna"},
-		"retry": {refuses, renames, func(f *fixture, before, _ *projections.Set, p *engine.Projector) error {
-			f.catchUp(before, 100, f.append(anna))
-			_, err := p.Retry(f.t.Context(), engine.Waiting{View: "artist", Key: "a1"})
-			return err
-		}, "Anna"},
-		"discard": {refuses, refuses, func(f *fixture, before, _ *projections.Set, p *engine.Projector) error {
-			f.catchUp(before, 100, f.append(anna, streamed{"a1", artistRenamed{"a1", "Annie"}}))
-			_, err := p.Discard(f.t.Context(), engine.Waiting{View: "artist", Key: "a1"})
-			return err
-		}, "Annie"},
-		"repair of a row": {forgets, renames, func(f *fixture, before, _ *projections.Set, p *engine.Projector) error {
-			f.catchUp(before, 100, f.append(anna))
-			_, err := p.RebuildKey(f.t.Context(), "artist", "a1")
-			return err
-		}, "Anna"},
-		"handover of what was parked": {refuses, renames, func(f *fixture, before, _ *projections.Set, p *engine.Projector) error {
-			f.catchUp(before, 100, f.append(anna, streamed{"a2", artistRenamed{"a2", "Anna"}}))
-			_, err := p.Rebuild(f.t.Context(), "artist", engine.RebuildOptions{})
-			return err
-		}, "Anna"},
-		"handover of what was wrong": {forgets, renames, func(f *fixture, before, _ *projections.Set, p *engine.Projector) error {
-			f.catchUp(before, 100, f.append(anna))
-			_, err := p.Rebuild(f.t.Context(), "artist", engine.RebuildOptions{})
-			return err
-		}, "Anna"},
-		"handover of what went wrong after the comparison": {forgets, renames, func(f *fixture, before, _ *projections.Set, p *engine.Projector) error {
-			_, err := p.Rebuild(f.t.Context(), "artist", engine.RebuildOptions{Progress: func(progress engine.RebuildProgress) {
-				if progress.Phase == engine.PhaseSwitching {
-					f.catchUp(before, 100, f.append(anna))
-				}
-			}})
-			return err
-		}, "Anna"},
-		"handover in the middle": {forgets, renames, func(f *fixture, before, after *projections.Set, p *engine.Projector) error {
-			f.catchUp(before, 100, f.append(anna))
-			if _, err := p.Rebuild(f.t.Context(), "artist", engine.RebuildOptions{}); err != nil {
-				return err
-			}
-			f.exec(`update views.copying_v1_g1 set name = 'damaged'; update views.below_v1_g1 set name = 'damaged'`)
-			_, err := p.Rebuild(f.t.Context(), "copying", engine.RebuildOptions{})
-			return err
-		}, "Anna"},
-	} {
+	for place, c := range changesOfRows {
 		t.Run(place, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t)

@@ -50,10 +50,28 @@ func (l *Layout) createTable(table, key string) string {
 			lines[i] += " not null"
 		}
 	}
-	// fillfactor: a row that changes finds room on its own page, and where no indexed
-	// column changed, no index is touched.
-	return fmt.Sprintf("create table %s (\n%s%s\n) with (fillfactor = 70)", qualified(table), strings.Join(lines, ",\n"), key)
+	return fmt.Sprintf("create table %s (\n%s%s\n) with (fillfactor = 70, %s)", qualified(table), strings.Join(lines, ",\n"), key, vacuuming)
 }
+
+// fillfactor leaves room for a row that changes on its own page, and where no indexed column
+// changed, no index is touched and the page is cleaned by the next update.
+//
+// vacuuming is for the rows that move all the same. By default a table is vacuumed when a
+// fifth of it is dead, and slowly: a view whose rows change all the time would be several
+// times its size by then. A twentieth is soon enough to reuse the room, and small tables
+// are left alone until it is worth a look.
+const vacuuming = `autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0.5, autovacuum_analyze_scale_factor = 0.1, ` +
+	`toast.autovacuum_vacuum_scale_factor = 0.05, toast.autovacuum_vacuum_threshold = 500, toast.autovacuum_vacuum_cost_delay = 0.5`
+
+// Vacuumed is the statement that gives these settings to a table that was made without.
+func Vacuumed(table string) string {
+	return fmt.Sprintf("alter table %s set (%s)", qualified(table), vacuuming)
+}
+
+// UnvacuumedSQL finds the tables of a projector, $1, that were made without such settings,
+// by an older version; what an operator has set stays.
+const UnvacuumedSQL = `select v.table_name from readside.views v join pg_class c on c.oid = to_regclass(format('views.%I', v.table_name))
+where v.projector = $1 and v.state <> 'retired' and not exists (select from unnest(c.reloptions) o where o like 'autovacuum_vacuum_scale_factor=%')`
 
 // CreateIndexes are the statements that make the indexes: of filters, of orders, and
 // of joins, whose sources find their rows by them.

@@ -117,7 +117,7 @@ func (w *BulkWrite) Run(ctx context.Context, conn *pgconn.PgConn) error {
 			t.Write(s, b.changes[view])
 			for _, j := range t.Model.Joins {
 				if changed := hot.ConcernedBy(j, b.sources[0]); len(changed) > 0 {
-					t.FanCopy(s, j, w.tables[0].Layout, changed, new(int), nil)
+					t.FanCopy(s, j, w.tables[0].Layout, changed, nil, nil)
 				}
 			}
 		}
