@@ -22,7 +22,10 @@ const (
 // stores are the demo's stores, migrated.
 type stores struct {
 	service.Stores
-	stops []func() error
+	// readers is the address of analysts in a started ClickHouse. The reports of `serve` have
+	// another user, so that they wait for no analyst.
+	readers string
+	stops   []func() error
 }
 
 // openStores starts the stores that have no address and migrates Postgres.
@@ -91,7 +94,8 @@ func (s *stores) startClickHouse(ctx context.Context) error {
 		return fmt.Errorf("create the demo's ClickHouse database: %w", err)
 	}
 	s.ClickHouseURL = c.URL(clickHouseDatabase, embedded.ClickHouseUser)
-	s.ClickHouseMart = c.URL(cold.MartDatabase(clickHouseDatabase), embedded.ClickHouseReader)
+	s.ClickHouseMart = c.URL(cold.MartDatabase(clickHouseDatabase), embedded.ClickHouseServe)
+	s.readers = c.URL(cold.MartDatabase(clickHouseDatabase), embedded.ClickHouseReader)
 	return nil
 }
 

@@ -12,6 +12,8 @@
 // a library, behind a small server that speaks as much of the ClickHouse HTTP
 // interface as clickhouse-go uses. Setup installs what is missing.
 //
-// Both stores accept every client on this machine and are meant for data that may
-// be thrown away. Never open them to a network.
+// The ClickHouse server is confined by the kernel to its folder, as a user that owns
+// nothing else where root starts it, without a socket but its listener; its users have
+// random passwords, which URL hands out. Both stores are meant for data that may be thrown
+// away. Never open them to a network.
 package embedded

@@ -27,6 +27,8 @@ type reply struct {
 	Dir   string // the store's folder
 	Port  int    // where it listens on loopback
 	PID   int    // the store's main process
+	// Secrets are the passwords of the store's users by their names.
+	Secrets map[string]string `json:",omitempty"`
 }
 
 // store is what a keeper keeps.
