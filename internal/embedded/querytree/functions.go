@@ -31,8 +31,8 @@ var others = set("bar", "byteSize", "blockNumber", "blockSize", "caseWithExpress
 var notThese = set("logTrace", "mergeTreePartInfo", "isMergeTreePartCoveredBy", "structureToCapnProtoSchema",
 	"structureToProtobufSchema", "formatRow", "formatRowNoNewline", "generateSnowflakeID", "generateSerialID", "MVTEncodeGeom")
 
-// syntax are names that the parser makes of operators.
-var syntax = set("lambda", "exists")
+// syntax are names that the parser makes of operators and parameters.
+var syntax = set("lambda", "exists", "_CAST")
 
 // Functions knows the engine's functions and which of them are for readers.
 type Functions struct {
@@ -60,7 +60,7 @@ func NewFunctions(all []Function, combinators []string) *Functions {
 		}
 	}
 	for name := range syntax {
-		f.note(name, true)
+		f.known[name] = true
 	}
 	return f
 }
