@@ -42,9 +42,9 @@ type User struct {
 // Limits bound what a user may take. 0 means no limit, except for Slots.
 type Limits struct {
 	// Slots are the statements that run at once; Waiting are those that wait for one, for
-	// WaitMax at most.
-	Slots, Waiting int
-	WaitMax        time.Duration
+	// WaitMax at most. Further ones are refused after RefuseAfter.
+	Slots, Waiting       int
+	WaitMax, RefuseAfter time.Duration
 	// TimeMax and MemoryBytesMax bound one statement, RowsMax and BytesMax its answer.
 	// ThreadsMax bounds the processors that it keeps busy.
 	TimeMax           time.Duration
@@ -105,17 +105,17 @@ func serveLimits() Limits {
 	l := readersLimits()
 	l.Slots, l.Waiting, l.WaitMax = 8, 64, 10*time.Second
 	l.MemoryBytesMax = 2 << 30
-	l.StatementsMax, l.BusyMax = 0, 0
+	l.StatementsMax, l.BusyMax, l.RefuseAfter = 0, 0, 0
 	return l
 }
 
-// readersLimits let four readers work at once on a small machine, and leave half of a
-// larger one to others whatever they ask.
+// readersLimits leave half of a machine to others whatever readers ask, but for the
+// smallest machines.
 func readersLimits() Limits {
 	return Limits{
-		Slots: max(4, runtime.NumCPU()/2), Waiting: 32, WaitMax: 5 * time.Second,
+		Slots: max(2, runtime.NumCPU()/2), Waiting: 32, WaitMax: 5 * time.Second, RefuseAfter: 3 * time.Second,
 		TimeMax: 30 * time.Second, MemoryBytesMax: 1 << 30,
-		RowsMax: 10_000_000, BytesMax: 1 << 30, ThreadsMax: uint64(max(1, runtime.NumCPU()/4)),
+		RowsMax: 10_000_000, BytesMax: 1 << 30, ThreadsMax: 1,
 		StatementBytesMax: 256 << 10, ArriveMax: 5 * time.Second, WriteMax: 5 * time.Second,
 		StatementsMax: 3000, BusyMax: 2 * time.Minute,
 	}

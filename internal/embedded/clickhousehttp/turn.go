@@ -30,16 +30,17 @@ func newTurns(u *User) *turns {
 	}
 }
 
-// take waits for a place, which release gives back. It refuses at once where too many wait
-// already, and where the quota is used up.
+// take waits for a place, which release gives back. It refuses where too many wait
+// already, and where the quota is used up: late, so that a client that asks again and again
+// keeps no processor busy.
 func (t *turns) take(ctx context.Context) (release func(), err error) {
 	if err := t.charge(time.Now()); err != nil {
-		return nil, err
+		return nil, t.late(ctx, err)
 	}
 	select {
 	case t.here <- struct{}{}:
 	default:
-		return nil, t.tooMany()
+		return nil, t.late(ctx, t.tooMany())
 	}
 	late := time.NewTimer(t.limits.WaitMax)
 	defer late.Stop()
@@ -58,6 +59,18 @@ func (t *turns) take(ctx context.Context) (release func(), err error) {
 	}
 	<-t.here
 	return nil, err
+}
+
+// late returns a refusal when its time has come.
+func (t *turns) late(ctx context.Context, refusal error) error {
+	timer := time.NewTimer(t.limits.RefuseAfter)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return refusal
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (t *turns) tooMany() error {
