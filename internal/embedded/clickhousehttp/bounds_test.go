@@ -3,11 +3,13 @@ package clickhousehttp_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/readside/readside/internal/dbtest"
@@ -187,5 +189,29 @@ func TestWithoutWallsReadersAreRefused(t *testing.T) {
 	}
 	if n := count(t, dbtest.OpenClickHouse(t, s.server.URL("mart", embedded.ClickHouseUser)), "SELECT count() FROM payments"); n != 1 {
 		t.Errorf("the projector counts %d rows", n)
+	}
+}
+
+// Readers whose queries do not end have all of their places, and others wait for none.
+func TestEveryUserHasPlacesOfItsOwn(t *testing.T) {
+	t.Parallel()
+	s := newStore(t, embedded.ClickHouseOptions{})
+	ctx, cancel := context.WithCancel(timeout(t))
+	var readers sync.WaitGroup
+	defer readers.Wait()
+	defer cancel()
+	for range 10 {
+		readers.Go(func() {
+			s.ask(t, embedded.ClickHouseReader, http.MethodPost, endless, nil, func(r *http.Request) { *r = *r.WithContext(ctx) })
+		})
+	}
+	writer := dbtest.OpenClickHouse(t, s.server.URL("mart", embedded.ClickHouseUser))
+	eventually(t, "two readers' queries run", func() bool {
+		return count(t, writer, "SELECT count() FROM system.processes WHERE query LIKE '%numbers(100000000000000)%' AND query NOT LIKE '%processes%'") >= 2
+	})
+	for _, user := range []string{embedded.ClickHouseUser, embedded.ClickHouseServe} {
+		if status, answer := s.ask(t, user, http.MethodPost, "SELECT count() FROM mart.payments", nil); status != http.StatusOK {
+			t.Errorf("%s among the readers: status %d with %q", user, status, answer)
+		}
 	}
 }
