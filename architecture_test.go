@@ -52,11 +52,12 @@ var rooms = []room{
 		"views are made of published events, never of a service's inside"},
 
 	{"queryapi/shop/...", []string{"queryapi/...", "projections", "projections/shop", "eventlog"}, "the shop's screens stand on the shop's views"},
-	{"queryapi/...", []string{"queryapi/...", "projections", "projections/application", "eventlog"}, "the query API knows no shop and no writer"},
+	{"queryapi/...", []string{"queryapi/...", "projections", "projections/application", "eventlog", "internal/localonly"}, "the query API knows no shop and no writer"},
 
 	{"migrations", nil, "SQL and a runner"},
 	{"examples/...", []string{"projections", "projections/engine", "eventlog"}, "an example does what a user's own module can do"},
-	{"internal/embedded/...", []string{"internal/embedded/..."}, "the embedded stores know only how to run"},
+	{"internal/localonly", nil, "which requests are this machine's own depends on nothing of ours"},
+	{"internal/embedded/...", []string{"internal/embedded/...", "internal/localonly"}, "the embedded stores know only how to run"},
 	{"internal/dbtest", []string{"internal/embedded/...", "migrations", "projections/application"}, "a test database is a store and its schema"},
 	{"internal/shopload", nil, "the load comes from outside, through HTTP, like anybody's"},
 	{"internal/bench/baseline/...", []string{"writemodels/contract", "eventlog", "projections", "projections/hot"}, "a rival that used the engine would measure nothing"},

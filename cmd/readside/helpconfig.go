@@ -20,6 +20,8 @@ import (
 type otherVariables struct {
 	Postgres string `envconfig:"EMBEDDED_POSTGRES" desc:"major version of the embedded Postgres, such as 17, which setup fetches; default: the machine's newest"`
 	ChdbLib  string `envconfig:"CHDB_LIB" desc:"the ClickHouse library for the embedded ClickHouse; default: the one that setup installed"`
+
+	UnconfinedReaders string `envconfig:"UNCONFINED_READERS" desc:"set to allow where the kernel cannot confine the embedded ClickHouse (before Linux 5.19, other systems) and readers are to ask nevertheless; default: their SQL is refused there"`
 }
 
 // configurations are the structs that the commands read from the environment.

@@ -115,7 +115,7 @@ func (d *demo) addresses() [][2]string {
 		a = append(a, [2]string{"Postgres", d.stores.PostgresURL})
 	}
 	if d.cfg.Stores.ClickHouseURL == "" { // this too
-		a = append(a, [2]string{"ClickHouse", d.stores.ClickHouseMart + "  (read-only)"})
+		a = append(a, [2]string{"ClickHouse", d.stores.readers + "  (read-only)"})
 	}
 	return a
 }

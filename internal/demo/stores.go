@@ -15,7 +15,10 @@ type stores struct {
 	service.Stores
 	// login addresses the demo's own Postgres as one of its roles; nil for another.
 	login func(role string) (string, error)
-	stops []func() error
+	// readers is the address of analysts in a started ClickHouse. The reports of `serve` have
+	// another user, so that they wait for no analyst.
+	readers string
+	stops   []func() error
 }
 
 // openStores starts the stores that have no address and migrates Postgres; version is
@@ -67,7 +70,7 @@ func (s *stores) startClickHouse(ctx context.Context) error {
 		return err
 	}
 	s.stops = append(s.stops, c.Stop)
-	s.ClickHouseURL, s.ClickHouseMart = c.URL(), c.MartURL()
+	s.ClickHouseURL, s.ClickHouseMart, s.readers = c.URL(), c.ServeURL(), c.MartURL()
 	return nil
 }
 

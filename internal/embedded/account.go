@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// account is the system user that Postgres runs as when we are root, since it
-// refuses root; nil means our own.
+// account is the system user that a store runs as when we are root: Postgres refuses
+// root, and ClickHouse is to own nothing but its folder; nil means our own.
 type account struct {
 	name     string
 	uid, gid uint32
@@ -75,7 +75,7 @@ func (a *account) canReach(dir string) error {
 		const othersMayPass = 0o001
 		owner, known := info.Sys().(*syscall.Stat_t)
 		if info.Mode().Perm()&othersMayPass == 0 && !(known && owner.Uid == a.uid) {
-			return fmt.Errorf("embedded: Postgres runs as user %q, which may not enter %s, and so cannot use %s: let it pass, or set TMPDIR (for stores) or XDG_CACHE_HOME (for fetched programs) to a folder below which it may", a.name, parent, dir)
+			return fmt.Errorf("embedded: the store runs as user %q, which may not enter %s, and so cannot use %s: let it pass, or set TMPDIR (for stores) or XDG_CACHE_HOME (for fetched programs) to a folder below which it may", a.name, parent, dir)
 		}
 		if parent == filepath.Dir(parent) {
 			return nil

@@ -13,6 +13,7 @@ const childVariable = "READSIDE_EMBEDDED_CHILD"
 type childSpec struct {
 	Postgres   *PostgresOptions   `json:",omitempty"` // keep a Postgres
 	ClickHouse *ClickHouseOptions `json:",omitempty"` // keep a ClickHouse
+	Shut       *walls             `json:",omitempty"` // confine a thread and become the server from it
 	Server     *serverSpec        `json:",omitempty"` // be the ClickHouse server itself
 }
 
@@ -40,6 +41,8 @@ func runChild(spec childSpec) int {
 		return keep(&postgresStore{options: *spec.Postgres})
 	case spec.ClickHouse != nil:
 		return keep(&clickHouseStore{options: *spec.ClickHouse})
+	case spec.Shut != nil:
+		return shutIn(*spec.Shut)
 	case spec.Server != nil:
 		return serveClickHouse(*spec.Server)
 	}

@@ -9,17 +9,40 @@ import (
 	"github.com/readside/readside/internal/embedded/clickhousehttp"
 )
 
-// The users of an embedded ClickHouse: one may write, the other only read.
+// The users of an embedded ClickHouse. The first may do everything within the store; the
+// others may only read, and only in the databases for readers. What `serve` asks waits for
+// nothing that readers ask.
 const (
 	ClickHouseUser   = clickhousehttp.UserDefault
 	ClickHouseReader = clickhousehttp.UserReader
+	ClickHouseServe  = clickhousehttp.UserServe
 )
 
 // ClickHouseOptions describes a ClickHouse; the zero value is a temporary one.
 type ClickHouseOptions struct {
 	// Dir keeps the data, and is kept. Empty: a temporary folder, removed at the end.
 	Dir string
+	// Readable are the databases that readers may read, as names in which * stands for any
+	// letters. Defaults to the marts: "mart" and "*_mart".
+	Readable []string
+	// Unconfined is what a kernel that cannot confine the server means.
+	Unconfined Unconfined
 }
+
+// Unconfined is what is done where the kernel cannot confine the ClickHouse server.
+type Unconfined string
+
+const (
+	// RefuseReaders refuses the SQL of readers, and is the default: nothing but the check
+	// of their syntax trees would keep it within the store. The variable
+	// READSIDE_UNCONFINED_READERS=allow makes it AllowReaders.
+	RefuseReaders Unconfined = ""
+	// AllowReaders lets readers ask nevertheless.
+	AllowReaders Unconfined = "allow-readers"
+	// ForgoWalls starts the server without walls on any kernel and refuses readers, as
+	// happens where the kernel has none.
+	ForgoWalls Unconfined = "forgo-walls"
+)
 
 // ClickHouse is a running ClickHouse of our own.
 type ClickHouse struct{ handle *handle }
@@ -34,12 +57,14 @@ func StartClickHouse(ctx context.Context, options ClickHouseOptions) (*ClickHous
 	return &ClickHouse{handle: h}, nil
 }
 
-// URL addresses a database as a user, in the form of clickhouse.ParseDSN.
+// URL addresses a database as a user, with the user's password, in the form of
+// clickhouse.ParseDSN. The passwords are drawn when the store starts.
 func (c *ClickHouse) URL(database, user string) string {
+	state := c.handle.state()
 	u := url.URL{
 		Scheme: "http",
-		User:   url.User(user),
-		Host:   loopback + ":" + strconv.Itoa(c.handle.state().Port),
+		User:   url.UserPassword(user, state.Secrets[user]),
+		Host:   loopback + ":" + strconv.Itoa(state.Port),
 		Path:   "/" + database,
 	}
 	return u.String()

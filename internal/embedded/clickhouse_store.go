@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/readside/readside/internal/embedded/clickhousehttp"
+	"github.com/readside/readside/internal/embedded/confine"
 	"github.com/readside/readside/internal/embedded/install"
 )
 
@@ -23,18 +25,50 @@ import (
 type clickHouseStore struct {
 	options ClickHouseOptions
 	library string
+	account *account
 	folder  *folder
+	config  clickhousehttp.Config
+	secrets map[string]string
 	port    int
 	process *process
 	leash   io.Closer // the server ends with it, so with us
 }
 
+// unconfinedVariable lets readers ask where the kernel cannot confine the server.
+const unconfinedVariable = "READSIDE_UNCONFINED_READERS"
+
 func (s *clickHouseStore) prepare(context.Context) (err error) {
 	if s.library, err = install.FindChdb(); err != nil {
 		return err
 	}
-	s.folder, err = openFolder(s.options.Dir)
-	return err
+	if s.options.Unconfined == RefuseReaders && os.Getenv(unconfinedVariable) == "allow" {
+		s.options.Unconfined = AllowReaders
+	}
+	if err := confine.Supported(); err != nil {
+		fmt.Fprintf(os.Stderr, "embedded: ClickHouse runs unconfined: %v; the SQL of readers is refused unless %s=allow\n", err, unconfinedVariable)
+	}
+	if s.config, s.secrets, err = clickhousehttp.NewConfig(s.options.Readable); err != nil {
+		return err
+	}
+	if s.folder, err = openFolder(s.options.Dir); err != nil {
+		return err
+	}
+	return s.own()
+}
+
+// own gives the folder to the server's user.
+func (s *clickHouseStore) own() (err error) {
+	data := filepath.Join(s.folder.path(), dataDir)
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return err
+	}
+	if s.account, err = passingAccount(data); err != nil {
+		return err
+	}
+	if err := s.account.canReach(s.folder.path()); err != nil {
+		return err
+	}
+	return errors.Join(s.account.own(s.folder.path()), s.account.ownAll(data))
 }
 
 func (s *clickHouseStore) start(ctx context.Context) error {
@@ -58,7 +92,12 @@ func (s *clickHouseStore) serve(ctx context.Context, listener *net.TCPListener) 
 		return err
 	}
 	defer socket.Close()
-	cmd, err := s.command(socket)
+	library, err := os.Open(s.library)
+	if err != nil {
+		return err
+	}
+	defer library.Close()
+	cmd, err := s.command(socket, library)
 	if err != nil {
 		return err
 	}
@@ -72,6 +111,10 @@ func (s *clickHouseStore) serve(ctx context.Context, listener *net.TCPListener) 
 		return fmt.Errorf("embedded: start the ClickHouse server: %w", err)
 	}
 	s.process, s.leash = p, leash
+	if err := json.NewEncoder(leash).Encode(s.orders()); err != nil {
+		s.end()
+		return fmt.Errorf("embedded: tell the ClickHouse server what to do: %w: %s", err, p.tail())
+	}
 	url := "http://" + listener.Addr().String() + "/ping"
 	if err := p.ready(ctx, func(ctx context.Context) error { return pingHTTP(ctx, url) }); err != nil {
 		s.end()
@@ -80,20 +123,30 @@ func (s *clickHouseStore) serve(ctx context.Context, listener *net.TCPListener) 
 	return nil
 }
 
-func (s *clickHouseStore) command(socket *os.File) (*exec.Cmd, error) {
+// command starts the process that shuts itself in and becomes the server. What it must
+// know and others must not comes by standard input, not by the environment.
+func (s *clickHouseStore) command(socket, library *os.File) (*exec.Cmd, error) {
 	self, err := executable()
 	if err != nil {
 		return nil, err
 	}
-	spec, err := json.Marshal(childSpec{Server: &serverSpec{Library: s.library, Dir: s.folder.path()}})
+	spec, err := json.Marshal(childSpec{Shut: &walls{Dir: s.folder.path(), Forgo: s.options.Unconfined == ForgoWalls}})
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.Command(self)
 	cmd.Dir = s.folder.path()
-	cmd.ExtraFiles = []*os.File{socket}
-	cmd.Env = append(os.Environ(), childVariable+"="+string(spec), "TZ=UTC")
+	cmd.ExtraFiles = []*os.File{socket, library}
+	cmd.Env = []string{childVariable + "=" + string(spec), "TZ=UTC"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.account.credential()}
 	return cmd, nil
+}
+
+func (s *clickHouseStore) orders() serverOrders {
+	return serverOrders{
+		Dir: s.folder.path(), Library: s.library,
+		Allow: s.options.Unconfined == AllowReaders, HTTP: s.config,
+	}
 }
 
 func pingHTTP(ctx context.Context, url string) error {
@@ -137,5 +190,5 @@ func (s *clickHouseStore) end(signals ...syscall.Signal) {
 func (s *clickHouseStore) remove() { s.folder.close() }
 
 func (s *clickHouseStore) state() reply {
-	return reply{Dir: s.folder.path(), Port: s.port, PID: s.process.pid()}
+	return reply{Dir: s.folder.path(), Port: s.port, PID: s.process.pid(), Secrets: s.secrets}
 }

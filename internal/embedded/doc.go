@@ -14,6 +14,8 @@
 //
 // Loopback is no boundary: other users and a browser's pages reach it. A Postgres
 // has no user without a password, made from a secret of its own that only URLs hold.
-// Both stores are meant for data that may be thrown away. Never open them to a
-// network.
+// The ClickHouse server is confined by the kernel to its folder, as a user that owns
+// nothing else where root starts it, without a socket but its listener; its users have
+// random passwords, which URL returns. Both stores are meant for data that may be thrown
+// away. Never open them to a network.
 package embedded

@@ -30,6 +30,8 @@ type reply struct {
 	// Secret is what a Postgres's passwords are made from. It goes through the pipe
 	// alone: a command line or the environment would show it.
 	Secret string `json:",omitempty"`
+	// Secrets are the passwords of a ClickHouse's users by their names.
+	Secrets map[string]string `json:",omitempty"`
 }
 
 // store is what a keeper keeps.

@@ -70,7 +70,7 @@ func TestStopLeavesNothing(t *testing.T) {
 
 // A keeper that was killed with its owner leaves a folder; the next start removes it.
 func TestStaleFolderIsRemoved(t *testing.T) {
-	temporary := t.TempDir()
+	temporary := reachableDir(t)
 	if err := os.Chmod(temporary, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func plantLock(t *testing.T, temporary string) (dir, target string) {
 
 func TestFolderInUseIsRefused(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := reachableDir(t)
 	startClickHouse(t, embedded.ClickHouseOptions{Dir: dir})
 	second, err := embedded.StartClickHouse(timeout(t), embedded.ClickHouseOptions{Dir: dir})
 	if err == nil {

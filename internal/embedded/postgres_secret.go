@@ -73,7 +73,7 @@ func lockUp(ctx context.Context, bin, data string, s secret, who *account) error
 		return err
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, "postgres"), "--single", "-F", "-D", data, "template1")
-	cmd.Dir, cmd.Env = data, serverEnvironment()
+	cmd.Dir, cmd.Env = data, postgresEnvironment()
 	cmd.Stdin = strings.NewReader(fmt.Sprintf("ALTER ROLE %s PASSWORD '%s'\n", Superuser, s.password(Superuser)))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who.credential()}
 	// A statement that fails ends no single backend: what it writes tells.

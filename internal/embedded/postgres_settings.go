@@ -40,9 +40,9 @@ func locale() string {
 	return "C.UTF-8"
 }
 
-// serverEnvironment is ours without addresses of stores and without what would
+// postgresEnvironment is ours without addresses of stores and without what would
 // configure the server: a superuser's SQL may read it.
-func serverEnvironment() []string {
+func postgresEnvironment() []string {
 	ours := slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		return strings.HasPrefix(variable, "READSIDE_") || strings.HasPrefix(variable, "PG")
 	})

@@ -106,7 +106,7 @@ func (s *postgresStore) start(ctx context.Context) error {
 func (s *postgresStore) startOnce(ctx context.Context, port int) error {
 	cmd := exec.Command(filepath.Join(s.bin, "postgres"), "-D", s.data(), "-p", strconv.Itoa(port))
 	cmd.Dir = s.data()
-	cmd.Env = serverEnvironment()
+	cmd.Env = postgresEnvironment()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: s.account.credential()}
 	endWithParent(cmd.SysProcAttr)
 	p, err := launch(cmd, filepath.Join(s.folder.path(), storeLog))

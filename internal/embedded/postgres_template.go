@@ -83,7 +83,7 @@ func initdb(ctx context.Context, bin, dir string, flags []string, who *account) 
 		return err
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), append([]string{"-D", dir}, flags...)...)
-	cmd.Dir, cmd.Env = dir, serverEnvironment()
+	cmd.Dir, cmd.Env = dir, postgresEnvironment()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who.credential()}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("embedded: initdb: %w: %s", err, strings.TrimSpace(string(out)))

@@ -82,3 +82,9 @@ func (c *ClickHouse) URL() string { return c.ClickHouse.URL(Database, embedded.C
 func (c *ClickHouse) MartURL() string {
 	return c.ClickHouse.URL(cold.MartDatabase(Database), embedded.ClickHouseReader)
 }
+
+// ServeURL addresses the analysts' database as the user of reports, which waits for no
+// analyst.
+func (c *ClickHouse) ServeURL() string {
+	return c.ClickHouse.URL(cold.MartDatabase(Database), embedded.ClickHouseServe)
+}

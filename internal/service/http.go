@@ -20,7 +20,7 @@ const (
 // serveHTTP serves until ctx ends, and then lets the requests under way finish.
 func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 	server := &http.Server{
-		Handler: h, ReadHeaderTimeout: headerWait, ReadTimeout: requestWait, WriteTimeout: requestWait,
+		Handler: fromHere(l, h), ReadHeaderTimeout: headerWait, ReadTimeout: requestWait, WriteTimeout: requestWait,
 		IdleTimeout: idleWait, MaxHeaderBytes: headerBytes,
 	}
 	ended := make(chan error, 1)

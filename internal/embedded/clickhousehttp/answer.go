@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/ClickHouse/ch-go/compress"
 
@@ -16,8 +17,8 @@ import (
 // been written.
 func answer(ctx context.Context, w http.ResponseWriter, session *libchdb.Session, q *request) error {
 	w.Header().Set("X-ClickHouse-Format", q.format)
-	out := &body{w: w, method: q.compress}
-	if q.text == helloText && q.revision > 0 {
+	out := &body{w: w, method: q.compress, pieceMax: q.user.Limits.WriteMax}
+	if isHello(q) {
 		return answerHello(out, session, q.revision)
 	}
 	if !session.ReadOnly(q.text) {
@@ -68,6 +69,8 @@ type body struct {
 	method compress.Method
 	writer *compress.Writer
 	begun  bool
+	// pieceMax is how long the client may take for a piece.
+	pieceMax time.Duration
 }
 
 func (b *body) write(data []byte) error {
@@ -76,8 +79,7 @@ func (b *body) write(data []byte) error {
 	}
 	b.begun = true
 	if b.method == compress.None {
-		_, err := b.w.Write(data)
-		return err
+		return b.send(data)
 	}
 	if b.writer == nil {
 		b.writer = compress.NewWriter(compress.LevelZero, b.method)
@@ -87,7 +89,27 @@ func (b *body) write(data []byte) error {
 		if err := b.writer.Compress(data[:n]); err != nil {
 			return err
 		}
-		if _, err := b.w.Write(b.writer.Data); err != nil {
+		if err := b.send(b.writer.Data); err != nil {
+			return err
+		}
+		data = data[n:]
+	}
+	return nil
+}
+
+// pieceBytes is as much as a client must take within its time.
+const pieceBytes = 64 << 10
+
+// send writes piece by piece: a client that takes none in its time has lost its answer,
+// and the statement its place.
+func (b *body) send(data []byte) error {
+	clock := http.NewResponseController(b.w)
+	for len(data) > 0 {
+		n := min(len(data), pieceBytes)
+		if err := clock.SetWriteDeadline(time.Now().Add(b.pieceMax)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return err
+		}
+		if _, err := b.w.Write(data[:n]); err != nil {
 			return err
 		}
 		data = data[n:]

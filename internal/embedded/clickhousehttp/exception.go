@@ -25,6 +25,9 @@ func exception(code int, name, format string, arguments ...any) error {
 // errCancelled says that a statement was killed.
 var errCancelled = exception(394, "QUERY_WAS_CANCELLED", "Query was cancelled.")
 
+// errReadOnly says that a statement would change something.
+var errReadOnly = exception(164, "READONLY", "Cannot execute query in readonly mode.")
+
 // The engine's own errors have the same form, as text.
 var codePattern = regexp.MustCompile(`^Code:\s*(\d+)\.`)
 
@@ -51,12 +54,16 @@ func refuse(w http.ResponseWriter, err error) {
 // statusOf is the HTTP status that ClickHouse gives an exception.
 func statusOf(code int) int {
 	switch code {
-	case 516, 497, 164: // AUTHENTICATION_FAILED, ACCESS_DENIED, READONLY
+	case 516, 497, 164, 452: // AUTHENTICATION_FAILED, ACCESS_DENIED, READONLY, SETTING_CONSTRAINT_VIOLATION
 		return http.StatusForbidden
 	case 60, 81, 46, 47, 115: // UNKNOWN_TABLE, _DATABASE, _FUNCTION, _IDENTIFIER, _SETTING
 		return http.StatusNotFound
 	case 62: // SYNTAX_ERROR
 		return http.StatusBadRequest
+	case 201: // QUOTA_EXCEEDED
+		return http.StatusTooManyRequests
+	case 202: // TOO_MANY_SIMULTANEOUS_QUERIES
+		return http.StatusServiceUnavailable
 	case 159, 209: // TIMEOUT_EXCEEDED, SOCKET_TIMEOUT
 		return http.StatusRequestTimeout
 	}

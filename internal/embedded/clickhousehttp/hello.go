@@ -12,6 +12,9 @@ import (
 // helloText is what clickhouse-go asks first.
 const helloText = "SELECT displayName(), version(), revision(), timezone()"
 
+// isHello reports whether a request is the greeting, which is answered by hand.
+func isHello(q *request) bool { return q.text == helloText && q.revision > 0 }
+
 // The library writes the Native format at revision 0. The client decodes the
 // hello at its own revision and all that follows at the one it is told there.
 const nativeRevision = 0

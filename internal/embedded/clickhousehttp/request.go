@@ -2,7 +2,6 @@ package clickhousehttp
 
 import (
 	"compress/gzip"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,13 +13,11 @@ import (
 	"github.com/ClickHouse/ch-go/compress"
 )
 
-// statementBytesMax bounds a statement that comes as text.
-const statementBytesMax = 64 << 20
-
 // request is one statement and how its answer is wanted.
 type request struct {
 	id         string
-	user       string
+	user       *User
+	readOnly   bool // whatever its user may
 	database   string
 	text       string
 	insert     *insertion // set when the rows come in the body
@@ -37,22 +34,21 @@ type insertion struct {
 	rows         io.Reader
 }
 
-func parseRequest(r *http.Request, id string) (*request, error) {
+// parseRequest reads a statement. Its user is known: nothing of a stranger's is read but
+// the header.
+func parseRequest(r *http.Request, id string, user *User) (*request, error) {
 	values := r.URL.Query()
-	user, err := authenticate(r)
-	if err != nil {
-		return nil, err
-	}
-	body, err := decode(r, values)
-	if err != nil {
-		return nil, err
-	}
 	q := &request{
 		id:       id,
 		user:     user,
-		database: values.Get("database"),
+		readOnly: !user.Writes || r.Method == http.MethodGet, // as ClickHouse: a link must not change anything
+		database: firstOf(r.Header.Get("X-ClickHouse-Database"), values.Get("database")),
 		format:   "TabSeparated",
 		compress: compress.None,
+	}
+	body, err := decode(r, values, q.readOnly)
+	if err != nil {
+		return nil, err
 	}
 	q.parameters, q.settings = splitValues(values)
 	q.revision, _ = strconv.Atoi(values.Get("client_protocol_version")) // absent: an unversioned client
@@ -62,34 +58,12 @@ func parseRequest(r *http.Request, id string) (*request, error) {
 	if values.Get("compress") == "1" {
 		q.compress = compressionMethod(values.Get("network_compression_method"))
 	}
-	if err := q.readStatement(values.Get("query"), body); err != nil {
-		return nil, err
+	if q.readOnly {
+		if err := q.boundSettings(); err != nil {
+			return nil, err
+		}
 	}
-	return q, errors.Join(refuseOutside(q.text), q.refuseKill())
-}
-
-var killStatement = regexp.MustCompile(`(?is)^(\s|/\*.*?\*/|--[^\n]*\n)*KILL\s`)
-
-// refuseKill keeps a reader from the queries of others: the engine knows one user
-// only, and lets that one kill its own even when it may only read.
-func (q *request) refuseKill() error {
-	if q.user == UserReader && killStatement.MatchString(q.text) {
-		return exception(164, "READONLY", "Cannot execute query in readonly mode.")
-	}
-	return nil
-}
-
-// authenticate accepts the two users, by whichever of HTTP's ways.
-func authenticate(r *http.Request) (string, error) {
-	name, _, _ := r.BasicAuth()
-	name = firstOf(name, r.Header.Get("X-ClickHouse-User"), r.URL.Query().Get("user"), UserDefault)
-	if name != UserDefault && name != UserReader {
-		return "", exception(516, "AUTHENTICATION_FAILED", "%s: Authentication failed: password is incorrect, or there is no user with such name.", name)
-	}
-	if r.Method == http.MethodGet { // as ClickHouse: a link must not change anything
-		return UserReader, nil
-	}
-	return name, nil
+	return q, q.readStatement(values.Get("query"), body)
 }
 
 func firstOf(texts ...string) string {
@@ -101,8 +75,9 @@ func firstOf(texts ...string) string {
 	return ""
 }
 
-// decode undoes both kinds of compression of a body.
-func decode(r *http.Request, values url.Values) (io.Reader, error) {
+// decode undoes both kinds of compression of a body. ClickHouse's own is for the rows of
+// inserts: its blocks say how much memory they want.
+func decode(r *http.Request, values url.Values, readOnly bool) (io.Reader, error) {
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
 		return nil, exception(48, "NOT_IMPLEMENTED", "External tables are not served by the embedded ClickHouse.")
 	}
@@ -119,6 +94,9 @@ func decode(r *http.Request, values url.Values) (io.Reader, error) {
 		return nil, exception(48, "NOT_IMPLEMENTED", "Content-Encoding %s is not served by the embedded ClickHouse.", encoding)
 	}
 	if values.Get("decompress") == "1" {
+		if readOnly {
+			return nil, exception(164, "READONLY", "A reader sends no rows, and so no compressed blocks.")
+		}
 		body = compress.NewReader(body)
 	}
 	return body, nil
@@ -138,18 +116,24 @@ var insertPattern = regexp.MustCompile(`(?is)^\s*(INSERT\s+INTO\s.*?)\sFORMAT\s+
 // the body.
 func (q *request) readStatement(text string, body io.Reader) error {
 	if found := insertPattern.FindStringSubmatch(text); found != nil {
+		if q.readOnly {
+			return errReadOnly
+		}
 		q.text, q.insert = text, &insertion{head: found[1], format: found[2], rows: body}
 		return nil
 	}
-	rest, err := io.ReadAll(io.LimitReader(body, statementBytesMax+1))
+	bytesMax := q.user.Limits.StatementBytesMax
+	rest, err := io.ReadAll(io.LimitReader(body, bytesMax+1))
 	if err != nil {
 		return fmt.Errorf("read the statement: %w", err)
 	}
-	if len(rest) > statementBytesMax {
-		return exception(62, "SYNTAX_ERROR", "The statement is larger than %d bytes.", statementBytesMax)
+	if int64(len(text)+len(rest)) > bytesMax {
+		return exception(62, "SYNTAX_ERROR", "The statement is larger than %d bytes.", bytesMax)
 	}
 	q.text = strings.TrimSpace(text + "\n" + string(rest))
-	q.text = answerToQueryID(q.text)
+	if !q.readOnly {
+		q.text = answerToQueryID(q.text)
+	}
 	return nil
 }
 

@@ -37,8 +37,8 @@ func splitValues(values url.Values) (parameters, settings map[string]string) {
 	return parameters, settings
 }
 
-// session opens an engine session as the request wants it. Read-only comes last:
-// within the session it cannot be undone, and nothing could be set after it.
+// session opens an engine session as the request wants it. Read-only comes last: nothing
+// could be set after it.
 func (s *Server) session(q *request) (*libchdb.Session, error) {
 	session, err := s.engine.Connect()
 	if err != nil {
@@ -53,11 +53,17 @@ func (s *Server) session(q *request) (*libchdb.Session, error) {
 	return session, nil
 }
 
+// noDatabase is where readers are who named no database: it has no tables.
+const noDatabase = "of_no_database"
+
 func (q *request) preparation() []string {
 	var statements []string
-	if q.database != "" && q.database != "default" {
-		name := strings.NewReplacer("\\", "\\\\", "`", "\\`").Replace(q.database)
-		statements = append(statements, "USE `"+name+"`")
+	database := q.database
+	if q.readOnly && (database == "" || database == "default") {
+		database = noDatabase
+	}
+	if database != "" && database != "default" {
+		statements = append(statements, "USE "+quoteName(database))
 	}
 	// The engine gives statements ids of its own; ours travels as the comment.
 	q.settings["log_comment"] = q.id
@@ -66,10 +72,14 @@ func (q *request) preparation() []string {
 		sets = append(sets, settingName(name)+" = "+quote(q.settings[name]))
 	}
 	statements = append(statements, "SET "+strings.Join(sets, ", "))
-	if q.user == UserReader {
+	if q.readOnly {
 		statements = append(statements, "SET readonly = 1")
 	}
 	return statements
+}
+
+func quoteName(name string) string {
+	return "`" + strings.NewReplacer("\\", "\\\\", "`", "\\`").Replace(name) + "`"
 }
 
 var plainName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
