@@ -56,6 +56,7 @@ func (s *subscriber) follow(ctx context.Context, messages chan<- *message.Messag
 	for {
 		err := s.reactor.config.Log.Follow(ctx, s.from, query, func(ctx context.Context, page eventlog.Page) error {
 			retry.reset()
+			s.reactor.trouble.Store(nil)
 			return s.page(ctx, messages, page)
 		})
 		if ctx.Err() != nil {
@@ -66,6 +67,7 @@ func (s *subscriber) follow(ctx context.Context, messages chan<- *message.Messag
 			return
 		}
 		wait := retry.next()
+		s.reactor.troubled(err)
 		s.reactor.logger.WarnContext(ctx, "reading the log failed; trying again", "error", err, "retry_in", wait)
 		pause(ctx, wait)
 	}
@@ -159,7 +161,10 @@ func send(ctx context.Context, messages chan<- *message.Message, d *delivery) (a
 type delivery struct {
 	events []eventlog.Event
 	next   eventlog.Position
-	done   bool // committed; touched by one goroutine at a time
+	// done says that it is committed, and conflicts counts those met on the way; touched
+	// by one goroutine at a time.
+	done      bool
+	conflicts conflicts
 }
 
 type deliveryKey struct{}
