@@ -150,3 +150,12 @@ func (r *Reactor) beatOnce(ctx context.Context, ttl time.Duration) error {
 	_, err := r.config.Pool.Exec(ctx, r.tables.beat, r.config.Name, ttl.Seconds(), failing, text)
 	return err
 }
+
+// Trouble returns since when the running reaction tries the same event again and why; the
+// time is zero where it does not.
+func (r *Reactor) Trouble() (since time.Time, why string) {
+	if t := r.trouble.Load(); t != nil {
+		return t.since, t.err
+	}
+	return time.Time{}, ""
+}
