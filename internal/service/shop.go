@@ -23,6 +23,7 @@ func ShopConfig(c shopapi.Config) (shopapi.Config, error) {
 	own := []*string{&c.IdentityURL, &c.CatalogURL, &c.BasketURL, &c.OrderingURL, &c.PaymentURL}
 	for i, url := range own {
 		if *url != "" {
+			*url = acting(*url, "shop_"+shopServices[i])
 			continue
 		}
 		if c.PostgresURL == "" {

@@ -53,9 +53,9 @@ declare
     service_schema text;
 begin
     for service_schema in
-        select n.nspname from pg_namespace n
-         where to_regclass(format('%I.reaction_checkpoints', n.nspname)) is not null
-           and to_regclass(format('%I.inbox', n.nspname)) is not null and to_regclass(format('%I.dead_letters', n.nspname)) is not null
+        select n.nspname from pg_namespace n join pg_class c on c.relnamespace = n.oid
+         where c.relkind = 'r' and c.relname in ('reaction_checkpoints', 'inbox', 'dead_letters')
+         group by n.nspname having count(*) = 3
     loop
         perform eventlog.extend_reaction_tables(service_schema);
     end loop;
