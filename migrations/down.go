@@ -145,7 +145,7 @@ func mayGo(ctx context.Context, db *sql.DB, set Set, source *goose.Source, allow
 }
 
 // ownRecords are tables whose rows a migration made itself, or that can be had again.
-var ownRecords = []string{"eventlog.log", "eventlog.incarnations", "eventlog.settled", "readside.application"}
+var ownRecords = []string{"eventlog.log", "eventlog.incarnations", "eventlog.settled", "readside.application", "eventlog.reaction_schemas"}
 
 var (
 	downPart    = regexp.MustCompile(`(?m)^-- \+goose Down\s*$`)

@@ -30,7 +30,7 @@ func (p *program) parkedListCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "list [VIEW]",
-		Short: "List what is parked",
+		Short: "List what is parked, in every projector of the application",
 		Args:  usage(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			return p.withProjector(c.Context(), func(projector *engine.Projector) error {
@@ -75,13 +75,13 @@ func (p *program) printParked(entries []engine.Parked) error {
 		_, err := fmt.Fprintln(p.out, "nothing is parked")
 		return err
 	}
-	rows := [][]string{{"VIEW", "KEY", "PLACE", "TYPE", "STATE", "REASON", "TRIES", "ERROR"}}
+	rows := [][]string{{"PROJECTOR", "VIEW", "KEY", "PLACE", "TYPE", "STATE", "REASON", "TRIES", "ERROR"}}
 	for _, e := range entries {
 		key := e.Key
 		if key == "" {
 			key = "stream " + e.Stream
 		}
-		rows = append(rows, []string{e.View, key, strconv.FormatInt(e.Position.Place(), 10), e.Type, e.State, e.Reason, strconv.Itoa(e.Attempts), short(e.Error)})
+		rows = append(rows, []string{e.Projector, e.View, key, strconv.FormatInt(e.Position.Place(), 10), e.Type, e.State, e.Reason, strconv.Itoa(e.Attempts), short(e.Error)})
 	}
 	return table.Print(p.out, rows, "PLACE", "TRIES")
 }
@@ -128,12 +128,12 @@ func (p *program) parkedShowCommand() *cobra.Command {
 
 func (p *program) printOneParked(e engine.Parked) {
 	for _, line := range [][2]string{
-		{"view", e.View}, {"key", e.Key}, {"place", strconv.FormatInt(e.Position.Place(), 10)}, {"stream", e.Stream}, {"type", e.Type},
+		{"projector", e.Projector}, {"view", e.View}, {"key", e.Key}, {"place", strconv.FormatInt(e.Position.Place(), 10)}, {"stream", e.Stream}, {"type", e.Type},
 		{"state", e.State}, {"reason", e.Reason}, {"error", e.Error}, {"hint", e.Hint},
 		{"tries", strconv.Itoa(e.Attempts)}, {"since", e.ParkedAt.UTC().Format("2006-01-02 15:04:05 MST")},
 	} {
 		if line[1] != "" {
-			fmt.Fprintf(p.out, "%-7s %s\n", line[0], line[1])
+			fmt.Fprintf(p.out, "%-9s %s\n", line[0], line[1])
 		}
 	}
 }

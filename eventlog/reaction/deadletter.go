@@ -42,8 +42,12 @@ func (p *deadLetters) bury(msg *message.Message) error {
 		return fmt.Errorf("message %s is not one event of the log", msg.UUID)
 	}
 	r, e := p.reactor, d.events[0]
-	if r.deadInRow >= r.config.DeadInRowMax {
-		return fmt.Errorf("%d events in a row became dead letters, so the fault is not the events': this one is tried until it is handled; mend the handlers, or run the service's migrations", r.deadInRow)
+	// A conflict that does not pass is the stream's: it says nothing about the others.
+	conflict := d.conflicts.lasting(&r.config)
+	if r.deadInRow >= r.config.DeadInRowMax && !conflict {
+		err := fmt.Errorf("%d events in a row became dead letters, so the fault is not the events': this one is tried until it is handled; mend the handlers, or run the service's migrations", r.deadInRow)
+		r.troubled(err)
+		return err
 	}
 	ctx, cancel := context.WithTimeout(p.ctx, buryBound)
 	defer cancel()
@@ -64,9 +68,11 @@ func (p *deadLetters) bury(msg *message.Message) error {
 		return err
 	}
 	d.done = true
-	r.deadInRow++
+	if !conflict {
+		r.deadInRow++
+	}
 	r.moved(d.next)
-	r.logger.ErrorContext(ctx, "an event could not be handled and became a dead letter: mend the handler, then let it be handled again: docs/operations.md, Dead letters",
+	r.logger.ErrorContext(ctx, "an event could not be handled and became a dead letter: mend the handler, then retry it: docs/operations.md, Dead letters",
 		"type", e.Type, "event", e.ID, "stream", e.Stream, "position", e.Position.String(), "correlation_id", e.CorrelationID, "error", reason)
 	if observe := r.config.Observer.Died; observe != nil {
 		observe(e, reason)

@@ -3,8 +3,6 @@ package reaction_test
 import (
 	"context"
 	"errors"
-	"os"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -70,43 +68,5 @@ func TestABrokenReleaseStaysAtAnEvent(t *testing.T) {
 	until(t, r, s.publish(t, 60, 1))
 	if n := s.deadLetters(t); n != 11 {
 		t.Errorf("%d dead letters, want 11", n)
-	}
-}
-
-// What the page for operators says brings dead letters back, and nothing twice.
-func TestDeadLettersAreHandledAgain(t *testing.T) {
-	t.Parallel()
-	s := newService(t)
-	last := s.publish(t, 0, 5)
-	var broken atomic.Bool
-	broken.Store(true)
-	config := s.config()
-	config.RetriesMax = 1
-	r, stop := run(t, config, failing(&broken))
-	until(t, r, last)
-	broken.Store(false)
-	until(t, r, s.publish(t, 5, 5))
-	if err := stop(); err != nil {
-		t.Fatal(err)
-	}
-	s.wantEffects(t, numbers(5, 5))
-	page, err := os.ReadFile("../../docs/operations.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, recipe, found := strings.Cut(string(page), "## Dead letters")
-	_, recipe, found2 := strings.Cut(recipe, "```sql\n")
-	recipe, _, found3 := strings.Cut(recipe, "```")
-	if !found || !found2 || !found3 {
-		t.Fatal("docs/operations.md has no SQL under Dead letters")
-	}
-	if _, err := s.db.Pool.Exec(bounded(t), strings.ReplaceAll(recipe, "shop_ordering", "svc")); err != nil {
-		t.Fatal(err)
-	}
-	r, _ = run(t, s.config(), failing(&broken))
-	until(t, r, last.At(last.Place()+10))
-	s.wantEffects(t, append(numbers(5, 5), numbers(0, 5)...))
-	if n := s.deadLetters(t); n != 0 {
-		t.Errorf("%d dead letters are left", n)
 	}
 }

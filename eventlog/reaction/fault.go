@@ -38,6 +38,10 @@ func isOwnFault(err error) bool {
 }
 
 func isInfrastructure(err error) bool {
+	var lasting *lastingConflict
+	if errors.As(err, &lasting) {
+		return false
+	}
 	var conflict *eventlog.VersionConflictError
 	var network net.Error
 	var refused *pgconn.ConnectError

@@ -25,7 +25,10 @@ func (r *Reactor) react(msg *message.Message) error {
 		if len(d.events) > 1 {
 			return &runError{events: len(d.events), err: err}
 		}
-		return err
+		if err = r.conflicted(msg.Context(), d, err); err != nil {
+			r.troubled(err)
+			return err
+		}
 	}
 	d.done = true
 	r.moved(d.next)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,6 +42,10 @@ type Config struct {
 	// The next one is then tried until it is handled: so many are a broken release or a
 	// missing migration, not broken events.
 	DeadInRowMax int
+	// ConflictTime is how long version conflicts that differ from each other may last before
+	// the event becomes a dead letter; the same conflict is tried again RetriesMax times.
+	// 0 means 30 s.
+	ConflictTime time.Duration
 	// RetryFirst is the first pause before a retry, doubled each time; 0 means 20 ms.
 	RetryFirst time.Duration
 	// Timeout bounds one attempt at a message; 0 means 30 s.
@@ -71,6 +76,7 @@ type Reactor struct {
 	tables   tables
 	logger   *slog.Logger
 	position atomic.Pointer[eventlog.Position]
+	trouble  atomic.Pointer[trouble]
 	// deadInRow is touched by one message at a time.
 	deadInRow int
 }
@@ -111,6 +117,7 @@ func withDefaults(c *Config) {
 	c.DeadInRowMax = orDefault(c.DeadInRowMax, 100)
 	c.RetryFirst = orDefault(c.RetryFirst, 20*time.Millisecond)
 	c.Timeout = orDefault(c.Timeout, 30*time.Second)
+	c.ConflictTime = orDefault(c.ConflictTime, 30*time.Second)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -141,6 +148,7 @@ func configFaults(c Config) (faults []error) {
 	need(c.RetriesMax > 0, "Config.RetriesMax is below 1")
 	need(c.DeadInRowMax > 0, "Config.DeadInRowMax is below 1")
 	need(c.RetryFirst > 0, "Config.RetryFirst is not above 0")
+	need(c.ConflictTime > 0, "Config.ConflictTime is not above 0")
 	need(c.Timeout > 0, "Config.Timeout is not above 0")
 	return faults
 }
@@ -153,7 +161,10 @@ func (r *Reactor) Position() eventlog.Position {
 	return eventlog.Position{}
 }
 
-func (r *Reactor) moved(to eventlog.Position) { r.position.Store(&to) }
+func (r *Reactor) moved(to eventlog.Position) {
+	r.position.Store(&to)
+	r.trouble.Store(nil)
+}
 
 // Run reacts until the context ends; then the message under way is finished or
 // rolled back. Running the same reaction in two processes is safe, and no faster.
@@ -177,6 +188,10 @@ func (r *Reactor) Run(ctx context.Context) error {
 	router.AddMiddleware(middleware.CorrelationID, poison, r.retry().Middleware,
 		middleware.Timeout(r.config.Timeout), middleware.Recoverer)
 	router.AddConsumerHandler(r.config.Name, "eventlog", newSubscriber(r, from, stop), r.react)
+	var beating sync.WaitGroup
+	beating.Go(func() { r.beat(ctx) })
+	defer beating.Wait()
+	defer stop(nil) // before it waits
 	if err := router.Run(ctx); err != nil {
 		return fmt.Errorf("reaction %s: %w", r.config.Name, err)
 	}

@@ -57,6 +57,7 @@ func (s *subscriber) follow(ctx context.Context, messages chan<- *message.Messag
 	for {
 		err := s.reactor.config.Log.Follow(ctx, s.from, query, func(ctx context.Context, page eventlog.Page) error {
 			retry.reset()
+			s.reactor.trouble.Store(nil)
 			return s.page(ctx, messages, page)
 		})
 		if ctx.Err() != nil {
@@ -77,6 +78,7 @@ func (s *subscriber) resume(ctx context.Context, err error, retry *pauses) error
 			return err
 		}
 		wait := retry.next()
+		s.reactor.troubled(err)
 		s.reactor.logger.WarnContext(ctx, "reading the log failed; trying again", "error", err, "retry_in", wait)
 		pause(ctx, wait)
 		var stored eventlog.Position
@@ -176,7 +178,10 @@ func send(ctx context.Context, messages chan<- *message.Message, d *delivery) (a
 type delivery struct {
 	events []eventlog.Event
 	next   eventlog.Position
-	done   bool // committed; touched by one goroutine at a time
+	// done says that it is committed, and conflicts counts those met on the way; touched
+	// by one goroutine at a time.
+	done      bool
+	conflicts conflicts
 }
 
 type deliveryKey struct{}

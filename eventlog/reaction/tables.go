@@ -14,6 +14,7 @@ import (
 // tables are the statements over the service's own tables.
 type tables struct {
 	load, create, take, move, bury, deadLetters string
+	beat, listDead, takeDead, noteDead, discard string
 }
 
 func newTables(schema string) tables {
@@ -40,6 +41,16 @@ func newTables(schema string) tables {
 			where reaction = $1 and log = $2 and incarnation = $3 and place < $4`,
 		bury: `insert into ` + dead + ` (reaction, source, event_id, type, stream, place, error)
 			values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing`,
+		beat: `insert into ` + name("reaction_states") + ` as s (reaction, alive_until, failing_since, error)
+			values ($1, clock_timestamp() + make_interval(secs => $2), clock_timestamp() - make_interval(secs => $3), $4)
+			on conflict (reaction) do update set alive_until = excluded.alive_until, failing_since = excluded.failing_since,
+			  error = excluded.error, updated_at = clock_timestamp()`,
+		listDead: `select source, event_id, type, stream, place, error, died_at, discarded_at from ` + dead + `
+			where reaction = $1 order by place, event_id`,
+		takeDead: `delete from ` + dead + ` where reaction = $1 and source = $2 and event_id = $3 and discarded_at is null`,
+		noteDead: `update ` + dead + ` set error = $4 where reaction = $1 and source = $2 and event_id = $3 and discarded_at is null`,
+		discard: `update ` + dead + ` set discarded_at = clock_timestamp()
+			where reaction = $1 and source = $2 and event_id = $3 and discarded_at is null`,
 	}
 }
 

@@ -69,6 +69,9 @@ func TestRolesAndMartFollowFromTheCommonAddresses(t *testing.T) {
 		{s.Mart, "http://me:secret@ch:8123/mart?compress=lz4"},
 		{Stores{ClickHouseURL: "http://ch:8123/facts"}.Mart, "http://ch:8123/facts_mart"},
 		{Stores{PostgresURL: "x", ProjectorURL: "own"}.Projector, "own"},
+		{Stores{ProjectorURL: "postgres://folder@db/shop"}.Projector, "postgres://folder@db/shop?role=readside_projector"},
+		{Stores{QueryURL: "postgres://asker@db/shop?role=another"}.Query, "postgres://asker@db/shop?role=another"},
+		{Stores{ImporterURL: "host=db user=loader"}.Importer, "host=db user=loader role=readside_importer"},
 	} {
 		if got, err := c.got(); err != nil || got != c.want {
 			t.Errorf("%q, %v; want %q", got, err, c.want)

@@ -34,6 +34,7 @@ func ShopLogins(c shopapi.Config, login func(role string) (string, error)) (shop
 	own := []*string{&c.IdentityURL, &c.CatalogURL, &c.BasketURL, &c.OrderingURL, &c.PaymentURL}
 	for i, url := range own {
 		if *url != "" {
+			*url = acting(*url, "shop_"+shopServices[i])
 			continue
 		}
 		var err error

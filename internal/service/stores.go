@@ -98,12 +98,28 @@ func (s Stores) Mart() (string, error) {
 
 func (s Stores) as(own, role string) (string, error) {
 	if own != "" {
-		return own, nil
+		return acting(own, role), nil
 	}
 	if s.PostgresURL == "" {
 		return "", ErrNoPostgres
 	}
 	return As(s.PostgresURL, role)
+}
+
+// acting lets a login of a program's own act as the program's role, unless its address
+// names a role: tables are then the role's and not the login's, and everybody who may
+// read the role's tables may read them.
+func acting(address, role string) string {
+	if withRole, err := As(address, role); err == nil {
+		if u, err := url.Parse(address); err == nil && u.Query().Get("role") != "" {
+			return address
+		}
+		return withRole
+	}
+	if strings.Contains(address, "=") && !strings.Contains(address, "role=") { // keywords and values
+		return address + " role=" + role
+	}
+	return address
 }
 
 // As lets the user of a URL act as a role from the first statement on. The roles that

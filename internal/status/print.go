@@ -35,6 +35,12 @@ func Print(w io.Writer, r *Report) error {
 	if len(r.Projectors) > 0 {
 		section(&b, workers, "")
 	}
+	if len(r.Reactions) > 0 {
+		section(&b, reactionRows(r.Reactions), "")
+	}
+	for _, s := range r.Reactions {
+		explainReaction(&b, s)
+	}
 	for _, p := range r.Projectors {
 		p.explain(&b, r.At)
 	}
@@ -59,7 +65,7 @@ func cut(name string) string {
 }
 
 // numbers are the heads of the columns that hold numbers and durations.
-var numbers = []string{"VER", "GEN", "POSITION", "LAG", "AGE", "EVENTS/S", "LEFT", "ROWS", "LEASE LEFT", "MOVED"}
+var numbers = []string{"VER", "GEN", "POSITION", "LAG", "AGE", "EVENTS/S", "LEFT", "ROWS", "LEASE LEFT", "MOVED", "DEAD LETTERS"}
 
 func section(b *strings.Builder, rows [][]string, none string) {
 	b.WriteByte('\n')

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/eventlog/reaction"
 )
 
 // checkpointsSQL reads all checkpoints in one snapshot with the head of the log: who
@@ -74,7 +75,7 @@ type reading struct {
 // Read reads a report in one snapshot, on a connection that may read the projectors'
 // tables and the log.
 func Read(ctx context.Context, pool *pgxpool.Pool, log *eventlog.Log) (*Report, error) {
-	report := &Report{Projectors: []Projector{}, Views: []View{}, Cold: []ColdTable{}}
+	report := &Report{Projectors: []Projector{}, Views: []View{}, Cold: []ColdTable{}, Reactions: []reaction.Status{}}
 	err := pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		r := &reading{tx: tx, report: report, checkpoints: map[string]checkpoint{}}
 		return r.read(ctx, log.Start())
@@ -98,7 +99,7 @@ func (r *reading) read(ctx context.Context, start eventlog.Position) error {
 		return err
 	}
 	r.report.Log.Position = start.At(head)
-	for _, step := range []func(context.Context) error{r.projectors, r.views, r.cold} {
+	for _, step := range []func(context.Context) error{r.projectors, r.views, r.cold, r.reactions} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -176,5 +177,10 @@ func (r *reading) cold(ctx context.Context) error {
 		t.Progress = r.progress(c, place)
 		return t, err
 	})
+	return err
+}
+
+func (r *reading) reactions(ctx context.Context) (err error) {
+	r.report.Reactions, err = reaction.ReadStatus(ctx, r.tx, r.report.Log.Position)
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/eventlog/reaction"
 )
 
 // Report is everything at one moment.
@@ -15,6 +16,8 @@ type Report struct {
 	Projectors []Projector `json:"projectors"`
 	Views      []View      `json:"views"`
 	Cold       []ColdTable `json:"cold"`
+	// Reactions are those of all services.
+	Reactions []reaction.Status `json:"reactions"`
 }
 
 // Log is the log itself.

@@ -8,7 +8,7 @@ do $$
 declare
     made text;
 begin
-    foreach made in array array['readside_appender nologin', 'readside_reader nologin', 'readside_importer nologin bypassrls'] loop
+    foreach made in array array['readside_appender nologin', 'readside_reader nologin', 'readside_importer nologin'] loop
         begin
             execute 'create role ' || made;
         exception when duplicate_object or unique_violation then

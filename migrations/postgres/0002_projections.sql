@@ -19,6 +19,17 @@ end
 $$;
 -- +goose StatementEnd
 
+-- Default privileges are given below for the projector's role: only a member of it may.
+-- +goose StatementBegin
+do $$
+begin
+  if not pg_has_role(current_user, 'readside_projector', 'usage') then
+    grant readside_projector to current_user;
+  end if;
+end
+$$;
+-- +goose StatementEnd
+
 create schema readside;
 create schema views;
 

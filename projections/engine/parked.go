@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/readside/readside/eventlog"
@@ -16,7 +17,9 @@ import (
 
 // Parked is an event that could not be folded into a row, or that waits behind one.
 type Parked struct {
-	View string `json:"view"`
+	// Projector is the one in which it waits: every set of definitions has its own.
+	Projector string `json:"projector"`
+	View      string `json:"view"`
 	// Key is the row; empty where it could not be read from the event.
 	Key      string            `json:"key"`
 	Position eventlog.Position `json:"position"`
@@ -50,29 +53,42 @@ type Retried struct {
 	Waiting   int `json:"waiting"`
 }
 
-// Parked lists what is parked, in the order of the log; view may be empty for all.
+// Parked lists what is parked in every projector of the application, those of other
+// definitions too, in the order of the log; view may be empty for all.
 func (p *Projector) Parked(ctx context.Context, view string) ([]Parked, error) {
 	conn, err := pgx.ConnectConfig(ctx, p.cfg.Postgres)
 	if err != nil {
 		return nil, fmt.Errorf("list what is parked: %w", err)
 	}
 	defer closeConn(conn)
-	return p.listParked(ctx, conn, view)
+	entries, err := p.selectParked(ctx, conn, "", view)
+	if err == nil && len(entries) == 0 && view != "" && p.cfg.Set.View(view) == nil {
+		return nil, unknownView(p.cfg.Set, view)
+	}
+	return entries, err
 }
 
 func (p *Projector) listParked(ctx context.Context, conn *pgx.Conn, view string) ([]Parked, error) {
 	if view != "" && p.cfg.Set.View(view) == nil {
 		return nil, unknownView(p.cfg.Set, view)
 	}
-	rows, err := conn.Query(ctx, `select view, key, place, stream, event_type, state, reason, error, hint, attempts, parked_at
-from readside.parked where projector = $1 and (view = $2 or $2 = '') order by place, view, key`, p.name, view)
+	return p.selectParked(ctx, conn, p.name, view)
+}
+
+// selectParked lists what is parked in a projector, or in all of them without a name.
+func (p *Projector) selectParked(ctx context.Context, conn *pgx.Conn, projector, view string) ([]Parked, error) {
+	rows, err := conn.Query(ctx, `select w.projector, j.log::text, j.incarnation, w.view, w.key, w.place, w.stream, w.event_type, w.state, w.reason, w.error, w.hint, w.attempts, w.parked_at
+from readside.parked w join readside.projectors j on j.name = w.projector
+where (w.projector = $1 or $1 = '') and (w.view = $2 or $2 = '') order by w.place, w.view, w.key, w.projector`, projector, view)
 	if err != nil {
 		return nil, fmt.Errorf("list what is parked: %w", explain(err))
 	}
 	return pgx.CollectRows(rows, func(r pgx.CollectableRow) (e Parked, err error) {
+		var log uuid.UUID
+		var incarnation int32
 		var place int64
-		err = r.Scan(&e.View, &e.Key, &place, &e.Stream, &e.Type, &e.State, &e.Reason, &e.Error, &e.Hint, &e.Attempts, &e.ParkedAt)
-		e.Position = p.cfg.Log.Start().At(place)
+		err = r.Scan(&e.Projector, &log, &incarnation, &e.View, &e.Key, &place, &e.Stream, &e.Type, &e.State, &e.Reason, &e.Error, &e.Hint, &e.Attempts, &e.ParkedAt)
+		e.Position = eventlog.NewPosition(log, incarnation, place)
 		return e, err
 	})
 }

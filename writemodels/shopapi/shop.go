@@ -135,6 +135,19 @@ func (s *Shop) Reacted() map[string]eventlog.Position {
 	return positions
 }
 
+// Reactors are the reactions of the services that have some.
+func (s *Shop) Reactors() (all []*reaction.Reactor) {
+	for _, made := range s.services {
+		if made.reactor != nil {
+			all = append(all, made.reactor)
+		}
+	}
+	return all
+}
+
+// Desk is where operators work on the services' dead letters, whether the shop runs or not.
+func (s *Shop) Desk() *reaction.Desk { return reaction.NewDesk(s.Reactors()...) }
+
 // Run lets the services react, ends grace periods, and forgets old keys, until ctx ends.
 func (s *Shop) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
