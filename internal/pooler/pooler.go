@@ -31,19 +31,26 @@ func (e *Error) Error() string {
 	return "the connection goes through a pooler that shares server processes among transactions, as PgBouncer does in transaction mode: " + e.Hint
 }
 
+// refused is for programs that need sessions.
+func refused() error {
+	return &Error{"connect to Postgres directly or through a pool in session mode; only serve works through this one"}
+}
+
 // Check returns an *Error if the connection shares its server process with others. It
-// opens a second connection for a moment where a pooler is seen.
+// opens further connections for a moment where a pooler is seen.
 func Check(ctx context.Context, conn *pgx.Conn) error {
-	mode, err := Detect(ctx, conn.PgConn(), func(ctx context.Context) (*pgconn.PgConn, error) {
-		return pgconn.ConnectConfig(ctx, &conn.Config().Config)
-	})
-	if err != nil {
-		return err
+	plain := conn.Config().Config.Copy()
+	plain.ValidateConnect = nil
+	mode, err := Detect(ctx, conn.PgConn(), opening(plain))
+	if err == nil && mode == Transaction {
+		return refused()
 	}
-	if mode == Transaction {
-		return &Error{"connect to Postgres directly or through a pool in session mode; only serve works through this one"}
-	}
-	return nil
+	return err
+}
+
+// opening opens connections of a configuration.
+func opening(config *pgconn.Config) func(context.Context) (*pgconn.PgConn, error) {
+	return func(ctx context.Context) (*pgconn.PgConn, error) { return pgconn.ConnectConfig(ctx, config) }
 }
 
 // tries bounds how often the server processes are compared: while other clients are

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/readside/readside/internal/pooler"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
 )
@@ -49,5 +50,6 @@ func ConnConfig(postgresURL, application string) (*pgx.ConnConfig, error) {
 		return nil, fmt.Errorf("the address of Postgres: %w", err)
 	}
 	config.RuntimeParams["application_name"] = application
+	pooler.Forbid(&config.Config)
 	return config, nil
 }
