@@ -78,7 +78,7 @@ func findPgBouncer() (string, error) {
 	}
 	const debians = "/usr/sbin/pgbouncer"
 	if _, err := os.Stat(debians); err != nil {
-		return "", fmt.Errorf("dbtest: no PgBouncer to test on: `make setup` as root installs it, else `sudo apt-get install -y pgbouncer` or `brew install pgbouncer`")
+		return "", fmt.Errorf("dbtest: no PgBouncer to test on: `make test` as root installs it, else `sudo apt-get install -y pgbouncer` or `brew install pgbouncer`")
 	}
 	return debians, nil
 }
