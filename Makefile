@@ -48,6 +48,10 @@ help: ## list the targets
 setup: ## install what the embedded stores need, where it is missing
 	@$(GO) run ./internal/embedded/setup
 
+.PHONY: setup-tests
+setup-tests:
+	@$(GO) run ./internal/embedded/setup -tests
+
 .PHONY: build
 build: ## build bin/readside
 	@test -e $(BINARY) || echo "Building $(BINARY); the first time takes a minute or two …"
@@ -58,7 +62,7 @@ demo: setup build ## run everything on embedded stores
 	@$(BINARY) demo $(DEMO_FLAGS)
 
 .PHONY: test
-test: setup check test-main test-tools ## every check and every test at reduced sizes
+test: setup-tests check test-main test-tools ## every check and every test at reduced sizes
 
 .PHONY: check
 check: ## formatting and go vet

@@ -80,8 +80,8 @@ func (f *fetcher) snapshot(ctx context.Context, p *plan, from choice) (*results,
 	defer conn.Release()
 
 	look := f.sources.due()
-	answers := conn.SendBatch(ctx, f.batch(p, from, look))
-	r, err := f.readAnswers(answers, p, from, look)
+	answers := conn.SendBatch(ctx, f.batch(conn.Conn(), p, from, look))
+	r, err := f.readAnswers(conn.Conn(), answers, p, from, look)
 	if closing := answers.Close(); err == nil {
 		err = closing
 	}
@@ -93,7 +93,7 @@ func (f *fetcher) snapshot(ctx context.Context, p *plan, from choice) (*results,
 
 // batch is all that one snapshot is asked. To look is to see whether the views are
 // read from where they are best.
-func (f *fetcher) batch(p *plan, from choice, look bool) *pgx.Batch {
+func (f *fetcher) batch(conn *pgx.Conn, p *plan, from choice, look bool) *pgx.Batch {
 	views, versions, fingerprints := keysOf(p.views)
 	projectors := make([]string, len(p.views))
 	for i, v := range p.views {
@@ -102,6 +102,7 @@ func (f *fetcher) batch(p *plan, from choice, look bool) *pgx.Batch {
 	keyViews, keys := p.keys()
 	batch := &pgx.Batch{}
 	batch.Queue(beginSnapshot)
+	queueSettings(batch, conn)
 	batch.Queue(stateSQL, views, versions, fingerprints, projectors, keyViews, keys)
 	for _, r := range p.reads {
 		sql, args := r.sql(from[r.view])
@@ -123,8 +124,11 @@ func isMoved(err error) bool {
 	return errors.Is(err, errMoved) || errors.As(err, &pg) && (pg.Code == undefinedTable || pg.Code == changedResult)
 }
 
-func (f *fetcher) readAnswers(answers pgx.BatchResults, p *plan, from choice, look bool) (*results, error) {
+func (f *fetcher) readAnswers(conn *pgx.Conn, answers pgx.BatchResults, p *plan, from choice, look bool) (*results, error) {
 	if _, err := answers.Exec(); err != nil {
+		return nil, err
+	}
+	if err := skipSettings(answers, conn); err != nil {
 		return nil, err
 	}
 	r := &results{pages: map[string]*page{}, reports: map[string]*ReportRows{}}

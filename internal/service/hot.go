@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/readside/readside/internal/pooler"
 	"github.com/readside/readside/projections"
 	owner "github.com/readside/readside/projections/application"
 	"github.com/readside/readside/projections/engine"
@@ -53,5 +54,7 @@ func ConnConfig(application, postgresURL, program string) (*pgx.ConnConfig, erro
 		return nil, fmt.Errorf("the address of Postgres: %w", err)
 	}
 	config.RuntimeParams["application_name"] = program
-	return owner.Guard(config, application), nil
+	config = owner.Guard(config, application)
+	pooler.Forbid(&config.Config)
+	return config, nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/pooler"
 	owner "github.com/readside/readside/projections/application"
 )
 
@@ -53,6 +54,7 @@ func Pool(ctx context.Context, application, postgresURL, program string) (*pgxpo
 	config.MaxConns = connsMax
 	config.ConnConfig.RuntimeParams["application_name"] = program
 	config.ConnConfig = owner.Guard(config.ConnConfig, application)
+	pooler.Forbid(&config.ConnConfig.Config)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to Postgres: %w", err)

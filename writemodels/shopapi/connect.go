@@ -10,6 +10,7 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/eventlog/reaction"
+	"github.com/readside/readside/internal/pooler"
 	"github.com/readside/readside/writemodels/command"
 )
 
@@ -45,6 +46,7 @@ func (s *Shop) connect(ctx context.Context, a address) (*service, error) {
 	for name, value := range settings(a.service) {
 		config.ConnConfig.RuntimeParams[name] = value
 	}
+	pooler.Forbid(&config.ConnConfig.Config)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("shop: connect %s: %w", a.service, err)

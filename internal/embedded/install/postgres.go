@@ -127,7 +127,7 @@ func forbidCluster(path string) (undo func(), err error) {
 func apt(ctx context.Context, args ...string) error {
 	const outputBytesMax = 2000
 	cmd := exec.CommandContext(ctx, "apt-get", args...)
-	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1") // no service is to start
 	// Interrupted, it may still bring its database in order.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = time.Minute
