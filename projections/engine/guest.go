@@ -33,7 +33,8 @@ func (w *worker) lockAsGuest(ctx context.Context) error {
 
 // lookAsGuest reads where the projector stands; lock is forChange or empty.
 func (w *worker) lookAsGuest(ctx context.Context, lock string) error {
-	err := w.conn.QueryRow(ctx, `select epoch from readside.projectors where name = $1`+lock, w.name).Scan(&w.lease.epoch)
+	var epoch int64
+	err := w.conn.QueryRow(ctx, `select epoch from readside.projectors where name = $1`+lock, w.name).Scan(&epoch)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return fmt.Errorf("there is no projector %s yet: run `readside project` with these definitions first", w.name)
 	}
@@ -43,5 +44,5 @@ func (w *worker) lookAsGuest(ctx context.Context, lock string) error {
 	if err := w.checkBuilt(ctx, w.conn); err != nil {
 		return err
 	}
-	return w.open(ctx)
+	return w.open(ctx, epoch)
 }

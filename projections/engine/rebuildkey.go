@@ -210,6 +210,6 @@ func (r *rowRebuild) write(ctx context.Context, f *folding, view *viewWork, e *c
 	if err := f.out.Flush(ctx); err != nil {
 		return nil, err
 	}
-	_, err = r.conn.Exec(ctx, raiseEpochSQL, r.name, r.lease.epoch)
+	_, err = r.conn.Exec(ctx, raiseEpochSQL, r.name, r.epoch)
 	return d, err
 }
