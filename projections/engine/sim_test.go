@@ -13,7 +13,7 @@ import (
 
 var (
 	simSeed = flag.Uint64("seed", 0, "the seed of the first run of the simulator; 0 takes 1")
-	simRuns = flag.Int("sim-runs", 5_000, "how many runs of the simulator, each with the next seed")
+	simRuns = flag.Int("sim-runs", 10_000, "how many runs of the simulator, each with the next seed")
 )
 
 // The simulator drives the cache, the fold, parking, folding ahead and the order of
