@@ -154,7 +154,7 @@ func (x *experiment) catchUp(crew *crew) {
 
 // places are the checkpoints of the views and of the facts, -1 before there are any.
 func (x *experiment) places(ctx context.Context) (hot, cold int64, err error) {
-	err = x.db.Pool.QueryRow(ctx, `select coalesce((select place from readside.projectors), -1), coalesce((select place from readside.cold_checkpoint), -1)`).Scan(&hot, &cold)
+	err = x.db.Pool.QueryRow(ctx, `select coalesce((select place from readside.projectors where rebuilds is null), -1), coalesce((select place from readside.cold_checkpoint), -1)`).Scan(&hot, &cold)
 	return hot, cold, err
 }
 

@@ -29,6 +29,7 @@ const (
 	workerPostgres   = "EXACT_POSTGRES_URL"
 	workerClickHouse = "EXACT_CLICKHOUSE_URL"
 	workerBatch      = "EXACT_BATCH"
+	workerCache      = "EXACT_CACHE_BYTES"
 	workerTTL        = "EXACT_LEASE_TTL"
 )
 
@@ -68,11 +69,15 @@ func runWorker(ctx context.Context, kind string) error {
 		if err != nil {
 			return err
 		}
+		cache, err := strconv.Atoi(os.Getenv(workerCache))
+		if err != nil {
+			return err
+		}
 		ttl, err := time.ParseDuration(os.Getenv(workerTTL))
 		if err != nil {
 			return err
 		}
-		p, err := engine.New(engine.Config{Application: dbtest.Application, Log: log, Postgres: config, Set: set, BatchEvents: batch, LeaseTTL: ttl})
+		p, err := engine.New(engine.Config{Application: dbtest.Application, Log: log, Postgres: config, Set: set, BatchEvents: batch, CacheBytes: cache, LeaseTTL: ttl})
 		if err != nil {
 			return err
 		}
@@ -106,6 +111,7 @@ func (x *experiment) start(kind string) *worker {
 		workerPostgres+"="+x.db.RoleURL("readside_projector"),
 		workerClickHouse+"="+x.ch.URL,
 		workerTTL+"="+ttl.String(),
+		workerCache+"="+strconv.Itoa(caches[x.r.IntN(len(caches))]),
 		workerBatch+"="+strconv.Itoa(batches[kind][x.r.IntN(len(batches[kind]))]),
 	)
 	w.cmd.Stderr = w.errs
@@ -119,9 +125,12 @@ func (x *experiment) start(kind string) *worker {
 // batches are the sizes that a worker may be started with. A cold batch costs an
 // insert and two transactions, however small it is.
 var batches = map[string][]int{
-	"hot":  {1, 3, 17, 100, 1000},
+	"hot":  {1, 3, 17, 100, 1000, 10_000},
 	"cold": {40, 150, 1000},
 }
+
+// caches are the sizes that a worker may be started with: none, a few rows, many, all.
+var caches = []int{-1, 3_000, 100_000, 0}
 
 // kill ends the process as a power cut would.
 func (w *worker) kill() {

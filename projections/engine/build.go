@@ -41,8 +41,8 @@ type build struct {
 }
 
 // bulky says that the log is long enough for a build of slices.
-func (w *worker) bulky(ctx context.Context) (bool, error) {
-	if w.cfg.BuildAbove < 0 || w.at.Place() > 0 {
+func (w *worker) bulky(ctx context.Context, at eventlog.Position) (bool, error) {
+	if w.cfg.BuildAbove < 0 || at.Place() > 0 {
 		return false, nil
 	}
 	var begun bool
@@ -54,11 +54,11 @@ func (w *worker) bulky(ctx context.Context) (bool, error) {
 }
 
 // openBuild begins a build, or finds the one that was cut off; nil where there is none.
-func (w *worker) openBuild(ctx context.Context) (*build, error) {
+func (w *worker) openBuild(ctx context.Context, at eventlog.Position) (*build, error) {
 	b := &build{worker: w, done: map[string]map[int]bool{}}
 	err := w.conn.QueryRow(ctx, `select until, slices from readside.builds where projector = $1`, w.name).Scan(&b.until, &b.slices)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return w.newBuild(ctx, b)
+		return w.newBuild(ctx, b, at)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("find the build of projector %s: %w", w.name, explain(err))
@@ -75,11 +75,11 @@ func (w *worker) openBuild(ctx context.Context) (*build, error) {
 	return b, b.goOn(ctx)
 }
 
-func (w *worker) newBuild(ctx context.Context, b *build) (*build, error) {
-	if bulky, err := w.bulky(ctx); err != nil || !bulky {
+func (w *worker) newBuild(ctx context.Context, b *build, at eventlog.Position) (*build, error) {
+	if bulky, err := w.bulky(ctx, at); err != nil || !bulky {
 		return nil, err
 	}
-	until, err := w.buildUntil(ctx)
+	until, err := w.buildUntil(ctx, at)
 	if err != nil || until.Place() < int64(w.cfg.BuildAbove) {
 		return nil, err
 	}
@@ -94,11 +94,11 @@ func (w *worker) newBuild(ctx context.Context, b *build) (*build, error) {
 
 // buildUntil is as far as the log is settled now, since only that is safe to fold for
 // good; a rebuild must not pass the projector that it builds for.
-func (w *worker) buildUntil(ctx context.Context) (eventlog.Position, error) {
+func (w *worker) buildUntil(ctx context.Context, at eventlog.Position) (eventlog.Position, error) {
 	if w.rebuilds != "" {
 		return readCheckpoint(ctx, w.conn, w.rebuilds, "", w.cfg.Log.Start())
 	}
-	page, err := w.cfg.Log.Read(ctx, w.at, eventlog.Query{Types: []string{}, Limit: 1})
+	page, err := w.cfg.Log.Read(ctx, at, eventlog.Query{Types: []string{}, Limit: 1})
 	return page.Head, err
 }
 
@@ -336,7 +336,7 @@ func (b *build) writeWaiting(ctx context.Context, tx pgx.Tx) error {
 	b.mu.Unlock()
 	for _, w := range waiting {
 		h := held{viewName: w.View.Name, key: w.Key, stream: w.Stream, eventType: w.EventType, position: w.Position, fault: w.Fault}
-		if err := h.mark(ctx, b.cfg); err != nil {
+		if err := h.mark(ctx, b.cfg.Log, b.cfg.Set); err != nil {
 			return err
 		}
 		if err := h.insert(ctx, tx, b.name); err != nil {

@@ -35,7 +35,7 @@
 //	write what changed, fan out; move the checkpoint; commit    one round trip, three with a COPY
 //
 // The owner keeps rows in memory from batch to batch, and loses them with the
-// ownership: see cache. Where no view joins by a function and no joined view has
+// ownership: see cache and turn. Where no view joins by a function and no joined view has
 // joins, a batch is folded while the one before it is written: see ahead.
 //
 // # First rows

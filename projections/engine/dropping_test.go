@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
@@ -157,4 +159,23 @@ func TestForgottenRebuildIsDropped(t *testing.T) {
 		t.Errorf("the rebuild that nobody ordered again stays; there are %d tables", tables)
 	}
 	f.mustVerify(set)
+}
+
+// Between the look for what is forgotten and the locks somebody may have gone back to
+// former definitions: the second look, under the locks, finds that, and nothing goes.
+func TestAProjectorThatIsWorkedForAgainIsNotDropped(t *testing.T) {
+	t.Parallel()
+	f := formerCards(t)
+	former := cardSet(t, false)
+	f.catchUp(former, 100, f.append(streamed{"c2", cardOpened{"c2", ""}}))
+	conn, err := pgx.ConnectConfig(t.Context(), f.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	dropped, err := engine.DropProjector(t.Context(), conn, engine.ProjectorName("main", former), 24*time.Hour, time.Minute)
+	if err != nil || dropped {
+		t.Errorf("dropped %v, error %v, though somebody works for it again", dropped, err)
+	}
+	f.mustVerify(former)
 }

@@ -18,9 +18,9 @@ func (f foldErrors) Error() string {
 
 // note adds faults to those that an attempt is to park. It fails where it would park a
 // row for the same event again, which would go on for ever.
-func (w *worker) note(failing map[row]*projections.FoldError, faults foldErrors) error {
+func (t *turn) note(failing map[row]*projections.FoldError, faults foldErrors) error {
 	for _, fault := range faults {
-		r := row{viewIndex(w.cfg.Set, fault.View), fault.Key}
+		r := row{viewIndex(t.of.cfg.Set, fault.View), fault.Key}
 		if former := failing[r]; former != nil && former.Position == fault.Position {
 			return fmt.Errorf("view %s, key %q fails though its event is parked: %w", fault.View, fault.Key, fault)
 		}
@@ -33,19 +33,19 @@ func (w *worker) note(failing map[row]*projections.FoldError, faults foldErrors)
 var errAgain = errors.New("events were parked")
 
 // foldAround folds a batch without what fails in it, and parks that.
-func (w *worker) foldAround(ctx context.Context, b *batch, faults foldErrors) error {
+func (t *turn) foldAround(ctx context.Context, b *batch, faults foldErrors) error {
 	failing := map[row]*projections.FoldError{}
 	for {
-		if err := w.note(failing, faults); err != nil {
+		if err := t.note(failing, faults); err != nil {
 			return err
 		}
-		again, err := readBatch(ctx, w.cfg, b)
+		again, err := t.readBatch(ctx, b)
 		if err != nil {
 			return err
 		}
-		f := newFolding(w.cfg.Set, w.cache, w.session, w.session, again, w.parking.newAttempt(w.cfg.Set, again, failing))
-		f.again = w.cfg.Log.At
-		err = w.commit(ctx, again, f)
+		f := t.folding(again, failing)
+		f.again = t.log.At
+		err = t.commit(ctx, f)
 		if !errors.As(err, &faults) {
 			return err
 		}
@@ -53,12 +53,12 @@ func (w *worker) foldAround(ctx context.Context, b *batch, faults foldErrors) er
 }
 
 // foldAttempt folds what an attempt leaves of its batch, unless too much would wait.
-func (w *worker) foldAttempt(ctx context.Context, f *folding) error {
-	if fault := w.parking.over(f.attempt.held, w.cfg.ParkedMax); fault != nil {
+func (t *turn) foldAttempt(ctx context.Context, f *folding) error {
+	if fault := t.parking.over(f.attempt.held, t.of.cfg.ParkedMax); fault != nil {
 		return fault
 	}
 	for i := range f.attempt.held {
-		if err := f.attempt.held[i].mark(ctx, w.cfg); err != nil {
+		if err := f.attempt.held[i].mark(ctx, t.log, t.of.cfg.Set); err != nil {
 			return err
 		}
 	}
@@ -66,15 +66,15 @@ func (w *worker) foldAttempt(ctx context.Context, f *folding) error {
 }
 
 // tell says what was parked, once for each event that failed.
-func (w *worker) tell(ctx context.Context, a *attempt) {
+func (p *Projector) tell(ctx context.Context, a *attempt) {
 	for _, h := range a.held {
 		if h.fault == nil {
 			continue
 		}
-		w.cfg.Logger.ErrorContext(ctx, "event PARKED", "projector", w.name, "view", h.viewName, "key", h.key, "position", h.position.String(),
+		p.cfg.Logger.ErrorContext(ctx, "event PARKED", "projector", p.name, "view", h.viewName, "key", h.key, "position", h.position.String(),
 			"place", h.position.Place(), "type", h.eventType, "stream", h.stream, "reason", h.fault.Reason, "error", storable(h.fault.Err.Error()), "hint", h.fault.Hint)
-		if w.cfg.Observer.Parked != nil {
-			w.cfg.Observer.Parked(h.fault)
+		if p.cfg.Observer.Parked != nil {
+			p.cfg.Observer.Parked(h.fault)
 		}
 	}
 }

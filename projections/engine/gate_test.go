@@ -17,8 +17,15 @@ type gate struct {
 // gateLock is the advisory lock that the statement waits for.
 const gateLock = 4711
 
-// gate shuts a gate before rows that a trigger, on a table and under a condition, sees.
+// gate shuts a gate before rows that a trigger, on a table and under a condition, sees
+// to be inserted.
 func (f *fixture) gate(trigger, statement string) *gate {
+	f.t.Helper()
+	return f.gateBefore("insert on "+trigger, statement)
+}
+
+// gateBefore shuts a gate before the rows of a trigger.
+func (f *fixture) gateBefore(trigger, statement string) *gate {
 	f.t.Helper()
 	conn, err := f.db.Pool.Acquire(f.t.Context())
 	if err != nil {
@@ -29,7 +36,7 @@ func (f *fixture) gate(trigger, statement string) *gate {
 		f.t.Fatal(err)
 	}
 	f.exec(fmt.Sprintf(`create function wait() returns trigger language plpgsql as $$ begin perform pg_advisory_xact_lock_shared(%d); return new; end $$`, gateLock))
-	f.exec(fmt.Sprintf(`create trigger wait before insert on %s execute function wait()`, trigger))
+	f.exec(fmt.Sprintf(`create trigger wait before %s execute function wait()`, trigger))
 	return &gate{f, conn, statement}
 }
 
@@ -37,6 +44,13 @@ func (f *fixture) gate(trigger, statement string) *gate {
 func (f *fixture) gateSlices(view string, slice int) *gate {
 	f.t.Helper()
 	return f.gate(fmt.Sprintf(`readside.slices for each row when (new.view = '%s' and new.slice = %d)`, view, slice), "insert into readside.slices")
+}
+
+// gateCheckpoint holds a worker up that has written a batch, where it moves its
+// checkpoint.
+func (f *fixture) gateCheckpoint() *gate {
+	f.t.Helper()
+	return f.gateBefore(`update of place on readside.projectors for each row`, "update readside.projectors set place")
 }
 
 // gateCopies holds a worker up inside a COPY of new talks.

@@ -36,7 +36,8 @@ func (w *worker) lockAsGuest(ctx context.Context) error {
 
 // lookAsGuest reads where the projector stands; lock is forChange or empty.
 func (w *worker) lookAsGuest(ctx context.Context, lock string) error {
-	err := w.conn.QueryRow(ctx, `select epoch from readside.projectors where name = $1`+lock, w.name).Scan(&w.lease.epoch)
+	var epoch int64
+	err := w.conn.QueryRow(ctx, `select epoch from readside.projectors where name = $1`+lock, w.name).Scan(&epoch)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return fmt.Errorf("there is no projector %s yet: run `readside project` with these definitions first", w.name)
 	}
@@ -46,7 +47,7 @@ func (w *worker) lookAsGuest(ctx context.Context, lock string) error {
 	if err := w.checkBuilt(ctx, w.conn); err != nil {
 		return err
 	}
-	return w.open(ctx)
+	return w.open(ctx, epoch)
 }
 
 // spread is how rows that a guest changed itself reach the views that join them: in its
@@ -65,7 +66,7 @@ func (w *worker) spread(ctx context.Context, view int, changed []hot.Source) err
 			a.commit()
 			w.tell(ctx, a)
 			w.cache.trim(w.cache.batch)
-			w.lease.epoch++
+			w.epoch++
 			return nil
 		case !errors.As(err, &faults):
 			return err
@@ -86,6 +87,6 @@ func (w *worker) spreadOnce(ctx context.Context, f *folding, view int, changed [
 		return err
 	}
 	f.attempt.queue(w.session, w.name)
-	w.session.Add(hot.Op{SQL: raiseEpochSQL, Rows: 1, Params: [][]byte{[]byte(w.name), hot.Int64(w.lease.epoch)}})
+	w.session.Add(hot.Op{SQL: raiseEpochSQL, Rows: 1, Params: [][]byte{[]byte(w.name), hot.Int64(w.epoch)}})
 	return w.session.Flush(ctx)
 }

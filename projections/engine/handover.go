@@ -61,7 +61,7 @@ func (r *rebuild) handOver(ctx context.Context) (g generation, err error) {
 func (r *rebuild) stillOurs(ctx context.Context, tx pgx.Tx) error {
 	var epoch int64
 	err := tx.QueryRow(ctx, `select epoch from readside.projectors where name = $1 for update`, r.shadow.name).Scan(&epoch)
-	if errors.Is(err, pgx.ErrNoRows) || err == nil && epoch != r.shadow.lease.epoch {
+	if errors.Is(err, pgx.ErrNoRows) || err == nil && epoch != r.shadow.epoch {
 		return errFenced
 	}
 	return err

@@ -147,6 +147,11 @@ func (m *mending) run(ctx context.Context) (out Retried, err error) {
 	if err != nil {
 		return out, err
 	}
+	return m.change(ctx, all)
+}
+
+// change retries or discards what is chosen of all that is parked in the view.
+func (m *mending) change(ctx context.Context, all []Parked) (out Retried, err error) {
 	all = slices.DeleteFunc(all, func(e Parked) bool { return e.State == stateDiscarded })
 	if m.entries = together(all, m.chosen); len(m.entries) == 0 {
 		return out, fmt.Errorf("nothing waits in view %s for %s: `readside parked list` shows what does", m.chosen.View, m.chosen)
@@ -273,7 +278,7 @@ func (w *worker) foldParked(ctx context.Context, m *mending) (waiting int, err e
 		a := w.parking.newAttempt(w.cfg.Set, b, failing)
 		a.mending = m
 		f := newFolding(w.cfg.Set, w.cache, w.session, w.session, b, a)
-		f.again = w.cfg.Log.At
+		f.again = w.log.At
 		err = w.writeParked(ctx, f, m)
 		var faults foldErrors
 		if err == nil {
@@ -299,7 +304,7 @@ func (w *worker) writeParked(ctx context.Context, f *folding, m *mending) error 
 		return err
 	}
 	f.attempt.queue(w.session, w.name)
-	m.queueAfter(w.session, w.lease.epoch)
+	m.queueAfter(w.session, w.epoch)
 	return w.session.Commit(ctx)
 }
 
@@ -326,7 +331,7 @@ func (m *mending) batch(ctx context.Context, w *worker) (*batch, error) {
 	}
 	b := &batch{from: w.at, next: w.at}
 	for chunk := range slices.Chunk(places, defaultBatchEvents) {
-		stored, err := m.cfg.Log.At(ctx, chunk)
+		stored, err := w.log.At(ctx, chunk)
 		if err != nil {
 			return nil, err
 		}

@@ -93,3 +93,20 @@ func TestFailedJoinIsNotDiscarded(t *testing.T) {
 	f.retries(mended, engine.Waiting{View: "card", Key: "c1"}, engine.Retried{Folded: 2})
 	f.mustVerify(mended)
 }
+
+// The join of a row that the batch did not touch fails at the batch's end, and is written
+// down there: at the batch's beginning the row was right, and a comparison up to a place
+// in between must not leave out what it had.
+func TestFailedJoinIsParkedAtTheEndOfItsBatch(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	set := seatSet(t, false, true)
+	before := f.append(streamed{"r1", roomOpened{"r1", "one"}}, streamed{"c1", cardOpened{"c1", "r1"}})
+	f.catchUp(set, 100, before)
+	after := f.append(streamed{"r1", roomRenamed{"r1", "bad"}}, streamed{"r2", roomOpened{"r2", "two"}}, streamed{"r3", roomOpened{"r3", "three"}})
+	f.catchUp(set, 100, after)
+	if place := f.int(`select place from readside.parked where view = 'seat' and key = 'c1' and stream = ''`); place != int(after.Place()) {
+		t.Errorf("the join is parked at place %d, and its batch from %d to %d ends where it failed", place, before.Place(), after.Place())
+	}
+	f.mustVerify(set)
+}

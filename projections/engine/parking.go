@@ -59,17 +59,13 @@ func newParking() *parking {
 	return &parking{rows: map[row]bool{}, streams: map[stream]bool{}, given: map[event]bool{}, waiting: map[event]bool{}}
 }
 
-// loadParking reads what waits for a projector, and what was given up for good.
-func (w *worker) loadParking(ctx context.Context) (*parking, error) {
+// parkingOf is what waits of a projector's entries, and what was given up for good.
+func parkingOf(set *projections.Set, entries []Parked) *parking {
 	p := newParking()
-	entries, err := w.listParked(ctx, w.conn, "")
-	if err != nil {
-		return nil, err
-	}
 	for _, e := range entries {
-		p.add(viewIndex(w.cfg.Set, e.View), e)
+		p.add(viewIndex(set, e.View), e)
 	}
-	return p, nil
+	return p
 }
 
 func (p *parking) add(view int, e Parked) {
@@ -367,17 +363,17 @@ const suspects = 20
 
 // mark finds the rows that an event whose own cannot be read most likely concerns:
 // those that the former events of its stream touched. Readers are told of them.
-func (h *held) mark(ctx context.Context, cfg Config) error {
+func (h *held) mark(ctx context.Context, log history, set *projections.Set) error {
 	if h.key != "" || h.fault == nil {
 		return nil
 	}
-	former, err := cfg.Log.Before(ctx, h.stream, h.position.Place(), suspects)
+	former, err := log.Before(ctx, h.stream, h.position.Place(), suspects)
 	if err != nil {
 		return err
 	}
-	_, touches, _ := cfg.Set.Prepare(former)
+	_, touches, _ := set.Prepare(former)
 	for _, t := range touches {
-		if cfg.Set.Views()[t.View].Name == h.viewName {
+		if set.Views()[t.View].Name == h.viewName {
 			h.degraded = append(h.degraded, t.Key)
 		}
 	}

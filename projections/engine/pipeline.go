@@ -21,9 +21,9 @@ type ahead struct {
 	done   chan struct{}
 }
 
-// foldAhead starts to fold ahead, for as long as ctx lasts.
-func (w *worker) foldAhead(ctx context.Context, batches <-chan *batch) error {
-	conn, err := pgx.ConnectConfig(ctx, w.cfg.Postgres)
+// startAhead starts to fold ahead, for as long as ctx lasts.
+func (t *turn) startAhead(ctx context.Context, batches <-chan *batch) error {
+	conn, err := pgx.ConnectConfig(ctx, t.of.cfg.Postgres)
 	if err != nil {
 		return fmt.Errorf("connect the projector's loader: %w", err)
 	}
@@ -34,11 +34,11 @@ func (w *worker) foldAhead(ctx context.Context, batches <-chan *batch) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	a := &ahead{folded: make(chan *folding), cancel: cancel, done: make(chan struct{})}
-	w.ahead = a
+	t.ahead = a
 	go func() {
 		defer close(a.done)
 		defer closeConn(conn)
-		w.foldEach(ctx, batches, a.folded, loader)
+		t.foldEach(ctx, batches, a.folded, loader)
 	}()
 	return nil
 }
@@ -49,7 +49,7 @@ func (w *worker) foldAhead(ctx context.Context, batches <-chan *batch) error {
 const aheadEvents = 500
 
 // foldEach ends with the context, or behind a batch that could not be folded whole.
-func (w *worker) foldEach(ctx context.Context, batches <-chan *batch, folded chan<- *folding, loader *hot.Session) {
+func (t *turn) foldEach(ctx context.Context, batches <-chan *batch, folded chan<- *folding, loader *hot.Session) {
 	for {
 		var b *batch
 		select {
@@ -57,11 +57,7 @@ func (w *worker) foldEach(ctx context.Context, batches <-chan *batch, folded cha
 		case <-ctx.Done():
 			return
 		}
-		w.cache.trim(w.committed.Load())
-		f := newFolding(w.cfg.Set, w.cache, loader, hot.NewScript(), b, w.parking.newAttempt(w.cfg.Set, b, nil))
-		if f.failed = w.foldAttempt(ctx, f); f.failed == nil {
-			f.attempt.commit() // for the next batch; where this one is not written, all is read anew
-		}
+		f := t.foldAhead(ctx, b, loader)
 		select {
 		case folded <- f:
 		case <-ctx.Done():
@@ -70,7 +66,7 @@ func (w *worker) foldEach(ctx context.Context, batches <-chan *batch, folded cha
 		if f.failed != nil {
 			return
 		}
-		if len(b.events) < aheadEvents {
+		if t.waitsFor(f) {
 			select {
 			case <-f.done:
 			case <-ctx.Done():
@@ -80,21 +76,36 @@ func (w *worker) foldEach(ctx context.Context, batches <-chan *batch, folded cha
 	}
 }
 
+// foldAhead folds a batch without its transaction, which advance writes later. Rows
+// that an uncommitted batch changed stay in the cache: the tables do not have them yet.
+func (t *turn) foldAhead(ctx context.Context, b *batch, loader *hot.Session) *folding {
+	t.cache.trim(t.committed.Load())
+	set := t.of.cfg.Set
+	f := newFolding(set, t.cache, loader, hot.NewScript(), b, t.parking.newAttempt(set, b, nil))
+	if f.failed = t.foldAttempt(ctx, f); f.failed == nil {
+		f.attempt.commit() // for the next batch; where this one is not written, the turn ends
+	}
+	return f
+}
+
+// waitsFor reports whether the batch behind f is folded only when f is committed.
+func (t *turn) waitsFor(f *folding) bool { return len(f.batch.events) < t.eager }
+
 // stopAhead ends the folding ahead, if there is any: the cache is the caller's then,
 // and empty, since it holds rows of batches that will not be written.
-func (w *worker) stopAhead() {
-	if w.ahead != nil {
-		w.ahead.cancel()
-		<-w.ahead.done
-		w.ahead = nil
+func (t *turn) stopAhead() {
+	if t.ahead != nil {
+		t.ahead.cancel()
+		<-t.ahead.done
+		t.ahead = nil
 	}
-	w.cache.drop()
+	t.cache.drop()
 }
 
 // folded are the batches that were folded ahead; nil where none are.
-func (w *worker) folded() <-chan *folding {
-	if w.ahead == nil {
+func (t *turn) folded() <-chan *folding {
+	if t.ahead == nil {
 		return nil
 	}
-	return w.ahead.folded
+	return t.ahead.folded
 }

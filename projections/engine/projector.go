@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -104,25 +103,26 @@ func (p *Projector) run(ctx context.Context, healthy func()) error {
 		if !errors.Is(err, errFenced) && !errors.Is(err, errAgain) && !errors.Is(err, errMoved) {
 			return w.why(err)
 		}
-		// Somebody mended rows, handed a generation over, or events were parked: all that
-		// is known is read anew, over the same connection while the lease is still ours.
+		// Somebody mended rows, handed a generation over, or events were parked: another
+		// turn begins, over the same connection while the lease is still ours.
 		if err := w.resume(w.ctx); err != nil {
 			return w.why(err)
 		}
 	}
 }
 
-// resume finds all that a worker folds with anew, where it still owns the projector.
+// resume begins another turn, where the worker still owns the projector.
 func (w *worker) resume(ctx context.Context) error {
+	var epoch int64
 	err := w.conn.QueryRow(ctx, `select p.epoch from readside.projectors p join readside.leases l on l.projector = p.name where p.name = $1 and l.owner = $2`,
-		w.name, w.lease.owner.String()).Scan(&w.lease.epoch)
+		w.name, w.lease.owner.String()).Scan(&epoch)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return errFenced
 	}
 	if err != nil {
 		return err
 	}
-	return w.open(ctx)
+	return w.open(ctx, epoch)
 }
 
 // start connects, takes the lease and finds or makes the projector's tables. With wait
@@ -149,14 +149,11 @@ func (w *worker) begin(ctx context.Context, wait bool) (err error) {
 	}
 	w.ctx = w.lease.keep(ctx)
 	err = w.prepare(w.ctx)
-	var fault *projections.FoldError
-	if errors.As(err, &fault) {
-		return w.halt(ctx, fault)
-	}
-	return w.why(err)
+	return w.why(w.halts(ctx, err))
 }
 
-// worker folds over one connection, as the owner of a projector.
+// worker folds over one connection, as the owner of a projector. What it knows of rows
+// is its turn.
 type worker struct {
 	*Projector
 	lease *lease
@@ -164,18 +161,8 @@ type worker struct {
 	ctx     context.Context
 	conn    *pgx.Conn
 	session *hot.Session
-	tables  []*hot.Table
-	// cache is the folder's while batches are folded ahead.
-	cache *cache
-	ahead *ahead
-	// committed is the number of the last batch that is.
-	committed atomic.Int64
-	// parking is what waits; it is the folder's like the cache.
-	parking *parking
-	// building says that readers do not see the views yet.
-	building bool
-	// at is the checkpoint.
-	at      eventlog.Position
+	// turn is replaced whole by open; nil before the first.
+	*turn
 	healthy func()
 }
 
@@ -201,7 +188,8 @@ func (w *worker) prepare(ctx context.Context) error {
 	if err := w.clearHalt(ctx, w.conn); err != nil {
 		return err
 	}
-	if err := w.findCheckpoint(ctx); err != nil {
+	at, _, err := w.findCheckpoint(ctx)
+	if err != nil {
 		return err
 	}
 	if w.rebuilds != "" {
@@ -209,7 +197,7 @@ func (w *worker) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	b, err := w.openBuild(ctx)
+	b, err := w.openBuild(ctx, at)
 	if err != nil {
 		return err
 	}
@@ -217,10 +205,10 @@ func (w *worker) prepare(ctx context.Context) error {
 	if b != nil {
 		create = (*hot.Layout).CreateHeap
 	}
-	if err := w.addGenerations(ctx, create); err != nil {
+	if err := w.addGenerations(ctx, at, create); err != nil {
 		return err
 	}
-	if err := w.open(ctx); err != nil {
+	if err := w.open(ctx, w.lease.epoch); err != nil {
 		return err
 	}
 	if b == nil {
@@ -229,62 +217,72 @@ func (w *worker) prepare(ctx context.Context) error {
 	if err := b.run(ctx); err != nil {
 		return err
 	}
-	return w.open(ctx)
+	return w.open(ctx, w.lease.epoch)
 }
 
-// findCheckpoint finds where the projector stands.
-func (w *worker) findCheckpoint(ctx context.Context) (err error) {
-	if w.at, err = readCheckpoint(ctx, w.conn, w.name, "", w.cfg.Log.Start()); err != nil {
-		return err
+// findCheckpoint finds where the projector stands, and whether readers do not see its
+// views yet.
+func (w *worker) findCheckpoint(ctx context.Context) (at eventlog.Position, building bool, err error) {
+	if at, err = readCheckpoint(ctx, w.conn, w.name, "", w.cfg.Log.Start()); err != nil {
+		return at, false, err
 	}
-	err = w.conn.QueryRow(ctx, `select not exists (select from readside.views where projector = $1 and state = 'live')`, w.name).Scan(&w.building)
-	return err
+	err = w.conn.QueryRow(ctx, `select not exists (select from readside.views where projector = $1 and state = 'live')`, w.name).Scan(&building)
+	return at, building, err
 }
 
-// open finds all that a worker folds with: checkpoint, tables, what is parked.
-func (w *worker) open(ctx context.Context) (err error) {
-	if err := w.findCheckpoint(ctx); err != nil {
+// open begins a turn in an epoch that was read before: it finds the checkpoint, the
+// tables, and what is parked.
+func (w *worker) open(ctx context.Context, epoch int64) (err error) {
+	f := footing{epoch: epoch}
+	if f.at, f.building, err = w.findCheckpoint(ctx); err != nil {
 		return err
 	}
-	if err := w.findTables(ctx); err != nil {
+	if f.tables, err = w.findTables(ctx, f.at); err != nil {
 		return err
 	}
-	if w.parking, err = w.loadParking(ctx); err != nil {
+	if f.parked, err = w.listParked(ctx, w.conn, ""); err != nil {
 		return err
 	}
-	w.cache = newCache(w.cfg.Set, w.tables, w.cfg.CacheBytes)
 	if w.session == nil {
-		w.session, err = hot.NewSession(ctx, w.conn.PgConn())
+		if w.session, err = hot.NewSession(ctx, w.conn.PgConn()); err != nil {
+			return err
+		}
 	}
-	return err
+	w.take(w.cfg.Log, f)
+	return nil
+}
+
+// take drops the turn that is over, whole, and begins the next.
+func (w *worker) take(log history, f footing) {
+	w.turn = newTurn(w.Projector, log, w.session, f)
 }
 
 // findTables finds the tables that the projector writes to.
-func (w *worker) findTables(ctx context.Context) error {
+func (w *worker) findTables(ctx context.Context, at eventlog.Position) ([]*hot.Table, error) {
 	rows, err := w.conn.Query(ctx, `select view, table_name from readside.views where projector = $1 and state <> 'retired'`, w.name)
 	if err != nil {
-		return fmt.Errorf("find the tables of projector %s: %w", w.name, explain(err))
+		return nil, fmt.Errorf("find the tables of projector %s: %w", w.name, explain(err))
 	}
 	names := map[string]string{}
 	var view, table string
 	if _, err := pgx.ForEachRow(rows, []any{&view, &table}, func() error { names[view] = table; return nil }); err != nil {
-		return fmt.Errorf("find the tables of projector %s: %w", w.name, explain(err))
+		return nil, fmt.Errorf("find the tables of projector %s: %w", w.name, explain(err))
 	}
-	w.tables = make([]*hot.Table, len(w.layouts))
+	tables := make([]*hot.Table, len(w.layouts))
 	for i, l := range w.layouts {
 		name := names[l.Model.Name]
 		if name == "" {
-			return fmt.Errorf("%w: %s stands at place %d and its view %s has no table: drop the projector's row in readside.projectors and project again",
-				errDefinition, w.name, w.at.Place(), l.Model.Name)
+			return nil, fmt.Errorf("%w: %s stands at place %d and its view %s has no table: drop the projector's row in readside.projectors and project again",
+				errDefinition, w.name, at.Place(), l.Model.Name)
 		}
-		w.tables[i] = hot.NewTable(l, name)
+		tables[i] = hot.NewTable(l, name)
 	}
-	return nil
+	return tables, nil
 }
 
 // addGenerations makes the tables of a projector that has folded nothing yet.
-func (w *worker) addGenerations(ctx context.Context, create func(*hot.Layout, string) string) error {
-	if w.at.Place() > 0 {
+func (w *worker) addGenerations(ctx context.Context, at eventlog.Position, create func(*hot.Layout, string) string) error {
+	if at.Place() > 0 {
 		return nil
 	}
 	return pgx.BeginFunc(ctx, w.conn, func(tx pgx.Tx) error {
@@ -314,7 +312,7 @@ func (w *worker) follow(ctx context.Context) error {
 	defer tidy.Stop()
 	batches := (<-chan *batch)(r.batches)
 	if w.cache.flat() {
-		if err := w.foldAhead(ctx, batches); err != nil {
+		if err := w.startAhead(ctx, batches); err != nil {
 			return err
 		}
 		defer w.stopAhead()
@@ -323,7 +321,7 @@ func (w *worker) follow(ctx context.Context) error {
 	for {
 		select {
 		case f := <-w.folded():
-			if err := w.advance(ctx, f); err != nil {
+			if err := w.halts(ctx, w.advance(ctx, f)); err != nil {
 				return err
 			}
 			w.healthy()
@@ -355,36 +353,19 @@ func (w *worker) activateEmpty(ctx context.Context) error {
 	return w.fold(ctx, &batch{from: w.at, next: w.at, caughtUp: true})
 }
 
-// fold folds a batch.
+// fold folds and writes a batch, or halts.
 func (w *worker) fold(ctx context.Context, b *batch) error {
-	f := newFolding(w.cfg.Set, w.cache, w.session, w.session, b, w.parking.newAttempt(w.cfg.Set, b, nil))
-	return w.advance(ctx, f)
+	return w.halts(ctx, w.turn.fold(ctx, b))
 }
 
-// advance writes a batch, which may have been folded ahead, and parks what fails in it.
-func (w *worker) advance(ctx context.Context, f *folding) error {
-	err := w.commit(ctx, f.batch, f)
-	var faults foldErrors
+// halts records that the projector stands still, where err is a fault of an event that
+// cannot be parked.
+func (w *worker) halts(ctx context.Context, err error) error {
 	var fault *projections.FoldError
-	switch {
-	case errors.As(err, &faults):
-		ahead := w.ahead != nil
-		w.stopAhead()
-		if err = w.foldAround(ctx, f.batch, faults); err == nil && ahead {
-			return errAgain
-		}
-		if !errors.As(err, &fault) {
-			return err
-		}
-	case !errors.As(err, &fault):
+	if !errors.As(err, &fault) {
 		return err
 	}
-	w.stopAhead()
-	return w.halt(ctx, fault)
-}
-
-func (w *worker) halt(ctx context.Context, fault *projections.FoldError) error {
-	if err := w.recordHalt(ctx, w.conn, w.lease.epoch, fault); err != nil {
+	if err := w.recordHalt(ctx, w.conn, w.epoch, fault); err != nil {
 		return err
 	}
 	w.cfg.Logger.ErrorContext(ctx, "projector HALTED", "projector", w.name, "view", fault.View, "key", fault.Key,
@@ -394,80 +375,6 @@ func (w *worker) halt(ctx context.Context, fault *projections.FoldError) error {
 		w.cfg.Observer.Halted(fault)
 	}
 	return fault
-}
-
-// commit writes a batch in one transaction: rows, what is parked, and the checkpoint.
-func (w *worker) commit(ctx context.Context, b *batch, f *folding) error {
-	started := time.Now()
-	if err := w.transact(ctx, b, f); err != nil {
-		w.rollback(ctx)
-		return err
-	}
-	w.tell(ctx, f.attempt)
-	if f.ahead() {
-		w.committed.Store(f.number)
-		close(f.done)
-	} else {
-		f.attempt.commit()
-		w.cache.trim(w.cache.batch)
-	}
-	w.at = b.next
-	w.building = w.building && (!b.caughtUp || w.rebuilds != "")
-	if w.cfg.Observer.Folded != nil {
-		w.cfg.Observer.Folded(Folded{Position: b.next, Events: len(b.events), Took: time.Since(started), Effort: f.effort})
-	}
-	return nil
-}
-
-func (w *worker) transact(ctx context.Context, b *batch, f *folding) error {
-	if f.failed != nil {
-		return f.failed
-	}
-	w.session.Queue("begin")
-	w.session.Add(hot.Op{SQL: lockCheckpointSQL, Rows: 1, Checked: true, Otherwise: errFenced, Params: [][]byte{
-		[]byte(w.name), hot.Int64(b.from.Place()), hot.Int64(w.lease.epoch),
-	}})
-	if f.ahead() {
-		w.session.Add(f.out.Take()...)
-	} else if err := w.foldAttempt(ctx, f); err != nil {
-		return err
-	}
-	f.attempt.queue(w.session, w.name)
-	w.queueMove(b)
-	return w.session.Commit(ctx) // with nothing that did not find its row
-}
-
-// queueMove moves the checkpoint, and shows views that have caught up for the first time.
-func (w *worker) queueMove(b *batch) {
-	events, last := b.folded()
-	if w.building && b.caughtUp && w.rebuilds == "" {
-		w.session.Add(hot.Op{SQL: activateSQL, Params: [][]byte{[]byte(w.name)}, Rows: len(w.tables)})
-	}
-	w.session.Add(hot.Op{SQL: moveCheckpointSQL, Rows: 1, Params: [][]byte{
-		[]byte(w.name), hot.Int64(b.next.Place()), hot.Int64(int64(events)), []byte(w.stateAfter(b)), hot.TimeOrNull(last), hot.Int64(b.from.Place()), hot.Int64(w.lease.epoch),
-	}})
-}
-
-// stateAfter is what the projector is after a batch.
-func (w *worker) stateAfter(b *batch) string {
-	switch {
-	case b.caughtUp && w.rebuilds == "":
-		return "live"
-	case w.building:
-		return "building"
-	}
-	return "catching_up"
-}
-
-// rollback ends a failed transaction. Where the connection is gone, so is the transaction.
-func (w *worker) rollback(ctx context.Context) {
-	w.session.Discard()
-	if w.ahead == nil {
-		w.cache.drop()
-	}
-	if !w.conn.IsClosed() {
-		_, _ = w.conn.Exec(ctx, "rollback")
-	}
 }
 
 func closeConn(conn *pgx.Conn) {

@@ -108,11 +108,12 @@ func newBatch(set *projections.Set, from eventlog.Position, page eventlog.Page) 
 
 // readBatch reads a batch again, and decodes it anew: what handlers keep of an event
 // they may have changed already.
-func readBatch(ctx context.Context, cfg Config, b *batch) (*batch, error) {
+func (t *turn) readBatch(ctx context.Context, b *batch) (*batch, error) {
+	set := t.of.cfg.Set
 	again := &batch{from: b.from, next: b.from}
-	q := eventlog.Query{Types: cfg.Set.ViewTypes(), Limit: cfg.BatchEvents, Until: b.next}
-	err := cfg.Log.Follow(ctx, b.from, q, func(_ context.Context, page eventlog.Page) error {
-		again = again.with(newBatch(cfg.Set, again.next, page))
+	q := eventlog.Query{Types: set.ViewTypes(), Limit: t.of.cfg.BatchEvents, Until: b.next}
+	err := t.log.Follow(ctx, b.from, q, func(_ context.Context, page eventlog.Page) error {
+		again = again.with(newBatch(set, again.next, page))
 		return nil
 	})
 	again.caughtUp = b.caughtUp

@@ -41,6 +41,9 @@ func (s *Session) check() bool {
 func (s *Session) checkedSQL(sql string) string {
 	checked, ok := s.checked[sql]
 	if !ok {
+		if len(s.checked) == maxPrepared {
+			clear(s.checked)
+		}
 		checked = fmt.Sprintf("with written as (%s returning 1) select 1 / (count(*) = 1)::int from written", sql)
 		s.checked[sql] = checked
 	}

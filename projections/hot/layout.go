@@ -137,3 +137,6 @@ func (l *Layout) decode(img Image, p part) (*projections.Row, error) {
 }
 
 func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+
+// ColumnNames are the table's columns in their order, quoted, as statements list them.
+func (l *Layout) ColumnNames() string { return l.names() }

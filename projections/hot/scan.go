@@ -62,7 +62,7 @@ const copyChunk = 20_000
 
 // CopyAll fills an empty table, on a connection that may be inside a transaction.
 func (t *Table) CopyAll(ctx context.Context, conn *pgconn.PgConn, rows []Image) error {
-	s := &Session{conn: conn}
+	s := NewSessionOver(&server{conn: conn})
 	for chunk := range slices.Chunk(rows, copyChunk) {
 		t.copyRows(s, chunk)
 		if err := s.Flush(ctx); err != nil {

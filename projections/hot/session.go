@@ -15,11 +15,26 @@ import (
 // Flush sends all that were queued in one round trip, in their order. It belongs to
 // one goroutine.
 type Session struct {
-	conn     *pgconn.PgConn
-	prepared map[string]string
+	conn Connection
 	// checked are the statements that check themselves, by those that do not.
 	checked map[string]string
 	queue   []Op
+}
+
+// Connection is what a session sends its statements over: the only place where a fold
+// reaches a database.
+type Connection interface {
+	// Send executes statements in their order and hands out their results. After an
+	// error the transaction is lost.
+	Send(ctx context.Context, ops []Op) error
+	// Exec executes statements without parameters that cannot be prepared.
+	Exec(ctx context.Context, sql string) error
+}
+
+// server is a connection to Postgres.
+type server struct {
+	conn     *pgconn.PgConn
+	prepared map[string]string
 }
 
 // Op is one statement. Parameters and results are in binary form.
@@ -58,7 +73,12 @@ func NewSession(ctx context.Context, conn *pgconn.PgConn) (*Session, error) {
 	if _, err := conn.Exec(ctx, settings).ReadAll(); err != nil {
 		return nil, fmt.Errorf("prepare the projector's connection: %w", err)
 	}
-	return &Session{conn: conn, prepared: map[string]string{}, checked: map[string]string{}}, nil
+	return NewSessionOver(&server{conn: conn, prepared: map[string]string{}}), nil
+}
+
+// NewSessionOver gathers statements for any connection.
+func NewSessionOver(conn Connection) *Session {
+	return &Session{conn: conn, checked: map[string]string{}}
 }
 
 // Queue gathers a statement without a result.
@@ -86,10 +106,7 @@ func (s *Session) Exec(ctx context.Context, sql string) error {
 	if err := s.Flush(ctx); err != nil {
 		return err
 	}
-	if _, err := s.conn.Exec(ctx, sql).ReadAll(); err != nil {
-		return fmt.Errorf("%s: %w", abridge(sql), err)
-	}
-	return nil
+	return s.conn.Exec(ctx, sql)
 }
 
 // Flush sends what was queued and hands out the results: in one round trip, but for
@@ -97,6 +114,22 @@ func (s *Session) Exec(ctx context.Context, sql string) error {
 // queue empty.
 func (s *Session) Flush(ctx context.Context) error {
 	ops := s.Take()
+	if len(ops) == 0 {
+		return nil
+	}
+	return s.conn.Send(ctx, ops)
+}
+
+// Exec implements Connection.
+func (s *server) Exec(ctx context.Context, sql string) error {
+	if _, err := s.conn.Exec(ctx, sql).ReadAll(); err != nil {
+		return fmt.Errorf("%s: %w", abridge(sql), err)
+	}
+	return nil
+}
+
+// Send implements Connection.
+func (s *server) Send(ctx context.Context, ops []Op) error {
 	for len(ops) > 0 {
 		n := slices.IndexFunc(ops, func(op Op) bool { return op.copy != nil })
 		if n < 0 {
@@ -115,7 +148,7 @@ func (s *Session) Flush(ctx context.Context) error {
 	return nil
 }
 
-func (s *Session) send(ctx context.Context, ops []Op) error {
+func (s *server) send(ctx context.Context, ops []Op) error {
 	if len(ops) == 0 {
 		return nil
 	}
@@ -180,7 +213,7 @@ func (e *RowsError) Error() string {
 }
 
 // unprepared is how many different statements the session has not seen.
-func (s *Session) unprepared(ops []Op) int {
+func (s *server) unprepared(ops []Op) int {
 	unseen := map[string]bool{}
 	for _, op := range ops {
 		if _, ok := s.prepared[op.SQL]; !ok {
@@ -191,13 +224,12 @@ func (s *Session) unprepared(ops []Op) int {
 }
 
 // prepare makes ready the statements that the session has not seen, in one round trip.
-func (s *Session) prepare(ctx context.Context, ops []Op) error {
+func (s *server) prepare(ctx context.Context, ops []Op) error {
 	if s.unprepared(ops)+len(s.prepared) > maxPrepared {
 		if _, err := s.conn.Exec(ctx, "deallocate all").ReadAll(); err != nil {
 			return err
 		}
 		clear(s.prepared)
-		clear(s.checked)
 	}
 	var p *pgconn.Pipeline
 	var added []string
@@ -233,7 +265,7 @@ func (s *Session) prepare(ctx context.Context, ops []Op) error {
 }
 
 // copyIn sends rows in COPY's binary form.
-func (s *Session) copyIn(ctx context.Context, op Op) error {
+func (s *server) copyIn(ctx context.Context, op Op) error {
 	tag, err := s.conn.CopyFrom(ctx, op.copy(), op.SQL)
 	if err != nil {
 		return fmt.Errorf("%s: %w", abridge(op.SQL), err)
