@@ -16,9 +16,12 @@ import (
 	"fmt"
 	"io/fs"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver that sql.Open names below
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
+
+	"github.com/readside/readside/internal/session"
 )
 
 //go:embed postgres
@@ -75,10 +78,12 @@ func reversed(sets []Set) []Set {
 
 // forEach hands work a provider per set. A set without files has nothing to do.
 func forEach(postgresURL string, sets []Set, work func(Set, *goose.Provider) error) error {
-	db, err := sql.Open("pgx", postgresURL)
+	config, err := pgx.ParseConfig(postgresURL)
 	if err != nil {
-		return fmt.Errorf("migrations: open Postgres: %w", err)
+		return fmt.Errorf("migrations: the address of Postgres: %w", err)
 	}
+	session.Prepare(&config.Config, session.Needs{Durable: true})
+	db := stdlib.OpenDB(*config)
 	defer db.Close()
 	for _, set := range sets {
 		provider, err := newProvider(db, set)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/readside/readside/internal/session"
 )
 
 // OpenPool connects to Postgres as the query API should: reading only, and with
@@ -15,14 +17,11 @@ func OpenPool(ctx context.Context, url string, c Config) (*pgxpool.Pool, error) 
 		return nil, fmt.Errorf("queryapi: the Postgres URL cannot be read: %w", err)
 	}
 	milliseconds := fmt.Sprint(c.RequestTimeout.Milliseconds())
-	for name, value := range map[string]string{
-		"application_name":                    "readside-query",
-		"default_transaction_read_only":       "on",
+	config.ConnConfig.RuntimeParams["application_name"] = "readside-query"
+	session.Prepare(&config.ConnConfig.Config, session.Needs{ReadOnly: true, Settings: map[string]string{
 		"statement_timeout":                   milliseconds,
 		"idle_in_transaction_session_timeout": milliseconds,
 		"jit":                                 "off", // pages are small: compiling them costs more than it saves
-	} {
-		config.ConnConfig.RuntimeParams[name] = value
-	}
+	}})
 	return pgxpool.NewWithConfig(ctx, config)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/session"
 )
 
 // connsMax bounds a service's pool.
@@ -47,6 +48,7 @@ func Pool(ctx context.Context, postgresURL, application string) (*pgxpool.Pool, 
 	}
 	config.MaxConns = connsMax
 	config.ConnConfig.RuntimeParams["application_name"] = application
+	session.Prepare(&config.ConnConfig.Config, session.Needs{Durable: true})
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to Postgres: %w", err)

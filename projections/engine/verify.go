@@ -72,6 +72,7 @@ func Verify(ctx context.Context, cfg VerifyConfig) ([]Verified, error) {
 	if cfg.Sample < 0 || cfg.Sample > 1 {
 		return nil, fmt.Errorf("verify: a sample of %g of the keys: give a share from 0 to 1", cfg.Sample)
 	}
+	cfg.Postgres = prepared(cfg.Postgres)
 	conn, err := pgx.ConnectConfig(ctx, cfg.Postgres)
 	if err != nil {
 		return nil, fmt.Errorf("verify: %w", err)
