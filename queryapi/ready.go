@@ -32,8 +32,15 @@ type readiness struct {
 
 // Ready returns why queries cannot all be answered well; nothing when they can. It tries
 // what queries do, with their role and pool: it reads a row of each view's table, and of
-// each report's tables. It looks once a second at most, and for a bounded time.
+// each report's tables. It takes a bounded time.
 func (a *API) Ready(ctx context.Context) []string {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	return a.look(ctx)
+}
+
+// readySoon is what Ready found within the last second, for all who ask meanwhile.
+func (a *API) readySoon(ctx context.Context) []string {
 	a.ready.mu.Lock()
 	if time.Since(a.ready.looked) < readyFor {
 		defer a.ready.mu.Unlock()
@@ -41,9 +48,7 @@ func (a *API) Ready(ctx context.Context) []string {
 	}
 	a.ready.mu.Unlock()
 	found, _, _ := a.ready.shared.Do("", func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyTimeout)
-		defer cancel()
-		reasons := a.look(ctx)
+		reasons := a.Ready(context.WithoutCancel(ctx))
 		a.ready.mu.Lock()
 		defer a.ready.mu.Unlock()
 		a.ready.looked, a.ready.reasons = time.Now(), reasons
@@ -142,7 +147,7 @@ func why(err error) string {
 
 // readyz is 200 when everything can be answered, and 503 with the reasons.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
-	reasons := s.api.Ready(r.Context())
+	reasons := s.api.readySoon(r.Context())
 	status, body := http.StatusOK, map[string]any{"status": "ready"}
 	if len(reasons) > 0 {
 		status, body = http.StatusServiceUnavailable, map[string]any{"status": "not ready", "reasons": reasons}
