@@ -41,6 +41,7 @@ var rooms = []room{
 
 	{"projections", []string{"eventlog"}, "definitions are values: they need the log's Event and Position, and no store"},
 	{"projections/application", nil, "who owns a database is asked before anything else is known"},
+	{"projections/control", nil, "one definition of liveness, for everybody who shows one"},
 	{"projections/hot", []string{"projections", "eventlog"}, "the Postgres side knows definitions only"},
 	{"projections/cold/...", []string{"projections", "projections/application", "projections/cold/...", "eventlog"}, "the ClickHouse side knows definitions only"},
 	{"projections/replay", []string{"projections", "projections/hot", "eventlog"}, "a private fold reads the log and writes no table"},
@@ -52,7 +53,7 @@ var rooms = []room{
 		"views are made of published events, never of a service's inside"},
 
 	{"queryapi/shop/...", []string{"queryapi/...", "projections", "projections/shop", "eventlog"}, "the shop's screens stand on the shop's views"},
-	{"queryapi/...", []string{"queryapi/...", "projections", "projections/application", "eventlog", "internal/localonly"}, "the query API knows no shop and no writer"},
+	{"queryapi/...", []string{"queryapi/...", "projections", "projections/application", "projections/control", "eventlog", "internal/localonly"}, "the query API knows no shop and no writer"},
 
 	{"migrations", nil, "SQL and a runner"},
 	{"examples/...", []string{"projections", "projections/engine", "eventlog"}, "an example does what a user's own module can do"},
@@ -60,6 +61,7 @@ var rooms = []room{
 	{"internal/embedded/...", []string{"internal/embedded/...", "internal/localonly"}, "the embedded stores know only how to run"},
 	{"internal/dbtest", []string{"internal/embedded/...", "migrations", "projections/application"}, "a test database is a store and its schema"},
 	{poolers, nil, "every room that connects imports it, so it knows none of them"},
+	{sessions, nil, "every room that connects imports it, so it knows none of them"},
 	{"internal/shopload", nil, "the load comes from outside, through HTTP, like anybody's"},
 	{"internal/bench/baseline/...", []string{"writemodels/contract", "eventlog", "projections", "projections/hot"}, "a rival that used the engine would measure nothing"},
 	{"internal/exact", []string{"writemodels/contract", "eventlog"}, "an oracle that shared the engine's code would share its faults"},
@@ -67,8 +69,12 @@ var rooms = []room{
 	{"cmd/...", []string{"..."}, "wiring"},
 }
 
-// poolers may be imported by every package that connects to Postgres.
-const poolers = "internal/pooler"
+// poolers and sessions may be imported by every package that connects to Postgres: what a
+// connection is does not depend on who opens it, and they know nothing of the module.
+const (
+	poolers  = "internal/pooler"
+	sessions = "internal/session"
+)
 
 // forbidden are arrows that a pattern in rooms would let through.
 var forbidden = []struct{ from, to, why string }{
@@ -219,7 +225,10 @@ func allowed(from, imported string, r room) (why string, ok bool) {
 			return f.why, false
 		}
 	}
-	if to == poolers || slices.ContainsFunc(r.imports, func(pattern string) bool { return fits(pattern, to) }) {
+	if to == poolers || to == sessions {
+		return "", true
+	}
+	if slices.ContainsFunc(r.imports, func(pattern string) bool { return fits(pattern, to) }) {
 		return "", true
 	}
 	if len(r.imports) == 0 {

@@ -69,7 +69,7 @@ func (l *Listener) Run(ctx context.Context) error {
 }
 
 func (l *Listener) listen(ctx context.Context, retry *backoff) error {
-	conn, err := pgx.ConnectConfig(ctx, l.config)
+	conn, err := connect(ctx, l.config)
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 }
 
 func (n *Notifier) announceAll(ctx context.Context, retry *backoff) error {
-	conn, err := pgx.ConnectConfig(ctx, n.config)
+	conn, err := connect(ctx, n.config)
 	if err != nil {
 		return err
 	}

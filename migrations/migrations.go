@@ -20,6 +20,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
+
+	"github.com/readside/readside/internal/session"
 )
 
 //go:embed postgres
@@ -72,8 +74,9 @@ func forEach(postgresURL string, sets []Set, work func(*sql.DB, Set, *goose.Prov
 	if err != nil {
 		return fmt.Errorf("migrations: the address of Postgres: %w", err)
 	}
-	// goose notes when a migration was applied without its zone, and reads that as UTC.
-	config.RuntimeParams["timezone"] = "UTC"
+	// Its settings have the time zone: goose notes when a migration was applied without
+	// its zone, and reads that as UTC.
+	session.Prepare(&config.Config, session.Needs{Durable: true})
 	db := stdlib.OpenDB(*config)
 	defer db.Close()
 	for _, set := range sets {

@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/graphql-go/graphql/gqlerrors"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/session"
 	"github.com/readside/readside/queryapi/refusal"
 )
 
@@ -74,13 +73,14 @@ func (a *API) failure(err error) *refusal.Refusal {
 	if errors.As(err, &r) {
 		return r
 	}
-	var pg *pgconn.PgError
+	class, _ := session.ClassOf(err)
 	switch {
 	case errors.Is(err, context.Canceled):
-		return refusal.New(refusal.Unavailable, "ask again", "the request was given up").Because(err)
+		// No store is to blame: the client went away, or the server is drained.
+		return refusal.New(refusal.Cancelled, "ask again", "the request was given up").Because(err)
 	case errors.Is(err, context.DeadlineExceeded):
 		r = refusal.New(refusal.Unavailable, "ask for less, or again later", "the stores did not answer in time").Because(err)
-	case errors.As(err, &pg) && strings.HasPrefix(pg.Code, "22"):
+	case class == session.Data:
 		r = refusal.New(refusal.BadVariables, "check the values of arguments", "a value is out of its type's range").Because(err)
 	default:
 		r = refusal.New(refusal.Unavailable, "ask again; /readyz says what is wrong", "a store did not answer").Because(err)
@@ -95,7 +95,7 @@ func (a *Answer) status() int {
 		return http.StatusOK
 	}
 	switch a.Errors[0].Code() {
-	case refusal.NotReady, refusal.Unavailable, refusal.Busy:
+	case refusal.NotReady, refusal.Unavailable, refusal.Busy, refusal.Cancelled:
 		return http.StatusServiceUnavailable
 	case refusal.Forbidden:
 		return http.StatusForbidden

@@ -27,6 +27,7 @@ type API struct {
 	limits  guard.Limits
 	logger  *slog.Logger
 	metrics *Metrics
+	ready   readiness
 }
 
 // ReportRunner runs a report over the cold store.

@@ -37,6 +37,7 @@ type Cold struct {
 	zone    string
 	here    chan struct{} // those that wait and those that run
 	running chan struct{}
+	checked checked
 }
 
 // NewCold makes a Cold. zone is an IANA name: the months of reports are cut in it.

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/projections/control"
 	"github.com/readside/readside/queryapi/refusal"
 )
 
@@ -20,6 +21,7 @@ import (
 type fetcher struct {
 	pool    *pgxpool.Pool
 	sources *sources
+	holders holders
 }
 
 const (
@@ -28,15 +30,19 @@ const (
 )
 
 // stateSQL reads, for the views given and the projectors that they are read from,
-// the live table, the checkpoint, whether anybody works for it, how far the log is
-// ahead of it (two probes of the log's primary key), how many events are parked, and
-// which of the keys that the operation asks for are degraded.
+// the live table, the checkpoint and what its liveness is judged by: whether anybody
+// works for it, when it moved, how far the log is ahead of it (two probes of the log's
+// primary key), and which transactions hold the log back where it stands still. Then how
+// many events are parked, and which of the keys that the operation asks for are degraded.
 var stateSQL = `
 select v.view, v.table_name, p.name, p.log, p.incarnation, p.place,
-       case when p.state = 'halted' or exists (select from readside.leases o where o.projector = p.name and o.expires_at > clock_timestamp())
-            then p.state else 'stalled' end,
+       p.state, coalesce(p.log = l.identity and p.incarnation = l.incarnation, l.identity is null),
+       exists (select from readside.leases o where o.projector = p.name and o.expires_at > clock_timestamp()),
+       greatest(p.updated_at, (select b.updated_at from readside.builds b where b.projector = p.name)),
        coalesce((select e.position from eventlog.events e order by e.position desc limit 1), 0),
        ` + eventlog.WaitingSQL(`p.place`) + `,
+       now(),
+       case when p.updated_at < now() - interval '10 seconds' then` + holdersSQL + `end,
        (select count(*) from (select from readside.parked w where w.projector = p.name and w.view = v.view and w.state <> 'discarded' limit 1000) waiting),
        array(select d.key from unnest($5::text[], $6::text[]) as k (view, key)
                join readside.degraded d on d.projector = p.name and d.view = k.view and d.key = k.key
@@ -44,7 +50,15 @@ select v.view, v.table_name, p.name, p.log, p.incarnation, p.place,
   from unnest($1::text[], $2::int[], $3::text[], $4::text[]) as wanted (view, version, fingerprint, projector)
   join readside.views v on v.view = wanted.view and v.version = wanted.version
        and v.fingerprint = wanted.fingerprint and v.projector = wanted.projector and v.state = 'live'
-  join readside.projectors p on p.name = v.projector`
+  join readside.projectors p on p.name = v.projector
+ cross join eventlog.log l`
+
+// holdersSQL names the transactions that may append to the log: they hold it back.
+const holdersSQL = `
+       array(select distinct k.virtualtransaction from pg_locks k
+              where k.locktype = 'relation' and k.relation = 'eventlog.events'::regclass and k.mode = 'RowExclusiveLock' and k.granted
+                and k.database = (select d.oid from pg_database d where d.datname = current_database()))
+       `
 
 // rereadsMax bounds how often an operation is read again because a view was not where
 // it was thought to be. Switches are rare: a second one in a row is a surprise.
@@ -136,7 +150,7 @@ func (f *fetcher) readAnswers(conn *pgx.Conn, answers pgx.BatchResults, p *plan,
 	if err != nil {
 		return nil, err
 	}
-	states, err := r.loadState(state, p, from)
+	states, err := r.loadState(state, p, from, &f.holders)
 	if err != nil {
 		return nil, err
 	}
@@ -190,11 +204,11 @@ type viewState struct {
 
 // loadState reads stateSQL's answer, and compares the live tables with those that the
 // statements name.
-func (r *results) loadState(rows pgx.Rows, p *plan, from choice) (map[*view]*viewState, error) {
+func (r *results) loadState(rows pgx.Rows, p *plan, from choice, held *holders) (map[*view]*viewState, error) {
 	defer rows.Close()
 	found := map[string]*viewState{}
 	for rows.Next() {
-		s, err := scanState(rows)
+		s, err := scanState(rows, held)
 		if err != nil {
 			return nil, err
 		}
@@ -220,22 +234,30 @@ func (r *results) loadState(rows pgx.Rows, p *plan, from choice) (map[*view]*vie
 	return states, nil
 }
 
-func scanState(rows pgx.Rows) (*viewState, error) {
+func scanState(rows pgx.Rows, held *holders) (*viewState, error) {
 	var (
 		f           Freshness
 		s           viewState
 		log         uuid.UUID
 		incarnation int32
-		place, head int64
 		waiting     *time.Duration
+		holding     []string
+		facts       = control.Facts{Kind: control.Hot}
 	)
-	err := rows.Scan(&f.View, &s.table, &f.projector, &log, &incarnation, &place, &f.State, &head, &waiting, &f.Parked, &s.degraded)
-	f.Position = eventlog.NewPosition(log, incarnation, place)
-	f.State = strings.ToUpper(f.State)
-	f.LagEvents = max(0, head-place)
+	err := rows.Scan(&f.View, &s.table, &f.projector, &log, &incarnation, &facts.Place, &facts.State, &facts.SameLog, &facts.WorkedFor, &facts.Moved,
+		&facts.Head, &waiting, &facts.Now, &holding, &f.Parked, &s.degraded)
+	if err != nil {
+		return nil, err
+	}
+	f.Position = eventlog.NewPosition(log, incarnation, facts.Place)
+	f.LagEvents = max(0, facts.Head-facts.Place)
 	if waiting != nil {
+		facts.WaitingSince = facts.Now.Add(-*waiting)
 		f.AgeMs = waiting.Milliseconds()
 	}
+	facts.HeldBack = held.see(facts.Now, holding)
+	l := control.Judge(facts)
+	f.State, f.reason = strings.ToUpper(string(l.State)), l.Reason
 	s.fresh = &f
-	return &s, err
+	return &s, nil
 }

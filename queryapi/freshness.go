@@ -22,10 +22,12 @@ type Freshness struct {
 	// Parked is how many events of the view wait because they, or one before them of
 	// the same row, could not be folded; counting stops at 1,000.
 	Parked int64 `json:"parked"`
-	// State is BUILDING, CATCHING_UP, LIVE, HALTED, or STALLED where nobody works for it.
+	// State is BUILDING, CATCHING_UP, LIVE, HELD_BACK, STALLED, HALTED or FOREIGN, as
+	// control.Judge decides.
 	State string `json:"state"`
 
 	projector string
+	reason    string // why the state is not what it should be
 }
 
 // Watermark says how far a table of the cold store has come.
@@ -35,6 +37,8 @@ type Watermark struct {
 	// At is when the watermark was published.
 	At    time.Time `json:"at"`
 	State string    `json:"state"`
+
+	reason string
 }
 
 func (b *builder) newFreshness() (hot, cold *graphql.Object) {
@@ -45,7 +49,9 @@ func (b *builder) newFreshness() (hot, cold *graphql.Object) {
 			"CATCHING_UP": {Value: "CATCHING_UP", Description: "It folds events of the past."},
 			"LIVE":        {Value: "LIVE", Description: "It follows the log."},
 			"HALTED":      {Value: "HALTED", Description: "It stopped at a fault; the data stays as it was."},
-			"STALLED":     {Value: "STALLED", Description: "Nobody works for it; the data stays as it was."},
+			"STALLED":     {Value: "STALLED", Description: "Nobody works for it, or it has events to fold and does not move; the data stays as it was."},
+			"HELD_BACK":   {Value: "HELD_BACK", Description: "An open transaction of a writer keeps events from it; the data stays as it was."},
+			"FOREIGN":     {Value: "FOREIGN", Description: "It follows another log, or one from before a restore; the data stays as it was."},
 		},
 	})
 	str, long, num := graphql.NewNonNull(graphql.String), graphql.NewNonNull(b.long), graphql.NewNonNull(graphql.Int)

@@ -6,34 +6,79 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
+	"sync"
 	"time"
 
-	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/singleflight"
 
-	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/session"
 	"github.com/readside/readside/queryapi/refusal"
 )
 
 // readyTimeout bounds a check.
 const readyTimeout = 3 * time.Second
 
-// Ready answers why queries cannot all be answered well; nothing when they can.
+// readyFor is how long a check is answered again without another look.
+const readyFor = time.Second
+
+// readiness lets one caller look at a time, and the others have what it found.
+type readiness struct {
+	mu      sync.Mutex
+	looked  time.Time
+	reasons []string
+	shared  singleflight.Group
+}
+
+// Ready returns why queries cannot all be answered well; nothing when they can. It tries
+// what queries do, with their role and pool: it reads a row of each view's table, and of
+// each report's tables. It takes a bounded time.
 func (a *API) Ready(ctx context.Context) []string {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	log, err := a.logIdentity(ctx)
-	if err != nil {
-		a.logger.Error("not ready", "error", err)
-		return []string{"Postgres does not answer: see the log of the query API"}
+	return a.look(ctx)
+}
+
+// readySoon is what Ready found within the last second, for all who ask meanwhile.
+func (a *API) readySoon(ctx context.Context) []string {
+	a.ready.mu.Lock()
+	if time.Since(a.ready.looked) < readyFor {
+		defer a.ready.mu.Unlock()
+		return a.ready.reasons
 	}
-	var reasons []string
-	for _, v := range a.schema.views {
-		if reason := a.viewReady(ctx, v, log); reason != "" {
-			reasons = append(reasons, reason)
+	a.ready.mu.Unlock()
+	found, _, _ := a.ready.shared.Do("", func() (any, error) {
+		reasons := a.Ready(context.WithoutCancel(ctx))
+		a.ready.mu.Lock()
+		defer a.ready.mu.Unlock()
+		a.ready.looked, a.ready.reasons = time.Now(), reasons
+		return reasons, nil
+	})
+	return found.([]string)
+}
+
+// ReportChecker is a ReportRunner that can say why reports would not be answered well.
+type ReportChecker interface {
+	// Check returns a reason for each report, or table of one, that would not be.
+	Check(ctx context.Context, reports []*Report) []string
+}
+
+func (a *API) look(ctx context.Context) []string {
+	reasons := []string{}
+	var views sync.WaitGroup
+	views.Go(func() {
+		for _, v := range a.schema.views {
+			if reason := a.viewReady(ctx, v); reason != "" {
+				reasons = append(reasons, reason)
+			}
 		}
+	})
+	var ofReports []string
+	if checker, ok := a.reports.(ReportChecker); ok {
+		ofReports = checker.Check(ctx, a.schema.reports())
 	}
-	return reasons
+	views.Wait()
+	return append(reasons, ofReports...)
 }
 
 // Freshness reads how far every view has come. Views that are not built are left out.
@@ -62,40 +107,47 @@ func (a *API) viewFreshness(ctx context.Context, v *view) (*Freshness, error) {
 	return r.fresh[0], nil
 }
 
-func (a *API) viewReady(ctx context.Context, v *view, log eventlog.Position) string {
-	f, err := a.viewFreshness(ctx, v)
-	var r *refusal.Refusal
-	switch {
-	case errors.As(err, &r):
-		return r.Message + ": " + r.Hint
-	case err != nil:
+// viewReady reads a row of a view, as a list would.
+func (a *API) viewReady(ctx context.Context, v *view) string {
+	one := &read{path: []string{"ready"}, view: v, list: true, order: v.orders[v.keyName], columns: []int{v.model.Key}}
+	r, err := a.fetcher.fetch(ctx, &plan{views: []*view{v}, reads: []*read{one}})
+	var refused *refusal.Refusal
+	if errors.As(err, &refused) {
+		return refused.Message + ": " + refused.Hint
+	}
+	if err != nil {
 		a.logger.Error("not ready", "view", v.model.Name, "error", err)
-		return fmt.Sprintf("view %s cannot be read: see the log of the query API", v.model.Name)
-	case f.State == "HALTED":
-		return fmt.Sprintf("projector %s of view %s halted at a fault: readside status says which", f.projector, v.model.Name)
-	case !f.Position.SameLog(log):
-		return fmt.Sprintf("view %s follows another log or incarnation than the one here: rebuild it", v.model.Name)
+		return fmt.Sprintf("view %s cannot be read: %s", v.model.Name, why(err))
+	}
+	if f := r.fresh[0]; f.reason != "" {
+		return fmt.Sprintf("view %s is %s: projector %s: %s", v.model.Name, strings.ToLower(f.State), f.projector, f.reason)
 	}
 	return ""
 }
 
-// logIdentity is the zero position of the log here; zero where nobody opened it yet.
-func (a *API) logIdentity(ctx context.Context) (eventlog.Position, error) {
-	var id *uuid.UUID
-	var incarnation *int32
-	err := a.fetcher.pool.QueryRow(ctx, "select identity, incarnation from eventlog.log").Scan(&id, &incarnation)
-	if errors.Is(err, pgx.ErrNoRows) || err == nil && (id == nil || incarnation == nil) {
-		return eventlog.Position{}, nil
+// why says what kept a store from answering. Who asks for readiness operates the
+// service, and needs the code; the log has all of it.
+func why(err error) string {
+	class, code := session.ClassOf(err)
+	var refused *session.Error
+	switch {
+	case errors.As(err, &refused):
+		return refused.Error()
+	case code == "42501":
+		return "the role of the query API lacks a right (SQLSTATE 42501): grant it select, or let it connect as readside_query"
+	case class == session.Permanent:
+		return "Postgres refuses (SQLSTATE " + code + "), and will until somebody mends it: see the log of the query API"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "the store did not answer in time"
+	case code != "":
+		return "Postgres answers with SQLSTATE " + code + ": see the log of the query API"
 	}
-	if err != nil {
-		return eventlog.Position{}, err
-	}
-	return eventlog.NewPosition(*id, *incarnation, 0), nil
+	return "the store does not answer: see the log of the query API"
 }
 
 // readyz is 200 when everything can be answered, and 503 with the reasons.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
-	reasons := s.api.Ready(r.Context())
+	reasons := s.api.readySoon(r.Context())
 	status, body := http.StatusOK, map[string]any{"status": "ready"}
 	if len(reasons) > 0 {
 		status, body = http.StatusServiceUnavailable, map[string]any{"status": "not ready", "reasons": reasons}

@@ -1,9 +1,12 @@
 package queryapi
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/graphql-go/graphql"
+
+	"github.com/readside/readside/projections"
 )
 
 const reportRowsDefault = 1000
@@ -35,6 +38,11 @@ func (b *builder) addReport(r Report) {
 	}
 	if !strings.Contains(r.SQL, "{rows_max:") {
 		b.fault("%s: its SQL has no bound: end it with limit {rows_max:UInt64}", who)
+	}
+	for _, table := range r.Tables {
+		if !slices.ContainsFunc(b.definition.Set.Facts(), func(m *projections.FactModel) bool { return m.Name == table }) {
+			b.fault("%s: there is no fact %q in the set", who, table)
+		}
 	}
 	name := capital(r.Name)
 	b.take(name, who)

@@ -3,7 +3,9 @@ package queryapi
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"sync"
 
 	"github.com/graphql-go/graphql"
@@ -33,6 +35,17 @@ type root struct {
 // screen and of a report may; of a list only the filter does: its other arguments page.
 func (r *root) decides(argument string) bool {
 	return r.list == nil || argument == "filter"
+}
+
+// reports are the reports, by name.
+func (s *Schema) reports() []*Report {
+	var all []*Report
+	for _, name := range slices.Sorted(maps.Keys(s.roots)) {
+		if r := s.roots[name].report; r != nil {
+			all = append(all, &r.Report)
+		}
+	}
+	return all
 }
 
 // SDL is the schema in GraphQL's own language, the same on every run.

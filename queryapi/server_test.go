@@ -160,6 +160,80 @@ func doubling(n int) string {
 	return b.String() + fmt.Sprintf("fragment f%d on Book { id }", n)
 }
 
+// ready waits until /readyz answers so; it looks once a second.
+func ready(t *testing.T, base string, status int, part string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var got reply
+	for ctx.Err() == nil {
+		if got = send(t, http.MethodGet, base+"/readyz", ""); got.status == status && strings.Contains(got.body, part) {
+			return
+		}
+	}
+	t.Errorf("readyz: %d %s, want %d with %q", got.status, got.body, status, part)
+}
+
+// Readiness tries what it promises, and agrees with the freshness of answers: it reads
+// each view's table as queries do, and a projector that does not work is not ready.
+func TestReadinessTriesWhatItPromises(t *testing.T) {
+	t.Parallel()
+	s := fullStore(t, 1)
+	base := serve(t, s)
+	ready(t, base, 200, `"ready"`)
+	s.exec(`revoke select on views.book_v2_g1 from readside_query`)
+	ready(t, base, 503, "view book cannot be read: the role of the query API lacks a right")
+	s.exec(`grant select on views.book_v2_g1 to readside_query`)
+	s.exec(`update readside.leases set expires_at = now()`)
+	ready(t, base, 503, "no worker holds its lease")
+	s.exec(`update readside.leases set expires_at = now() + interval '1 hour'`)
+	ready(t, base, 200, `"ready"`)
+
+	// It has events to fold and does not move.
+	s.appendEvents(3)
+	s.exec(`update eventlog.events set time = now() - interval '1 minute'`)
+	s.exec(`update readside.projectors set updated_at = now() - interval '1 minute'`)
+	ready(t, base, 503, "view book is stalled")
+	state := func() string {
+		got := send(t, http.MethodPost, base+"/graphql", query(`{ books { freshness { state } } }`), "Content-Type", "application/json").body
+		_, after, _ := strings.Cut(got, `"state":"`)
+		state, _, _ := strings.Cut(after, `"`)
+		return state
+	}
+	if got := state(); got != "STALLED" {
+		t.Errorf("readiness says stalled, freshness %s", got)
+	}
+	// A transaction that may append holds the log back: that is why.
+	tx, err := s.db.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+	if _, err := tx.Exec(t.Context(), `lock table eventlog.events in row exclusive mode`); err != nil {
+		t.Fatal(err)
+	}
+	ready(t, base, 503, "view book is held_back")
+	if got := state(); got != "HELD_BACK" {
+		t.Errorf("readiness says held back, freshness %s", got)
+	}
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.checkpoint(3)
+	ready(t, base, 200, `"ready"`)
+}
+
+// A request whose client went away is no failure of a store.
+func TestACancelledRequestIsCountedAsSuch(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	code, _ := refusalOf(t, newStore(t).api(queryapi.Options{}).Do(ctx, queryapi.Request{Query: `{ books { nodes { id } } }`}))
+	if code != refusal.Cancelled {
+		t.Errorf("%s, want %s", code, refusal.Cancelled)
+	}
+}
+
 func TestProbesAndMetrics(t *testing.T) {
 	t.Parallel()
 	s := fullStore(t, 1)
@@ -167,15 +241,11 @@ func TestProbesAndMetrics(t *testing.T) {
 	if got := send(t, http.MethodGet, base+"/healthz", ""); got.status != 200 {
 		t.Errorf("healthz: %d", got.status)
 	}
-	if got := send(t, http.MethodGet, base+"/readyz", ""); got.status != 200 {
-		t.Errorf("readyz: %d %s", got.status, got.body)
-	}
+	ready(t, base, 200, `"ready"`)
 	s.appendEvents(3)
 	s.degrade(testProjector, "book", "b000", 2)
 	s.exec(`update readside.projectors set state = 'halted'`)
-	if got := send(t, http.MethodGet, base+"/readyz", ""); got.status != 503 || !strings.Contains(got.body, "halted") {
-		t.Errorf("readyz with a halted projector: %d %s", got.status, got.body)
-	}
+	ready(t, base, 503, "halted")
 	send(t, http.MethodPost, base+"/graphql", query(`{ nothing }`), "Content-Type", "application/json")
 	metrics := send(t, http.MethodGet, base+"/metrics", "").body
 	for _, line := range []string{`readside_query_view_lag_events{view="book"} 3`, `readside_query_view_halted{view="author"} 1`, `readside_query_view_parked_events{view="book"} 1`, `readside_query_operations_total{code="INVALID"} 1`} {
@@ -185,14 +255,10 @@ func TestProbesAndMetrics(t *testing.T) {
 	}
 	s.exec(`update readside.projectors set state = 'live'`)
 	s.exec(`update eventlog.log set incarnation = 8`)
-	if got := send(t, http.MethodGet, base+"/readyz", ""); got.status != 503 || !strings.Contains(got.body, "another log") {
-		t.Errorf("readyz with a restored log: %d %s", got.status, got.body)
-	}
+	ready(t, base, 503, "another log")
 	s.exec(`update eventlog.log set incarnation = 7`)
 	s.exec(`update readside.views set state = 'retired' where view = 'book'`)
-	if got := send(t, http.MethodGet, base+"/readyz", ""); got.status != 503 || !strings.Contains(got.body, "no live generation") {
-		t.Errorf("readyz without a generation: %d %s", got.status, got.body)
-	}
+	ready(t, base, 503, "no live generation")
 	// What cannot be read has no gauge: its last value would look fresh.
 	metrics = send(t, http.MethodGet, base+"/metrics", "").body
 	if strings.Contains(metrics, `{view="book"}`) || !strings.Contains(metrics, `readside_query_view_age_seconds{view="author"}`) {

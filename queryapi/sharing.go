@@ -2,13 +2,13 @@ package queryapi
 
 import (
 	"context"
-	"maps"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/readside/readside/internal/pooler"
+	"github.com/readside/readside/internal/session"
 )
 
 // sharing gives each connection its settings, by the way that it reaches the server:
@@ -63,7 +63,7 @@ func (s *sharing) beforeConnect(ctx context.Context, config *pgx.ConnConfig) err
 		config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 		return nil
 	}
-	maps.Copy(config.RuntimeParams, s.settings)
+	session.Prepare(&config.Config, session.Needs{ReadOnly: true, Settings: s.settings})
 	return nil
 }
 

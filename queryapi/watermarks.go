@@ -3,15 +3,20 @@ package queryapi
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/projections/control"
 )
 
 // Ledger reads the watermarks that the cold projector publishes in Postgres.
-type Ledger struct{ pool *pgxpool.Pool }
+type Ledger struct {
+	pool    *pgxpool.Pool
+	holders holders
+}
 
 // NewLedger makes a Ledger over a pool that may read readside.cold_watermarks.
 func NewLedger(pool *pgxpool.Pool) *Ledger { return &Ledger{pool: pool} }
@@ -19,14 +24,18 @@ func NewLedger(pool *pgxpool.Pool) *Ledger { return &Ledger{pool: pool} }
 // The documented views read the shown generation, so its watermark is theirs. Whoever
 // writes facts holds a lock.
 const watermarksSQL = `
-select w.fact, c.log, c.incarnation, w.place, w.updated_at,
-       case when c.state = 'halted'
-              or exists (select from pg_locks k where k.locktype = 'advisory' and k.objsubid = 1 and k.granted
-                           and k.database = (select d.oid from pg_database d where d.datname = current_database())
-                           and (k.classid::bigint << 32 | k.objid::bigint) = hashtextextended('readside.cold:' || c.name, 0))
-            then c.state else 'stalled' end
+select w.fact, c.log, c.incarnation, w.place, w.updated_at, c.state,
+       coalesce(c.log = l.identity and c.incarnation = l.incarnation, l.identity is null),
+       exists (select from pg_locks k where k.locktype = 'advisory' and k.objsubid = 1 and k.granted
+                  and k.database = (select d.oid from pg_database d where d.datname = current_database())
+                  and (k.classid::bigint << 32 | k.objid::bigint) = hashtextextended('readside.cold:' || c.name, 0)),
+       coalesce((select e.position from eventlog.events e order by e.position desc limit 1), 0),
+       (select e.time from eventlog.events e where e.position > w.place order by e.position limit 1),
+       now(),
+       case when w.updated_at < now() - interval '10 seconds' then` + holdersSQL + `end
   from readside.cold_watermarks w
   join readside.cold_checkpoint c on c.name = w.projector and c.shown_generation = w.generation
+ cross join eventlog.log l
  where w.fact = any($1)
  order by w.fact`
 
@@ -43,13 +52,22 @@ func (l *Ledger) Watermarks(ctx context.Context, tables []string) ([]*Watermark,
 			m           Watermark
 			log         uuid.UUID
 			incarnation int32
-			place       int64
+			behind      *time.Time
+			holding     []string
+			facts       = control.Facts{Kind: control.Cold}
 		)
-		if err := rows.Scan(&m.Table, &log, &incarnation, &place, &m.At, &m.State); err != nil {
+		if err := rows.Scan(&m.Table, &log, &incarnation, &facts.Place, &facts.Moved, &facts.State, &facts.SameLog, &facts.WorkedFor,
+			&facts.Head, &behind, &facts.Now, &holding); err != nil {
 			return nil, err
 		}
-		m.Position = eventlog.NewPosition(log, incarnation, place)
-		m.State = strings.ToUpper(m.State)
+		m.At = facts.Moved.UTC()
+		m.Position = eventlog.NewPosition(log, incarnation, facts.Place)
+		if behind != nil {
+			facts.WaitingSince = *behind
+		}
+		facts.HeldBack = l.holders.see(facts.Now, holding)
+		judged := control.Judge(facts)
+		m.State, m.reason = strings.ToUpper(string(judged.State)), judged.Reason
 		marks = append(marks, &m)
 	}
 	return marks, rows.Err()

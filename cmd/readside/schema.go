@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/cold"
 	"github.com/readside/readside/projections/hot"
@@ -46,7 +49,52 @@ func (p *program) schemaCommand() *cobra.Command {
 				return err
 			},
 		},
+		&cobra.Command{
+			Use: "check", Short: "Check the definitions, and the reports against ClickHouse where READSIDE_CLICKHOUSE_URL names one", Args: usage(cobra.NoArgs),
+			RunE: func(cmd *cobra.Command, _ []string) error { return p.checkSchema(cmd.Context()) },
+		},
 	)
+}
+
+// checkSchema compiles all definitions, and lets ClickHouse say what each report's SQL
+// answers.
+func (p *program) checkSchema(ctx context.Context) error {
+	set, err := shop.Set()
+	if err != nil {
+		return err
+	}
+	definition := screens.Definition(set)
+	if _, err := queryapi.NewSchema(definition); err != nil {
+		return err
+	}
+	stores, err := settings[service.Stores]()
+	if err != nil {
+		return err
+	}
+	if stores.ClickHouseURL == "" && stores.ClickHouseMart == "" {
+		_, err = fmt.Fprintf(p.out, "%d views, %d facts and %d reports are well defined; the reports' SQL was not checked, since READSIDE_CLICKHOUSE_URL is not set\n",
+			len(set.Views()), len(set.Facts()), len(definition.Reports))
+		return err
+	}
+	mart, err := stores.Mart()
+	if err != nil {
+		return err
+	}
+	conn, err := service.ClickHouse(mart)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	reports := queryapi.NewCold(conn, nil, "UTC")
+	var errs []error
+	for _, r := range definition.Reports {
+		errs = append(errs, reports.CheckReport(ctx, &r))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(p.out, "%d views, %d facts and %d reports are well defined, and ClickHouse takes the reports' SQL\n", len(set.Views()), len(set.Facts()), len(definition.Reports))
+	return err
 }
 
 // The database names that `schema sql` prints: those of the README.

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/session"
 )
 
 // runError is a fault of a run of several events: which of them it was does not
@@ -53,24 +54,14 @@ func isInfrastructure(err error) bool {
 		errors.Is(err, errConnection):
 		return true
 	case errors.As(err, &pg):
-		return isTransientCode(pg.Code)
+		class, _ := session.ClassOf(err)
+		return class == session.Transient
 	}
 	return false
 }
 
 // errConnection marks faults of the reactor's own statements: begin, inbox, commit.
 var errConnection = errors.New("the service's database did not answer as expected")
-
-// isTransientCode: connection, resources, operator's intervention, system, rolled
-// back for another transaction's sake, locks; and a transaction that timed out idle.
-func isTransientCode(code string) bool {
-	for _, class := range []string{"08", "40", "53", "55", "57", "58", "25P03", "XX"} {
-		if strings.HasPrefix(code, class) {
-			return true
-		}
-	}
-	return false
-}
 
 // isConstraint: class 23, integrity constraint violation.
 func isConstraint(err error) bool {

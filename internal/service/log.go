@@ -10,6 +10,7 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/internal/pooler"
+	"github.com/readside/readside/internal/session"
 	owner "github.com/readside/readside/projections/application"
 )
 
@@ -54,6 +55,7 @@ func Pool(ctx context.Context, application, postgresURL, program string) (*pgxpo
 	config.MaxConns = connsMax
 	config.ConnConfig.RuntimeParams["application_name"] = program
 	config.ConnConfig = owner.Guard(config.ConnConfig, application)
+	session.Prepare(&config.ConnConfig.Config, session.Needs{Durable: true})
 	pooler.Forbid(&config.ConnConfig.Config)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {

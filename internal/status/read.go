@@ -76,19 +76,20 @@ type reading struct {
 // tables and the log.
 func Read(ctx context.Context, pool *pgxpool.Pool, log *eventlog.Log) (*Report, error) {
 	report := &Report{Projectors: []Projector{}, Views: []View{}, Cold: []ColdTable{}, Reactions: []reaction.Status{}}
-	err := pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		r := &reading{tx: tx, report: report, checkpoints: map[string]checkpoint{}}
-		return r.read(ctx, log.Start())
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read the status: %w", err)
-	}
+	// Before the snapshot: what it holds back is judged with it.
 	holder, held, err := log.Blocker(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the status: %w", err)
 	}
 	if held {
-		report.Log.Blocker, report.Log.BlockedSince = holder.String(), holder.Since
+		report.Log.Blocker, report.Log.BlockedSince = holder.String(), holder.Since.UTC()
+	}
+	err = pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		r := &reading{tx: tx, report: report, checkpoints: map[string]checkpoint{}}
+		return r.read(ctx, log.Start())
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the status: %w", err)
 	}
 	return report, nil
 }
@@ -98,6 +99,7 @@ func (r *reading) read(ctx context.Context, start eventlog.Position) error {
 	if err := r.tx.QueryRow(ctx, headSQL).Scan(&head, &r.report.At); err != nil {
 		return err
 	}
+	r.report.At = r.report.At.UTC()
 	r.report.Log.Position = start.At(head)
 	for _, step := range []func(context.Context) error{r.projectors, r.views, r.cold, r.reactions} {
 		if err := step(ctx); err != nil {
@@ -138,13 +140,8 @@ func scanCheckpoint(row pgx.CollectableRow) (c checkpoint, err error) {
 	return c, err
 }
 
-// progress judges a checkpoint; one of another incarnation has read nothing of this log.
 func (r *reading) progress(c checkpoint, place int64) Progress {
-	head := r.report.Log.Position
-	if c.position.SameLog(head) {
-		return progress(head, r.report.At, c, place)
-	}
-	return Progress{Position: c.position, LagEvents: head.Place(), LagSeconds: r.report.At.Sub(c.updatedAt).Seconds(), State: foreign, UpdatedAt: c.updatedAt}
+	return progress(r.report.Log.Position, r.report.At, c, place, r.report.HeldBack() != "")
 }
 
 func (r *reading) views(ctx context.Context) error {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/eventlog/reaction"
+	"github.com/readside/readside/projections/control"
 )
 
 // Report is everything at one moment.
@@ -29,14 +30,10 @@ type Log struct {
 	BlockedSince time.Time `json:"blocked_since,omitzero"`
 }
 
-// heldLong is how long somebody may hold the log back before it is worth a line:
-// every command does, for the time of its transaction.
-const heldLong = time.Second
-
 // HeldBack is who holds the log back for so long that somebody should look; nobody if
 // empty.
 func (r *Report) HeldBack() string {
-	if r.At.Sub(r.Log.BlockedSince) < heldLong {
+	if r.At.Sub(r.Log.BlockedSince) < control.HeldAfter {
 		return ""
 	}
 	return r.Log.Blocker
@@ -54,9 +51,12 @@ type Progress struct {
 	// absent where that is not known, or never.
 	EventsPerSecond *float64 `json:"events_per_second,omitempty"`
 	LeftSeconds     *float64 `json:"left_seconds,omitempty"`
-	// State is building, catching_up, live, halted, stalled or foreign. Nobody works for
-	// a stalled projector, or it has events to fold and has not moved for a while.
+	// State is building, catching_up, live, held_back, stalled, halted or foreign, as
+	// control.Judge decides. Nobody works for a stalled projector, or it has events to fold
+	// and has not moved for a while.
 	State string `json:"state"`
+	// Reason is why the state is not what it should be; empty where it is.
+	Reason string `json:"reason,omitempty"`
 	// BuiltPercent is how much of the log a first build has read; absent for others.
 	BuiltPercent *int64 `json:"built_percent,omitempty"`
 	// UpdatedAt is when the checkpoint, or a first build, moved last.
@@ -125,41 +125,34 @@ type ColdTable struct {
 
 // Stalled is the state of a projector that nobody works for, or that has events to fold
 // and does not move.
-const Stalled = "stalled"
+const Stalled = string(control.Stalled)
 
 const (
-	building = "building"
-	halted   = "halted"
-	foreign  = "foreign"
+	building = string(control.Building)
+	halted   = string(control.Halted)
+	foreign  = string(control.Foreign)
 )
 
-// stalledAfter is how long a projector that is behind may stand still.
-const stalledAfter = 10 * time.Second
-
-// progress judges a place against the head of the log.
-func progress(head eventlog.Position, at time.Time, c checkpoint, place int64) Progress {
-	p := Progress{
-		Position: c.position.At(place), State: c.state, UpdatedAt: c.updatedAt,
-		LagEvents: max(0, head.Place()-place), done: max(place, c.read),
+// progress judges a place against the head of the log; a checkpoint of another
+// incarnation has read nothing of this log.
+func progress(head eventlog.Position, at time.Time, c checkpoint, place int64, heldBack bool) Progress {
+	f := control.Facts{
+		Kind: control.Kind(c.kind), State: control.State(c.state), SameLog: c.position.SameLog(head), WorkedFor: c.workedFor,
+		Place: place, Head: head.Place(), Now: at, Moved: c.updatedAt, HeldBack: heldBack,
 	}
-	if p.State == building {
-		p.BuiltPercent = percent(p.done, head.Place())
-	}
-	if !c.workedFor && p.State != halted {
-		p.State = Stalled
-	}
-	if p.LagEvents == 0 {
-		return p
-	}
-	standing := at.Sub(c.updatedAt)
-	waiting := standing // where the first waiting event is not known
 	if c.waiting != nil {
-		waiting = *c.waiting
+		f.WaitingSince = at.Add(-*c.waiting)
 	}
-	p.LagSeconds = max(0, waiting.Seconds())
-	still := min(waiting, standing)
-	if p.State != halted && still > stalledAfter {
-		p.State = Stalled
+	l := control.Judge(f)
+	p := Progress{
+		Position: c.position.At(place), LagEvents: l.LagEvents, LagSeconds: l.Lag.Seconds(),
+		State: string(l.State), Reason: l.Reason, UpdatedAt: c.updatedAt.UTC(), done: max(place, c.read),
+	}
+	if l.State == control.Foreign {
+		p.Position, p.done = c.position, 0
+	}
+	if c.state == building && f.SameLog {
+		p.BuiltPercent = percent(p.done, head.Place())
 	}
 	return p
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/projections/control"
 )
 
 var now = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
@@ -39,8 +40,12 @@ func TestProgress(t *testing.T) {
 		"halted":                 {90, "halted", time.Minute, ago(time.Minute), true, 0, Progress{LagEvents: 10, LagSeconds: 60, State: "halted", done: 90}},
 		"building":               {0, "building", time.Second, ago(time.Hour), false, 60, Progress{LagEvents: 100, LagSeconds: 3600, State: "building", BuiltPercent: &sixty, done: 60}},
 	} {
-		got := progress(at(100), now, checkpoint{position: at(0), state: c.state, updatedAt: now.Add(-c.moved), waiting: c.waiting, workedFor: !c.idle, read: c.read}, c.place)
+		got := progress(at(100), now, checkpoint{position: at(0), state: c.state, updatedAt: now.Add(-c.moved), waiting: c.waiting, workedFor: !c.idle, read: c.read}, c.place, false)
 		c.want.Position, c.want.UpdatedAt = at(c.place), now.Add(-c.moved)
+		if (got.Reason == "") != control.State(got.State).Well() {
+			t.Errorf("%s: %s, because %q", name, got.State, got.Reason)
+		}
+		got.Reason = "" // TestJudge knows them
 		if diff := cmp.Diff(c.want, got, cmp.AllowUnexported(Progress{}), cmp.Comparer(func(a, b eventlog.Position) bool { return a == b })); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
@@ -49,13 +54,13 @@ func TestProgress(t *testing.T) {
 
 func TestRatesAreThoseSinceAnEarlierReport(t *testing.T) {
 	report := func(when time.Time, head, place int64) *Report {
-		p := progress(at(head), when, checkpoint{position: at(0), state: "live", updatedAt: when, workedFor: true}, place)
+		p := progress(at(head), when, checkpoint{position: at(0), state: "live", updatedAt: when, workedFor: true}, place, false)
 		return &Report{
 			At: when, Log: Log{Position: at(head)},
 			// Of one name: they are not the same.
-			Projectors: []Projector{{Name: "main", Kind: "hot", Progress: p}, {Name: "main", Kind: "cold", Progress: progress(at(head), when, checkpoint{position: at(0), workedFor: true}, head)}},
+			Projectors: []Projector{{Name: "main", Kind: "hot", Progress: p}, {Name: "main", Kind: "cold", Progress: progress(at(head), when, checkpoint{position: at(0), workedFor: true}, head, false)}},
 			Views:      []View{{View: "order", Projector: "main", Progress: p}},
-			Cold:       []ColdTable{{Fact: "f", Projector: "main", Progress: progress(at(head), when, checkpoint{position: at(0), workedFor: true}, head)}},
+			Cold:       []ColdTable{{Fact: "f", Projector: "main", Progress: progress(at(head), when, checkpoint{position: at(0), workedFor: true}, head, false)}},
 		}
 	}
 	two := now.Add(2 * time.Second)

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/session"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/application"
 	"github.com/readside/readside/projections/replay"
@@ -125,9 +126,17 @@ func (c *Config) validate() error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	c.Postgres = application.Guard(c.Postgres, c.Application)
+	c.Postgres = prepared(application.Guard(c.Postgres, c.Application))
 	c.setDefaults()
 	return nil
+}
+
+// prepared is a configuration whose connections do not depend on what the server, the
+// database or the role set by default, and are to a primary.
+func prepared(config *pgx.ConnConfig) *pgx.ConnConfig {
+	own := config.Copy()
+	session.Prepare(&own.Config, session.Needs{})
+	return own
 }
 
 func (c *Config) setDefaults() {

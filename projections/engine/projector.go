@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/session"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/application"
 	"github.com/readside/readside/projections/hot"
@@ -78,7 +79,11 @@ func (p *Projector) Run(ctx context.Context) error {
 			continue // nothing is wrong: read the state anew
 		}
 		pause := wait.NextBackOff()
-		p.cfg.Logger.WarnContext(ctx, "projector interrupted; it goes on from its checkpoint", "projector", p.name, "error", err, "retry_in", pause)
+		if class, code := session.ClassOf(err); class == session.Permanent {
+			p.cfg.Logger.ErrorContext(ctx, "projector cannot work until somebody mends what the error says; it tries again meanwhile", "projector", p.name, "error", err, "code", code, "retry_in", pause)
+		} else {
+			p.cfg.Logger.WarnContext(ctx, "projector interrupted; it goes on from its checkpoint", "projector", p.name, "error", err, "retry_in", pause)
+		}
 		select {
 		case <-ctx.Done():
 			return nil

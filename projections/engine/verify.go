@@ -78,7 +78,7 @@ func Verify(ctx context.Context, cfg VerifyConfig) ([]Verified, error) {
 	if err := application.ValidName(cfg.Application); err != nil {
 		return nil, fmt.Errorf("verify: %w", err)
 	}
-	cfg.Postgres = application.Guard(cfg.Postgres, cfg.Application)
+	cfg.Postgres = prepared(application.Guard(cfg.Postgres, cfg.Application))
 	conn, err := pgx.ConnectConfig(ctx, cfg.Postgres)
 	if err != nil {
 		return nil, fmt.Errorf("verify: %w", err)

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/session"
 	"github.com/readside/readside/projections/hot"
 )
 
@@ -28,7 +29,9 @@ type touched struct {
 }
 
 func readStored(ctx context.Context, cfg Config, f *fold) (s *stored, err error) {
-	conn, err := pgx.ConnectConfig(ctx, cfg.Postgres)
+	config := cfg.Postgres.Copy()
+	session.Prepare(&config.Config, session.Needs{})
+	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("explain: %w", err)
 	}

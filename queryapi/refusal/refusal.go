@@ -20,6 +20,7 @@ const (
 	NotReady        = "VIEW_NOT_READY"    // no live generation of a view
 	Unavailable     = "STORE_UNAVAILABLE" // a store does not answer
 	Busy            = "BUSY"              // too many requests in flight
+	Cancelled       = "CANCELLED"         // the client went away
 	Forbidden       = "FORBIDDEN"         // a foreign host or origin
 	Internal        = "INTERNAL"          // a fault of this program
 )

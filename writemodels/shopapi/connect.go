@@ -11,6 +11,7 @@ import (
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/eventlog/reaction"
 	"github.com/readside/readside/internal/pooler"
+	"github.com/readside/readside/internal/session"
 	"github.com/readside/readside/writemodels/command"
 )
 
@@ -43,9 +44,7 @@ func (s *Shop) connect(ctx context.Context, a address) (*service, error) {
 		return nil, fmt.Errorf("shop: the Postgres address of %s: %w", a.service, err)
 	}
 	config.MaxConns = s.config.ConnsMax
-	for name, value := range settings(a.service) {
-		config.ConnConfig.RuntimeParams[name] = value
-	}
+	session.Prepare(&config.ConnConfig.Config, session.Needs{Durable: true, Settings: settings(a.service)})
 	pooler.Forbid(&config.ConnConfig.Config)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {

@@ -1,0 +1,105 @@
+// Package control says what a worker of the read side does: whether it is alive, stalled,
+// held back or halted. It is the one definition that the status, GraphQL's freshness,
+// readiness and metrics share, for views, facts and reactions alike, so that they cannot
+// disagree.
+package control
+
+import (
+	"fmt"
+	"time"
+)
+
+// Kind is what a worker does.
+type Kind string
+
+// The kinds.
+const (
+	Hot      Kind = "hot"      // folds views into Postgres
+	Cold     Kind = "cold"     // writes facts into ClickHouse
+	Reaction Kind = "reaction" // lets a service react to events
+)
+
+// State is what a worker does at a moment.
+type State string
+
+// The states. The first three are written down by the worker itself and hold as long as
+// it lives and moves; the others are judged.
+const (
+	Building   State = "building"    // it folds the log for the first time; nobody reads it
+	CatchingUp State = "catching_up" // it folds events of the past
+	Live       State = "live"        // it follows the log
+	HeldBack   State = "held_back"   // an open transaction keeps events from it
+	Stalled    State = "stalled"     // nobody works, or the work does not move
+	Halted     State = "halted"      // it stopped at a fault
+	Foreign    State = "foreign"     // its checkpoint is of another log or incarnation
+)
+
+// Well reports whether a worker in this state does what it is for.
+func (s State) Well() bool { return s == Building || s == CatchingUp || s == Live }
+
+// StalledAfter is how long a worker with events to fold may stand still.
+const StalledAfter = 10 * time.Second
+
+// HeldAfter is how long a transaction may hold the log back before it counts: every
+// command does, for the time of its transaction.
+const HeldAfter = time.Second
+
+// Facts are what the checkpoint of a worker, its lease and the log say, read in one
+// snapshot. Times are the server's.
+type Facts struct {
+	Kind Kind
+	// State is what the worker wrote down last.
+	State State
+	// SameLog says that the checkpoint is of the log that is here.
+	SameLog bool
+	// WorkedFor says that a worker holds the lease, and the lease is valid.
+	WorkedFor bool
+	// Place is the checkpoint, Head the end of the log.
+	Place, Head int64
+	// Now is when this was read, Moved when the checkpoint or a build moved last, and
+	// WaitingSince when the first event that is not folded was appended; zero where that
+	// is not known.
+	Now, Moved, WaitingSince time.Time
+	// HeldBack says that a transaction has held the log back for HeldAfter at least.
+	HeldBack bool
+}
+
+// Liveness is what a worker does, how far it is behind, and why it is not well.
+type Liveness struct {
+	State State
+	// LagEvents is how many events at most are not folded, Lag how long the first of them
+	// has waited.
+	LagEvents int64
+	Lag       time.Duration
+	// Reason is why the worker is not well; empty where it is.
+	Reason string
+}
+
+// Judge decides what a worker does.
+func Judge(f Facts) Liveness {
+	if !f.SameLog {
+		return Liveness{State: Foreign, LagEvents: f.Head, Lag: max(0, f.Now.Sub(f.Moved)),
+			Reason: "its checkpoint is of another log or incarnation than the one here"}
+	}
+	l := Liveness{State: f.State, LagEvents: max(0, f.Head-f.Place)}
+	still := max(0, f.Now.Sub(f.Moved))
+	if l.LagEvents > 0 {
+		l.Lag = still // since the last move, where the first waiting event is not known
+		if !f.WaitingSince.IsZero() {
+			l.Lag = max(0, f.Now.Sub(f.WaitingSince))
+		}
+		still = min(still, l.Lag)
+	}
+	switch {
+	case f.State == Halted:
+		l.Reason = "it halted at a fault"
+	case !f.WorkedFor:
+		l.State, l.Reason = Stalled, "no worker holds its lease"
+	case l.LagEvents == 0 || still <= StalledAfter:
+	case f.HeldBack:
+		l.State, l.Reason = HeldBack, fmt.Sprintf("an open transaction has held the log back: nothing could be folded for %v", still.Round(time.Second))
+	default:
+		l.State, l.Reason = Stalled, fmt.Sprintf("%d events wait, and it has not moved for %v", l.LagEvents, still.Round(time.Second))
+	}
+	return l
+}

@@ -1,0 +1,52 @@
+package control_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/readside/readside/projections/control"
+)
+
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	type facts = control.Facts
+	of := func(change func(*facts)) facts {
+		f := facts{State: control.Live, SameLog: true, WorkedFor: true, Place: 100, Head: 100, Now: now, Moved: now.Add(-time.Hour)}
+		change(&f)
+		return f
+	}
+	behind := func(f *facts, moved, waiting time.Duration) {
+		f.Place, f.Moved, f.WaitingSince = 90, now.Add(-moved), now.Add(-waiting)
+	}
+	for name, c := range map[string]struct {
+		facts control.Facts
+		state control.State
+		lag   time.Duration
+	}{
+		"caught up for an hour":       {of(func(*facts) {}), control.Live, 0},
+		"behind and moving":           {of(func(f *facts) { behind(f, time.Second, time.Hour) }), control.Live, time.Hour},
+		"an event came just now":      {of(func(f *facts) { behind(f, time.Hour, time.Second) }), control.Live, time.Second},
+		"it stands still":             {of(func(f *facts) { behind(f, time.Minute, time.Minute) }), control.Stalled, time.Minute},
+		"at the bound":                {of(func(f *facts) { behind(f, control.StalledAfter, time.Minute) }), control.Live, time.Minute},
+		"the log is held back":        {of(func(f *facts) { behind(f, time.Minute, time.Minute); f.HeldBack = true }), control.HeldBack, time.Minute},
+		"held back, and it moves":     {of(func(f *facts) { behind(f, time.Second, time.Minute); f.HeldBack = true }), control.Live, time.Minute},
+		"held back, and nobody works": {of(func(f *facts) { behind(f, time.Minute, time.Minute); f.HeldBack, f.WorkedFor = true, false }), control.Stalled, time.Minute},
+		"nobody works, caught up":     {of(func(f *facts) { f.WorkedFor = false }), control.Stalled, 0},
+		"halted":                      {of(func(f *facts) { f.State, f.WorkedFor = control.Halted, false }), control.Halted, 0},
+		"halted and held back":        {of(func(f *facts) { behind(f, time.Minute, time.Minute); f.State, f.HeldBack = control.Halted, true }), control.Halted, time.Minute},
+		"of another log":              {of(func(f *facts) { f.SameLog, f.State = false, control.Halted }), control.Foreign, time.Hour},
+		"building":                    {of(func(f *facts) { behind(f, time.Second, time.Hour); f.State = control.Building }), control.Building, time.Hour},
+		"a build that stands still":   {of(func(f *facts) { behind(f, time.Minute, time.Hour); f.State = control.Building }), control.Stalled, time.Hour},
+		"an event of no known time":   {of(func(f *facts) { f.Place, f.Moved = 90, now.Add(-time.Second) }), control.Live, time.Second},
+		"a clock that ran ahead":      {of(func(f *facts) { behind(f, -time.Minute, -time.Minute) }), control.Live, 0},
+	} {
+		got := control.Judge(c.facts)
+		if got.State != c.state || got.Lag != c.lag {
+			t.Errorf("%s: %s behind by %v, want %s and %v", name, got.State, got.Lag, c.state, c.lag)
+		}
+		if (got.Reason == "") != got.State.Well() {
+			t.Errorf("%s: %s, because %q", name, got.State, got.Reason)
+		}
+	}
+}

@@ -1,0 +1,191 @@
+package queryapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/readside/readside/projections"
+)
+
+// checked are the reports whose SQL ClickHouse has taken as it stands.
+type checked struct {
+	mu   sync.Mutex
+	good map[string]bool
+}
+
+// Check says which reports would not be answered, and why: ClickHouse does not take their
+// SQL or answers with other columns, a table has no watermark or cannot be read, or the
+// facts stand still. SQL that was found good once is not looked at again.
+func (c *Cold) Check(ctx context.Context, reports []*Report) []string {
+	if len(reports) == 0 {
+		return nil
+	}
+	if err := c.conn.Ping(ctx); err != nil {
+		return []string{"the reports cannot be answered: ClickHouse does not answer"}
+	}
+	var reasons []string
+	tables := map[string]bool{}
+	for _, r := range reports {
+		for _, t := range r.Tables {
+			tables[t] = true
+		}
+		if err := c.CheckReport(ctx, r); err != nil {
+			reasons = append(reasons, err.Error())
+		}
+	}
+	return append(reasons, c.checkTables(ctx, tables)...)
+}
+
+func (c *Cold) checkTables(ctx context.Context, tables map[string]bool) []string {
+	var names, reasons []string
+	for t := range tables {
+		names = append(names, t)
+	}
+	slices.Sort(names)
+	marks, err := c.marks.Watermarks(ctx, names)
+	if err != nil {
+		return []string{"the watermarks of the reports' tables cannot be read: " + why(err)}
+	}
+	for _, name := range names {
+		i := slices.IndexFunc(marks, func(m *Watermark) bool { return m.Table == name })
+		switch {
+		case i < 0:
+			reasons = append(reasons, fmt.Sprintf("table %s of the reports has no watermark yet: nobody has written it", name))
+		case marks[i].reason != "":
+			reasons = append(reasons, fmt.Sprintf("table %s of the reports is %s: %s", name, strings.ToLower(marks[i].State), marks[i].reason))
+		default:
+			if err := c.readOne(ctx, name); err != nil {
+				reasons = append(reasons, fmt.Sprintf("table %s of the reports cannot be read: %s", name, exceptionOf(err)))
+			}
+		}
+	}
+	return reasons
+}
+
+func (c *Cold) readOne(ctx context.Context, table string) error {
+	rows, err := c.conn.Query(ctx, "select 1 from `"+strings.ReplaceAll(table, "`", "")+"` limit 1")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		continue // it is there, or empty
+	}
+	return rows.Err()
+}
+
+// CheckReport asks ClickHouse what a report's SQL answers, and compares it with the
+// columns that the report declares. It runs nothing.
+func (c *Cold) CheckReport(ctx context.Context, r *Report) error {
+	c.checked.mu.Lock()
+	good := c.checked.good[r.Name]
+	c.checked.mu.Unlock()
+	if good {
+		return nil
+	}
+	columns, err := c.describe(ctx, r)
+	if err != nil {
+		return fmt.Errorf("report %s: ClickHouse does not take its SQL: %s", r.Name, exceptionOf(err))
+	}
+	if err := sameColumns(r, columns); err != nil {
+		return err
+	}
+	c.checked.mu.Lock()
+	defer c.checked.mu.Unlock()
+	if c.checked.good == nil {
+		c.checked.good = map[string]bool{}
+	}
+	c.checked.good[r.Name] = true
+	return nil
+}
+
+// described is a column of a statement.
+type described struct{ name, kind string }
+
+func (c *Cold) describe(ctx context.Context, r *Report) ([]described, error) {
+	parameters := clickhouse.Parameters{"time_zone": c.zone, "rows_max": "1"}
+	for _, a := range r.Args {
+		parameters[a.Name] = sample(a.Kind)
+	}
+	rows, err := c.conn.Query(clickhouse.Context(ctx, clickhouse.WithParameters(parameters)), "describe table ("+r.SQL+")")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []described
+	for rows.Next() {
+		texts := make([]string, len(rows.Columns()))
+		targets := make([]any, len(texts))
+		for i := range texts {
+			targets[i] = &texts[i]
+		}
+		if err := rows.Scan(targets...); err != nil {
+			return nil, err
+		}
+		out = append(out, described{texts[0], texts[1]})
+	}
+	return out, rows.Err()
+}
+
+func sameColumns(r *Report, columns []described) error {
+	if len(columns) != len(r.Columns) {
+		return fmt.Errorf("report %s: its SQL answers %d columns, and it declares %d", r.Name, len(columns), len(r.Columns))
+	}
+	for i, c := range columns {
+		if want := r.Columns[i]; !isOfKind(c.kind, want.Kind) {
+			return fmt.Errorf("report %s: column %d, %s, is of the type %s, and is declared as %s of the kind %s: convert it in the SQL, or declare another kind",
+				r.Name, i+1, c.name, c.kind, want.Name, want.Kind)
+		}
+	}
+	return nil
+}
+
+// isOfKind reports whether a column of a ClickHouse type is scanned as a kind.
+func isOfKind(kind string, k projections.Kind) bool {
+	if inner, ok := strings.CutPrefix(kind, "LowCardinality("); ok {
+		kind = strings.TrimSuffix(inner, ")")
+	}
+	switch k {
+	case projections.Text:
+		return kind == "String"
+	case projections.Int64:
+		return kind == "Int64"
+	case projections.Float64:
+		return kind == "Float64"
+	case projections.Time:
+		return strings.HasPrefix(kind, "DateTime")
+	}
+	return false
+}
+
+// sample is a value of an argument with which SQL can be described.
+func sample(k projections.Kind) string {
+	switch k {
+	case projections.Text:
+		return ""
+	case projections.Time:
+		return "2026-01-01 00:00:00.000000"
+	}
+	return "1" // numbers and truth
+}
+
+// exceptionOf is what ClickHouse says in one line.
+func exceptionOf(err error) string {
+	var exception *clickhouse.Exception
+	text := err.Error()
+	if errors.As(err, &exception) {
+		text = fmt.Sprintf("%s (code %d)", exception.Message, exception.Code)
+	}
+	line, _, _ := strings.Cut(text, "\n")
+	const most = 300
+	if len(line) > most {
+		line = strings.ToValidUTF8(line[:most], "") + "…"
+	}
+	return line
+}
