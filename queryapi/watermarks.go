@@ -24,7 +24,9 @@ select w.fact, c.log, c.incarnation, w.place, w.updated_at,
               or exists (select from pg_locks k where k.locktype = 'advisory' and k.objsubid = 1 and k.granted
                            and k.database = (select d.oid from pg_database d where d.datname = current_database())
                            and (k.classid::bigint << 32 | k.objid::bigint) = hashtextextended('readside.cold:' || c.name, 0))
-            then c.state else 'stalled' end
+            then c.state else 'stalled' end,
+       (select count(*) from (select from readside.cold_parked k where k.projector = c.name and k.generation = w.generation
+                                 and k.fact = w.fact and k.state <> 'discarded' limit 1000) parked)
   from readside.cold_watermarks w
   join readside.cold_checkpoint c on c.name = w.projector and c.shown_generation = w.generation
  where w.fact = any($1)
@@ -45,7 +47,7 @@ func (l *Ledger) Watermarks(ctx context.Context, tables []string) ([]*Watermark,
 			incarnation int32
 			place       int64
 		)
-		if err := rows.Scan(&m.Table, &log, &incarnation, &place, &m.At, &m.State); err != nil {
+		if err := rows.Scan(&m.Table, &log, &incarnation, &place, &m.At, &m.State, &m.Parked); err != nil {
 			return nil, err
 		}
 		m.Position = eventlog.NewPosition(log, incarnation, place)
