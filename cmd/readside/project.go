@@ -56,6 +56,6 @@ func project(ctx context.Context, postgres, clickHouse string, set *projections.
 		return err
 	}
 	both.Go(func() error { return end("hot", service.Hot(ctx, postgres, set, folding, logger, engine.Observer{})) })
-	both.Go(func() error { return end("cold", service.Cold(ctx, postgres, clickHouse, set, logger)) })
+	both.Go(func() error { return end("cold", service.Cold(ctx, postgres, clickHouse, set, folding, logger)) })
 	return both.Wait()
 }

@@ -91,7 +91,7 @@ func (r *running) project(life context.Context, d *demo) error {
 	r.run("the hot projector", func() error {
 		return service.Hot(life, postgres, d.set, service.Folding{}, d.cfg.Logger, engine.Observer{})
 	})
-	r.run("the cold projector", func() error { return service.Cold(life, postgres, clickHouse, d.set, d.cfg.Logger) })
+	r.run("the cold projector", func() error { return service.Cold(life, postgres, clickHouse, d.set, service.Folding{}, d.cfg.Logger) })
 	return nil
 }
 
