@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/big"
 	"strconv"
 	"strings"
 	"time"
@@ -98,12 +99,13 @@ func (c *Cold) load(ctx context.Context, r *Report, args map[string]any, out *Re
 		return err
 	}
 	defer rows.Close()
+	targets := reportTargets(rows.ColumnTypes(), r.Columns)
 	for rows.Next() {
 		if len(out.Rows) == r.RowsMax {
 			out.Truncated = true
 			break
 		}
-		row, err := scanReportRow(rows, r.Columns)
+		row, err := scanReportRow(rows, r.Columns, targets)
 		if err != nil {
 			return err
 		}
@@ -112,11 +114,26 @@ func (c *Cold) load(ctx context.Context, r *Report, args map[string]any, out *Re
 	return rows.Err()
 }
 
-func scanReportRow(rows driver.Rows, columns []ReportColumn) ([]any, error) {
+// reportTargets are what a row is scanned into: as the report says, and for wide integers
+// as the column is.
+func reportTargets(types []driver.ColumnType, columns []ReportColumn) []any {
 	targets := make([]any, len(columns))
 	for i, c := range columns {
 		targets[i] = reportTarget(c.Kind)
+		if c.Kind != projections.Int64 || i >= len(types) {
+			continue
+		}
+		switch types[i].DatabaseTypeName() {
+		case "UInt64":
+			targets[i] = new(uint64)
+		case "Int128", "UInt128", "Int256", "UInt256":
+			targets[i] = new(big.Int)
+		}
 	}
+	return targets
+}
+
+func scanReportRow(rows driver.Rows, columns []ReportColumn, targets []any) ([]any, error) {
 	if err := rows.Scan(targets...); err != nil {
 		return nil, err
 	}
@@ -127,6 +144,10 @@ func scanReportRow(rows driver.Rows, columns []ReportColumn) ([]any, error) {
 			row[i] = *t
 		case *int64:
 			row[i] = *t
+		case *uint64:
+			row[i] = whole(new(big.Int).SetUint64(*t))
+		case *big.Int:
+			row[i] = whole(t)
 		case *float64:
 			row[i] = *t
 		case *time.Time:
@@ -134,6 +155,14 @@ func scanReportRow(rows driver.Rows, columns []ReportColumn) ([]any, error) {
 		}
 	}
 	return row, nil
+}
+
+// whole is an int64, or the digits of what is beyond: see the scalar Long.
+func whole(n *big.Int) any {
+	if n.IsInt64() {
+		return n.Int64()
+	}
+	return n.String()
 }
 
 func reportTarget(k projections.Kind) any {

@@ -77,7 +77,9 @@ type Report struct {
 	// SQL is one SELECT over the documented views. Arguments are its parameters, bound
 	// and never pasted in: {from:DateTime64(6,'UTC')}. Every report also has
 	// {time_zone:String}, and {rows_max:UInt64}, which its LIMIT must obey. Its columns
-	// are of the types String, Int64, Float64 and DateTime64, as Columns say.
+	// are of the types String, Int64, Float64 and DateTime64, as Columns say. An Int64 column
+	// may also be wider, up to Int256: sums of 64-bit numbers have to be, since ClickHouse
+	// wraps what does not fit. What is beyond 64 bits is answered as a text of digits.
 	SQL string
 	// Columns are those that SQL selects, in its order.
 	Columns []ReportColumn

@@ -37,6 +37,9 @@ type Watermark struct {
 	// At is when the watermark was published.
 	At    time.Time `json:"at"`
 	State string    `json:"state"`
+	// Parked is how many events the table has no rows of, since they could not be written
+	// and wait for an operator; counting stops at 1,000. Sums of the table lack them.
+	Parked int64 `json:"parked"`
 
 	reason string
 }
@@ -80,6 +83,7 @@ func (b *builder) newFreshness() (hot, cold *graphql.Object) {
 			"position": {Type: str, Description: "The watermark, an opaque token.", Resolve: mark(func(w *Watermark) any { return w.Position.String() })},
 			"at":       {Type: graphql.NewNonNull(b.time), Description: "When the watermark was published.", Resolve: mark(func(w *Watermark) any { return w.At })},
 			"state":    {Type: graphql.NewNonNull(state), Resolve: mark(func(w *Watermark) any { return w.State })},
+			"parked":   {Type: long, Description: "How many events the table lacks, since they could not be written and wait for an operator; counting stops at 1,000. Sums lack them, too.", Resolve: mark(func(w *Watermark) any { return w.Parked })},
 		},
 	})
 	return hot, cold

@@ -18,7 +18,8 @@ type report struct {
 
 // ReportRows is what a report answers.
 type ReportRows struct {
-	// Rows hold a value per column: string, int64, float64 or time.Time, nil for NULL.
+	// Rows hold a value per column: string, int64, float64 or time.Time, nil for NULL; an
+	// integer beyond 64 bits is a string of its digits.
 	Rows [][]any
 	// Truncated says that there were more.
 	Truncated bool

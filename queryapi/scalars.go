@@ -17,7 +17,7 @@ const safeIntegerMax = 1<<53 - 1
 func newLong() *graphql.Scalar {
 	return graphql.NewScalar(graphql.ScalarConfig{
 		Name:        "Long",
-		Description: "A 64-bit integer: a JSON number up to ±9007199254740991, which every client reads exactly, and a string of digits beyond.",
+		Description: "An integer: a JSON number up to ±9007199254740991, which every client reads exactly, and a string of digits beyond. Arguments have 64 bits; sums of reports may have more.",
 		Serialize:   serializeLong,
 		ParseValue:  parseLong,
 		ParseLiteral: func(v ast.Value) any {

@@ -23,16 +23,18 @@ func NewLedger(pool *pgxpool.Pool) *Ledger { return &Ledger{pool: pool} }
 
 // The documented views read the shown generation, so its watermark is theirs. Whoever
 // writes facts holds a lock.
-const watermarksSQL = `
+var watermarksSQL = `
 select w.fact, c.log, c.incarnation, w.place, w.updated_at, c.state,
        coalesce(c.log = l.identity and c.incarnation = l.incarnation, l.identity is null),
        exists (select from pg_locks k where k.locktype = 'advisory' and k.objsubid = 1 and k.granted
                   and k.database = (select d.oid from pg_database d where d.datname = current_database())
                   and (k.classid::bigint << 32 | k.objid::bigint) = hashtextextended('readside.cold:' || c.name, 0)),
        coalesce((select e.position from eventlog.events e order by e.position desc limit 1), 0),
-       (select e.time from eventlog.events e where e.position > w.place order by e.position limit 1),
+       ` + eventlog.WaitingSQL(`w.place`) + `,
        now(),
-       case when w.updated_at < now() - interval '10 seconds' then` + holdersSQL + `end
+       case when w.updated_at < now() - interval '10 seconds' then` + holdersSQL + `end,
+       (select count(*) from (select from readside.cold_parked k where k.projector = c.name and k.generation = w.generation
+                                 and k.fact = w.fact and k.state <> 'discarded' limit 1000) parked)
   from readside.cold_watermarks w
   join readside.cold_checkpoint c on c.name = w.projector and c.shown_generation = w.generation
  cross join eventlog.log l
@@ -52,18 +54,18 @@ func (l *Ledger) Watermarks(ctx context.Context, tables []string) ([]*Watermark,
 			m           Watermark
 			log         uuid.UUID
 			incarnation int32
-			behind      *time.Time
+			waiting     *time.Duration
 			holding     []string
 			facts       = control.Facts{Kind: control.Cold}
 		)
 		if err := rows.Scan(&m.Table, &log, &incarnation, &facts.Place, &facts.Moved, &facts.State, &facts.SameLog, &facts.WorkedFor,
-			&facts.Head, &behind, &facts.Now, &holding); err != nil {
+			&facts.Head, &waiting, &facts.Now, &holding, &m.Parked); err != nil {
 			return nil, err
 		}
 		m.At = facts.Moved.UTC()
 		m.Position = eventlog.NewPosition(log, incarnation, facts.Place)
-		if behind != nil {
-			facts.WaitingSince = *behind
+		if waiting != nil {
+			facts.WaitingSince = facts.Now.Add(-*waiting)
 		}
 		facts.HeldBack = l.holders.see(facts.Now, holding)
 		judged := control.Judge(facts)

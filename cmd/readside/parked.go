@@ -11,18 +11,18 @@ import (
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/internal/table"
 	"github.com/readside/readside/projections/engine"
-	"github.com/readside/readside/projections/shop"
 )
 
 func (p *program) parkedCommand() *cobra.Command {
 	c := group("parked", "Events that could not be folded, and those that wait behind them",
 		p.parkedListCommand(), p.parkedShowCommand(),
 		p.parkedMendCommand("retry VIEW [KEY]", "Fold what waits, in order, with the handlers of this program",
-			"Folds what waits of a row, of a stream, or of the whole view, in the order of the log.\nWhat fails again waits on.", (*engine.Projector).Retry),
+			"Folds what waits of a row, of a stream, or of the whole view, in the order of the log.\nWhat fails again waits on. For a fact, KEY is the event's place, and the projector that runs\ntries again, with its handlers.", (*engine.Projector).Retry, retryFacts),
 		p.parkedMendCommand("discard VIEW KEY", "Give up the first parked event of a row or stream, and fold what waited behind it",
-			"Gives up the first parked event of a row (or, with --stream, of a stream) for ever: no\nrebuild folds it into this view again. What waited behind it is folded.", (*engine.Projector).Discard))
+			"Gives up the first parked event of a row (or, with --stream, of a stream) for ever: no\nrebuild folds it into this view again. What waited behind it is folded. For a fact, KEY is\nthe event's place.", (*engine.Projector).Discard, discardFact))
 	c.Long = "An event that cannot be folded into a row is parked, and later events of the same row queue\n" +
-		"behind it, in order; all others flow. Readers are told that the row is degraded."
+		"behind it, in order; all others flow. Readers are told that the row is degraded. An event that\n" +
+		"a fact cannot write is parked for that fact; nothing waits behind it."
 	return c
 }
 
@@ -33,8 +33,8 @@ func (p *program) parkedListCommand() *cobra.Command {
 		Short: "List what is parked, in every projector of the application",
 		Args:  usage(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			return p.withProjector(c.Context(), func(projector *engine.Projector) error {
-				entries, err := projector.Parked(c.Context(), first(args))
+			return p.withParkedDesk(c.Context(), func(d *desk) error {
+				entries, err := d.parked(c.Context(), first(args))
 				if err != nil {
 					return err
 				}
@@ -53,12 +53,18 @@ func (p *program) parkedListCommand() *cobra.Command {
 type placedParked struct {
 	engine.Parked
 	Place int64 `json:"place"`
+	// Of is "view" or "fact".
+	Of string `json:"of"`
 }
 
-func placed(entries []engine.Parked) []placedParked {
+func placed(entries []parkedEvent) []placedParked {
 	out := make([]placedParked, 0, len(entries))
 	for _, e := range entries {
-		out = append(out, placedParked{e, e.Position.Place()})
+		of := "view"
+		if e.fact {
+			of = "fact"
+		}
+		out = append(out, placedParked{e.Parked, e.Position.Place(), of})
 	}
 	return out
 }
@@ -70,7 +76,7 @@ func first(args []string) string {
 	return args[0]
 }
 
-func (p *program) printParked(entries []engine.Parked) error {
+func (p *program) printParked(entries []parkedEvent) error {
 	if len(entries) == 0 {
 		_, err := fmt.Fprintln(p.out, "nothing is parked")
 		return err
@@ -78,7 +84,9 @@ func (p *program) printParked(entries []engine.Parked) error {
 	rows := [][]string{{"PROJECTOR", "VIEW", "KEY", "PLACE", "TYPE", "STATE", "REASON", "TRIES", "ERROR"}}
 	for _, e := range entries {
 		key := e.Key
-		if key == "" {
+		if key == "" && e.fact {
+			key = unknownKey
+		} else if key == "" {
 			key = "stream " + e.Stream
 		}
 		rows = append(rows, []string{e.Projector, e.View, key, strconv.FormatInt(e.Position.Place(), 10), e.Type, e.State, e.Reason, strconv.Itoa(e.Attempts), short(e.Error)})
@@ -105,8 +113,8 @@ func (p *program) parkedShowCommand() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("%w%q is no place: `readside parked list` shows them", errUsage, args[1])
 			}
-			return p.withProjector(c.Context(), func(projector *engine.Projector) error {
-				entries, err := projector.Parked(c.Context(), args[0])
+			return p.withParkedDesk(c.Context(), func(d *desk) error {
+				entries, err := d.parked(c.Context(), args[0])
 				if err != nil {
 					return err
 				}
@@ -126,7 +134,7 @@ func (p *program) parkedShowCommand() *cobra.Command {
 	}
 }
 
-func (p *program) printOneParked(e engine.Parked) {
+func (p *program) printOneParked(e parkedEvent) {
 	for _, line := range [][2]string{
 		{"projector", e.Projector}, {"view", e.View}, {"key", e.Key}, {"place", strconv.FormatInt(e.Position.Place(), 10)}, {"stream", e.Stream}, {"type", e.Type},
 		{"state", e.State}, {"reason", e.Reason}, {"error", e.Error}, {"hint", e.Hint},
@@ -141,14 +149,17 @@ func (p *program) printOneParked(e engine.Parked) {
 // mending is Retry or Discard.
 type mending func(*engine.Projector, context.Context, engine.Waiting) (engine.Retried, error)
 
-func (p *program) parkedMendCommand(use, short, long string, do mending) *cobra.Command {
+func (p *program) parkedMendCommand(use, short, long string, do mending, facts mendingFacts) *cobra.Command {
 	var stream string
 	c := &cobra.Command{
 		Use: use, Short: short, Long: long,
 		Args: usage(cobra.RangeArgs(1, 2)),
 		RunE: func(c *cobra.Command, args []string) error {
-			return p.withProjector(c.Context(), func(projector *engine.Projector) error {
-				r, err := do(projector, c.Context(), engine.Waiting{View: args[0], Key: first(args[1:]), Stream: stream})
+			return p.withParkedDesk(c.Context(), func(d *desk) error {
+				if d.isFact(args[0]) {
+					return facts(p, c.Context(), d, args[0], first(args[1:]), stream)
+				}
+				r, err := do(d.views, c.Context(), engine.Waiting{View: args[0], Key: first(args[1:]), Stream: stream})
 				if err != nil {
 					return err
 				}
@@ -167,22 +178,5 @@ func (p *program) parkedMendCommand(use, short, long string, do mending) *cobra.
 
 // withProjector gives the shop's projector to work; it is not run.
 func (p *program) withProjector(ctx context.Context, work func(*engine.Projector) error) error {
-	log, url, err := p.openLog(ctx, "readside-operator")
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	set, err := shop.Set()
-	if err != nil {
-		return err
-	}
-	folding, err := settings[service.Folding]()
-	if err != nil {
-		return err
-	}
-	projector, err := service.Projector(log, url, set, folding, p.commandLog(), engine.Observer{})
-	if err != nil {
-		return err
-	}
-	return work(projector)
+	return p.withParkedDesk(ctx, func(d *desk) error { return work(d.views) })
 }

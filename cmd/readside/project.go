@@ -58,6 +58,8 @@ func project(ctx context.Context, application, postgres, clickHouse string, set 
 	both.Go(func() error {
 		return end("hot", service.Hot(ctx, application, postgres, set, folding, logger, engine.Observer{}))
 	})
-	both.Go(func() error { return end("cold", service.Cold(ctx, application, postgres, clickHouse, set, logger)) })
+	both.Go(func() error {
+		return end("cold", service.Cold(ctx, application, postgres, clickHouse, set, folding, logger))
+	})
 	return both.Wait()
 }

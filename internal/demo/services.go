@@ -92,7 +92,7 @@ func (r *running) project(life context.Context, d *demo) error {
 		return service.Hot(life, d.stores.Application, postgres, d.set, service.Folding{}, d.cfg.Logger, engine.Observer{})
 	})
 	r.run("the cold projector", func() error {
-		return service.Cold(life, d.stores.Application, postgres, clickHouse, d.set, d.cfg.Logger)
+		return service.Cold(life, d.stores.Application, postgres, clickHouse, d.set, service.Folding{}, d.cfg.Logger)
 	})
 	return nil
 }

@@ -2,8 +2,10 @@ package service
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -18,8 +20,9 @@ import (
 // ColdName is the cold projector's name: the key of its checkpoint.
 const ColdName = "cold"
 
-// Cold writes the set's facts into ClickHouse until ctx ends or a fault halts it.
-func Cold(ctx context.Context, application, postgresURL, clickHouseURL string, set *projections.Set, logger *slog.Logger) error {
+// Cold writes the set's facts into ClickHouse until ctx ends or a fault halts it. Of folding
+// it takes how many events may be parked.
+func Cold(ctx context.Context, application, postgresURL, clickHouseURL string, set *projections.Set, folding Folding, logger *slog.Logger) error {
 	log, err := Open(ctx, application, postgresURL, "readside-project-cold", logger)
 	if err != nil {
 		return err
@@ -30,7 +33,9 @@ func Cold(ctx context.Context, application, postgresURL, clickHouseURL string, s
 		return err
 	}
 	defer conn.Close()
-	projector, err := openCold(ctx, ColdConfig(log, conn, set, logger))
+	config := ColdConfig(log, conn, set, logger)
+	config.ParkedMax = folding.ParkedMax
+	projector, err := openCold(ctx, config, clickHouseURL)
 	if err != nil {
 		return err
 	}
@@ -45,14 +50,55 @@ func Cold(ctx context.Context, application, postgresURL, clickHouseURL string, s
 const coldRetryMost = 5 * time.Second
 
 // openCold tries until ClickHouse answers: the views do not need it, and the facts follow.
-func openCold(ctx context.Context, cfg cold.Config) (*cold.Projector, error) {
+// In a ClickHouse that is empty it creates the database.
+func openCold(ctx context.Context, cfg cold.Config, clickHouseURL string) (*cold.Projector, error) {
 	wait := backoff.NewExponentialBackOff()
 	wait.MaxInterval = coldRetryMost
-	return backoff.Retry(ctx, func() (*cold.Projector, error) { return cold.Open(ctx, cfg) },
+	return backoff.Retry(ctx, func() (*cold.Projector, error) {
+		projector, err := cold.Open(ctx, cfg)
+		if !noDatabase(err) {
+			return projector, err
+		}
+		if err := createDatabase(ctx, clickHouseURL); err != nil {
+			return nil, err
+		}
+		cfg.Logger.InfoContext(ctx, "created the database of the facts, which ClickHouse did not have")
+		return cold.Open(ctx, cfg)
+	},
 		backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0),
 		backoff.WithNotify(func(err error, pause time.Duration) {
-			cfg.Logger.WarnContext(ctx, "ClickHouse does not answer; the facts wait for it", "error", err, "retry_in", pause)
+			message := "ClickHouse does not answer; the facts wait for it"
+			if fault := new(clickhouse.Exception); errors.As(err, &fault) {
+				message = "ClickHouse refuses; the facts wait until that is mended"
+			}
+			cfg.Logger.WarnContext(ctx, message, "error", err, "retry_in", pause)
 		}))
+}
+
+// noDatabase reports whether ClickHouse does not have the database that its address names.
+func noDatabase(err error) bool {
+	const unknownDatabase = 81
+	fault := new(clickhouse.Exception)
+	return errors.As(err, &fault) && fault.Code == unknownDatabase
+}
+
+// createDatabase creates the database that the address names.
+func createDatabase(ctx context.Context, clickHouseURL string) error {
+	options, err := clickhouse.ParseDSN(clickHouseURL)
+	if err != nil {
+		return fmt.Errorf("READSIDE_CLICKHOUSE_URL: %w", err)
+	}
+	statement := "CREATE DATABASE IF NOT EXISTS `" + strings.NewReplacer("\\", "\\\\", "`", "\\`").Replace(options.Auth.Database) + "`"
+	options.Auth.Database = "default"
+	conn, err := clickhouse.Open(options)
+	if err != nil {
+		return fmt.Errorf("connect to ClickHouse: %w", err)
+	}
+	defer conn.Close()
+	if err := conn.Exec(ctx, statement); err != nil {
+		return fmt.Errorf("ClickHouse has no database of the name that READSIDE_CLICKHOUSE_URL says, and this user may not create it: run %s as one who may: %w", statement, err)
+	}
+	return nil
 }
 
 // RebuildFacts orders new tables for the facts; it does not fill them.

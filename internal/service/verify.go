@@ -153,14 +153,15 @@ func (v *Verified) Print(w io.Writer) {
 
 func printCold(w io.Writer, r *cold.Report) {
 	for _, t := range r.Tables {
-		answer := "equals"
-		for _, p := range t.Partitions {
-			if !p.Equal {
-				answer = "DIFFERS from"
-			}
+		answer, left := "equals", ""
+		if unequal := t.Unequal(); len(unequal) > 0 {
+			answer = fmt.Sprintf("DIFFERS in %v from", unequal)
 		}
-		fmt.Fprintf(w, "fact %s (%s): %s in %s, %s the log up to place %d\n",
-			t.Fact, t.Table, Count(t.Rows, "row"), Count(len(t.Partitions), "partition"), answer, r.Position.Place())
+		if t.Parked+t.Discarded > 0 {
+			left = fmt.Sprintf(", %d parked and %d discarded events left out", t.Parked, t.Discarded)
+		}
+		fmt.Fprintf(w, "fact %s (%s): %s in %s, %s the log up to place %d%s\n",
+			t.Fact, t.Table, Count(t.Rows, "row"), Count(len(t.Partitions), "partition"), answer, r.Position.Place(), left)
 	}
 	for _, d := range r.Differences {
 		fmt.Fprintf(w, "  %s\n", d)

@@ -24,7 +24,7 @@ func Print(w io.Writer, r *Report) error {
 	}
 	cold := [][]string{{"COLD TABLE", "GEN", "ROWS", "POSITION", "LAG", "AGE", "EVENTS/S", "LEFT", "STATE"}}
 	for _, t := range r.Cold {
-		cold = append(cold, append([]string{cut(t.Fact), strconv.Itoa(t.Generation), strconv.FormatInt(t.Rows, 10)}, t.cells(0)...))
+		cold = append(cold, append([]string{cut(t.Fact), strconv.Itoa(t.Generation), strconv.FormatInt(t.Rows, 10)}, t.cells(t.Parked)...))
 	}
 	workers := [][]string{{"PROJECTOR", "KIND", "OWNER", "LEASE LEFT", "MOVED", "STATE"}}
 	for _, p := range r.Projectors {

@@ -27,7 +27,7 @@ with checkpoints as (
     left join readside.leases l on l.projector = p.name
     left join readside.builds b on b.projector = p.name and p.state = 'building'
   union all
-  select c.name, 'cold', c.log, c.incarnation, c.place, c.state, c.fault::text, c.updated_at, '', 0, null, null, null,
+  select c.name, 'cold', c.log, c.incarnation, c.place, c.state, c.fault::text, c.updated_at, coalesce(c.rebuilds, ''), 0, null, null, null,
          exists (select from pg_locks k where k.locktype = 'advisory' and k.objsubid = 1 and k.granted
                    and k.database = (select d.oid from pg_database d where d.datname = current_database())
                    and (k.classid::bigint << 32 | k.objid::bigint) = hashtextextended('readside.cold:' || c.name, 0))
@@ -46,7 +46,8 @@ select v.view, v.version, v.generation, v.table_name, v.projector, v.state = 'bu
 
 // The tables of the generation that analysts see; during a rebuild there is another.
 const coldSQL = `
-select w.table_name, w.fact, w.generation, w.rows, w.place, w.projector, w.updated_at
+select w.table_name, w.fact, w.generation, w.rows, w.place, w.projector, w.updated_at,
+       (select count(*) from readside.cold_parked k where k.projector = w.projector and k.generation = w.generation and k.fact = w.fact and k.state <> 'discarded')
   from readside.cold_watermarks w
   join readside.cold_checkpoint c on c.name = w.projector and c.shown_generation = w.generation
  order by w.table_name`
@@ -168,7 +169,7 @@ func (r *reading) cold(ctx context.Context) error {
 	r.report.Cold, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (t ColdTable, err error) {
 		var place int64
 		var updatedAt time.Time
-		err = row.Scan(&t.Table, &t.Fact, &t.Generation, &t.Rows, &place, &t.Projector, &updatedAt)
+		err = row.Scan(&t.Table, &t.Fact, &t.Generation, &t.Rows, &place, &t.Projector, &updatedAt, &t.Parked)
 		c := r.checkpoints["cold "+t.Projector]
 		c.updatedAt = updatedAt
 		t.Progress = r.progress(c, place)

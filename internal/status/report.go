@@ -120,6 +120,8 @@ type ColdTable struct {
 	Generation int    `json:"generation"`
 	Rows       int64  `json:"rows"`
 	Projector  string `json:"projector"`
+	// Parked is how many events it has no rows of, since they could not be written.
+	Parked int64 `json:"parked"`
 	Progress
 }
 

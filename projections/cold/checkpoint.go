@@ -56,6 +56,9 @@ func (w *worker) takeOver(ctx context.Context) error {
 		w.state, err = scanCheckpoint(tx.QueryRow(ctx, `update readside.cold_checkpoint
 set epoch = epoch + 1, state = 'catching_up', fault = null, updated_at = clock_timestamp()
 where name = $1 returning `+checkpointColumns, w.cfg.Name))
+		if errors.Is(err, pgx.ErrNoRows) {
+			return errNoRebuild
+		}
 		if err != nil {
 			return fmt.Errorf("take over cold projector %s: %w", w.cfg.Name, err)
 		}
@@ -63,6 +66,9 @@ where name = $1 returning `+checkpointColumns, w.cfg.Name))
 			return err
 		}
 		if w.state.fingerprint != fingerprintOf(w.cfg.Set) {
+			if w.rebuilds != "" {
+				return errOtherRebuild
+			}
 			if w.worked && !w.superseded {
 				w.superseded = true
 				return errSuperseded
@@ -85,16 +91,25 @@ func (w *worker) leaveUnmade(ctx context.Context, tx pgx.Tx) error {
 	if w.state.tablesMade {
 		return nil
 	}
-	tag, err := tx.Exec(ctx, `update readside.cold_checkpoint c set generation = generation + 1 where name = $1
-and exists (select from readside.cold_watermarks w where w.projector = c.name and w.generation = c.generation)`, w.cfg.Name)
-	if err != nil {
+	err := tx.QueryRow(ctx, `update readside.cold_checkpoint c set generation = `+nextGeneration+` where name = $1
+and exists (select from readside.cold_watermarks w where w.projector = c.name and w.generation = c.generation) returning generation`, w.cfg.Name).
+		Scan(&w.state.generation)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return fmt.Errorf("leave the tables that another worker began: %w", err)
 	}
-	w.state.generation += int(tag.RowsAffected())
 	return nil
 }
 
+// nextGeneration is a number that no table of the projector c has, nor of what builds its
+// tables anew beside it.
+const nextGeneration = `(select 1 + greatest(c.generation, coalesce(max(o.generation), 0), coalesce(max(t.generation), 0))
+  from readside.cold_checkpoint o left join readside.cold_watermarks t on t.projector = o.name
+ where o.name = coalesce(c.rebuilds, c.name) or o.rebuilds = coalesce(c.rebuilds, c.name))`
+
 func (w *worker) openCheckpoint(ctx context.Context, tx pgx.Tx) error {
+	if w.rebuilds != "" {
+		return nil // it is there if it was ordered
+	}
 	log, incarnation, _ := w.cfg.Log.Start().Parts()
 	_, err := tx.Exec(ctx, `insert into readside.cold_checkpoint (name, log, incarnation, fingerprint) values ($1, $2, $3, $4)
 on conflict (name) do nothing`, w.cfg.Name, log.String(), incarnation, fingerprintOf(w.cfg.Set))
@@ -135,18 +150,31 @@ func (w *worker) fenced(ctx context.Context, what string, work func(pgx.Tx) erro
 // newGeneration begins the tables anew, from the log's start. What was planned for the
 // old ones is forgotten: they are dropped once the new ones are shown.
 func newGeneration(ctx context.Context, tx pgx.Tx, cfg *Config) (checkpoint, error) {
+	if err := dropRebuild(ctx, tx, cfg.Name); err != nil {
+		return checkpoint{}, err
+	}
 	if _, err := tx.Exec(ctx, `delete from readside.cold_ledger where projector = $1`, cfg.Name); err != nil {
 		return checkpoint{}, fmt.Errorf("forget the ledger of the old tables: %w", err)
 	}
+	var former int
+	if err := tx.QueryRow(ctx, `select generation from readside.cold_checkpoint where name = $1`, cfg.Name).Scan(&former); err != nil {
+		return checkpoint{}, err
+	}
 	log, incarnation, _ := cfg.Log.Start().Parts()
-	c, err := scanCheckpoint(tx.QueryRow(ctx, `update readside.cold_checkpoint
-set generation = generation + 1, epoch = epoch + 1, tables_made = false, fingerprint = $2, place = 0,
+	c, err := scanCheckpoint(tx.QueryRow(ctx, `update readside.cold_checkpoint c
+set generation = `+nextGeneration+`, epoch = epoch + 1, tables_made = false, fingerprint = $2, place = 0,
     shown_place = case when log <> $3::uuid or incarnation <> $4 then 0
                        when generation = shown_generation then place else shown_place end,
     log = $3::uuid, incarnation = $4, state = 'catching_up', fault = null, event_time = null, updated_at = clock_timestamp()
 where name = $1 returning `+checkpointColumns, cfg.Name, fingerprintOf(cfg.Set), log.String(), incarnation))
 	if err != nil {
 		return c, fmt.Errorf("begin a new generation of the tables: %w", err)
+	}
+	_, err = tx.Exec(ctx, `insert into readside.cold_parked
+select projector, $3, fact, place, stream, event_type, state, reason, error, hint, attempts, parked_at
+  from readside.cold_parked where projector = $1 and generation = $2 and state = 'discarded'`, cfg.Name, former, c.generation)
+	if err != nil {
+		return c, fmt.Errorf("keep what was discarded: %w", err)
 	}
 	return c, nil
 }

@@ -32,15 +32,19 @@ type Config struct {
 	Mart string
 	// Set is whose facts it writes.
 	Set *projections.Set
-	// BatchRows bounds the rows of one batch. Default 50,000.
+	// BatchRows bounds the rows of one batch. Default 200,000.
 	BatchRows int
 	// FlushEvery bounds how long a row waits for others when the projector is not
-	// behind. Default 500 ms.
+	// behind. One that is gathers for longer, since each INSERT costs the same however
+	// few rows it has. Default 500 ms.
 	FlushEvery time.Duration
 	// KeepFormer is how long the tables and the mart's views of facts that the set has no
 	// more stay after the new definitions are shown, for programs of the former ones and for
 	// a rollback. Default 24 h; negative drops them at once.
 	KeepFormer time.Duration
+	// ParkedMax bounds the events that are parked: one more halts the projector.
+	// HaltAtFirst parks none. Default 1,000.
+	ParkedMax int
 	// Logger gets what an operator wants to know. Default slog.Default().
 	Logger *slog.Logger
 	// Observer is told of every batch.
@@ -54,6 +58,8 @@ type Observer struct {
 	Written func(Written)
 	// Recovered is called for every block of a dead worker that was brought to its end.
 	Recovered func(table string, how Recovery)
+	// Parked is called for every event that is parked, once that is written down.
+	Parked func(*projections.FoldError)
 	// Halted is called when a fault halts the projector.
 	Halted func(error)
 }
@@ -84,11 +90,15 @@ const (
 
 const (
 	defaultName       = "cold"
-	defaultBatchRows  = 50_000
+	defaultBatchRows  = blockRowsMax
 	defaultFlushEvery = 500 * time.Millisecond
 	maxFlushEvery     = 10 * time.Second
 	defaultKeepFormer = 24 * time.Hour
+	defaultParkedMax  = 1_000
 )
+
+// HaltAtFirst is the ParkedMax of a projector that parks nothing.
+const HaltAtFirst = -1
 
 func (c *Config) validate() error {
 	var errs []error
@@ -110,6 +120,16 @@ func (c *Config) validate() error {
 	if c.FlushEvery < 0 || c.FlushEvery > maxFlushEvery {
 		errs = append(errs, fmt.Errorf("FlushEvery is %s: give up to %s, or 0 for %s", c.FlushEvery, maxFlushEvery, defaultFlushEvery))
 	}
+	if c.ParkedMax < HaltAtFirst {
+		errs = append(errs, fmt.Errorf("ParkedMax is %d: give 1 or more, %d to halt at the first fault, or 0 for %d", c.ParkedMax, HaltAtFirst, defaultParkedMax))
+	}
+	if c.Set != nil {
+		for _, m := range c.Set.Facts() {
+			if m.Name == martWatermarks {
+				errs = append(errs, fmt.Errorf("a fact is called %s, as is the mart's view of how complete all facts are: give it another name", m.Name))
+			}
+		}
+	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
@@ -123,6 +143,9 @@ func (c *Config) defaults() {
 	}
 	if c.BatchRows == 0 {
 		c.BatchRows = defaultBatchRows
+	}
+	if c.ParkedMax == 0 {
+		c.ParkedMax = defaultParkedMax
 	}
 	if c.FlushEvery == 0 {
 		c.FlushEvery = defaultFlushEvery

@@ -9,8 +9,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// differencesMax is how many rows a report names per table.
-const differencesMax = 10
+// differencesMax is how many rows a report names per partition, partitionsMax of how many
+// partitions of a table.
+const (
+	differencesMax = 10
+	partitionsMax  = 12
+)
 
 // shownColumns are a checkpoint's, with the place up to which the shown tables are
 // complete instead of the place of those being built.
@@ -38,8 +42,8 @@ type storedRow struct {
 	sum       sum
 }
 
-// differences compares one stretch of a fact row by row.
-func (v *verification) differences(ctx context.Context, fact int, stretch int64) ([]Difference, error) {
+// differences compares one stretch of a partition of a fact row by row.
+func (v *verification) differences(ctx context.Context, fact, of int, stretch int64) ([]Difference, error) {
 	stored, err := v.storedRows(ctx, fact, stretch)
 	if err != nil {
 		return nil, err
@@ -53,12 +57,15 @@ func (v *verification) differences(ctx context.Context, fact int, stretch int64)
 			return
 		}
 		id := rowID{place, row}
-		if what := compareRow(stored[id], partition, hash); what != "" {
+		if what := compareRow(stored[id], partition, hash); what != "" && partition == of {
 			found = append(found, Difference{table, partition, place, row, batchOf(stored[id]), what})
 		}
 		delete(stored, id)
 	})
 	for id, s := range stored {
+		if s.partition != of {
+			continue
+		}
 		found = append(found, Difference{table, s.partition, id.place, id.row, s.batch, "not in the log"})
 	}
 	sort.Slice(found, func(i, j int) bool {
@@ -89,9 +96,9 @@ func batchOf(s *storedRow) int64 {
 func (v *verification) storedRows(ctx context.Context, fact int, stretch int64) (map[rowID]*storedRow, error) {
 	m := v.cfg.Set.Facts()[fact]
 	rows, err := v.cfg.ClickHouse.Query(ctx, fmt.Sprintf(
-		"SELECT toInt64(%s), toInt64(%s), toInt64(max(toYYYYMM(%s, 'UTC'))), toInt64(max(%s)), count(), sum(%s) FROM %s WHERE intDiv(%s, %d) = %d AND %s <= %d GROUP BY %s, %s",
+		"SELECT toInt64(%s), toInt64(%s), toInt64(max(toYYYYMM(%s, 'UTC'))), toInt64(max(%s)), count(), sum(%s) FROM %s WHERE intDiv(%s, %d) = %d AND %s <= %d AND %s NOT IN (%s) GROUP BY %s, %s",
 		positionColumn, rowColumn, ident(m.Columns[m.Time].Name), batchColumn, rowHashSQL(m),
-		qualified(v.database, TableName(m, v.generation)), positionColumn, v.width, stretch, positionColumn, v.until.Place(), positionColumn, rowColumn))
+		qualified(v.database, TableName(m, v.generation)), positionColumn, v.width, stretch, positionColumn, v.until.Place(), batchColumn, v.unsure, positionColumn, rowColumn))
 	if err != nil {
 		return nil, fmt.Errorf("read the rows of table %s: %w", TableName(m, v.generation), err)
 	}

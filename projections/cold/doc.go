@@ -39,8 +39,16 @@
 //
 // # Generations
 //
-// A rebuild, and a changed definition, write new tables (order_lines_v1_g2) from the
-// log's start, while the mart's views go on showing the old ones. Once the new ones
-// have come to where the old ones stood, the views are switched, and the old tables
-// dropped.
+// A changed definition writes new tables (order_lines_v1_g2) from the log's start, while the
+// mart's views show the old ones as they are. A rebuild writes them beside the old ones, by
+// a projector of its own ("cold+rebuild"), while those go on. Once the new ones have come to
+// where the old ones stood, the mart goes over by one row that its views obey, so that one
+// query sees one generation; the old tables are dropped when no query can read them.
+//
+// # Parked events
+//
+// An event that a fact cannot write (undecodable, its handler's error or panic, a value that
+// ClickHouse does not hold or refuses) is parked for that fact, in the transaction that moves
+// the checkpoint past it. An operator's retry is a batch of the ledger, too, of that event
+// alone, so it counts once. Infrastructure's errors park nothing.
 package cold

@@ -20,7 +20,7 @@ func TestAFaultHaltsRightBeforeTheEvent(t *testing.T) {
 			b.append(measurements(3)...)
 			at := b.append(measured{Gauge: "g", Values: []int64{1}, At: january, Since: january, Fault: kind})
 			b.append(measurements(2)...)
-			p := b.open()
+			p := b.open(func(c *Config) { c.ParkedMax = HaltAtFirst })
 			err := p.Run(bounded(t))
 			var fault *projections.FoldError
 			if !errors.As(err, &fault) || fault.Position != at || fault.View != "readings" || fault.Type != "test.Measured" || fault.Hint == "" {

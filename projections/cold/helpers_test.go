@@ -72,7 +72,7 @@ func (l *lateBlocks) capture(cfg *Config) {
 	if err != nil {
 		l.b.t.Fatal(err)
 	}
-	made, err := rebuildBatch(bounded(l.b.t), cfg.Log, cfg.Set, cfg.Log.Start(), head)
+	made, err := rebuildBatch(bounded(l.b.t), cfg.Log, cfg.Set, cfg.Log.Start(), head, leftOut{})
 	if err != nil {
 		l.b.t.Fatal(err)
 	}

@@ -79,7 +79,7 @@ func (w *worker) send(ctx context.Context, b *block) error {
 		repeated(uint64(b.batch), b.rows()), repeated(w.serverNow().Add(insertExpiry), b.rows()))
 	for i, v := range vectors {
 		if err := v.send(into.Column(i)); err != nil {
-			return fmt.Errorf("column %s: %w", columns[i].Name, err)
+			return &unsendableError{columns[i].Name, err}
 		}
 	}
 	return into.Send()

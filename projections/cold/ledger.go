@@ -16,18 +16,21 @@ const ledgerKeptBlocks = 5_000
 
 // plan writes down what will be sent, before anything is. The checkpoint stays.
 func (w *worker) plan(ctx context.Context, b *batch) error {
-	if len(b.blocks) == 0 {
+	if b.empty() {
 		return nil
 	}
 	return w.fenced(ctx, "plan a batch", func(tx pgx.Tx) error {
+		if err := w.stillOrdered(ctx, tx, b); err != nil {
+			return err
+		}
 		q := &pgx.Batch{}
 		for _, block := range b.blocks {
 			block.attempt = 1
 			q.Queue(`insert into readside.cold_ledger
-(projector, generation, table_name, partition, after_place, to_place, rows, hash, epoch, fingerprint)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning batch`,
+(projector, generation, table_name, partition, after_place, to_place, rows, hash, epoch, fingerprint, retries)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, nullif($11::bigint, 0)) returning batch`,
 				w.cfg.Name, w.state.generation, w.table(block), block.partition, b.from.Place(), b.to.Place(),
-				block.rows(), int64(block.hash), w.state.epoch, block.model.Fingerprint(),
+				block.rows(), int64(block.hash), w.state.epoch, block.model.Fingerprint(), b.retries,
 			).QueryRow(func(row pgx.Row) error { return row.Scan(&block.batch) })
 		}
 		return tx.SendBatch(ctx, q).Close()
@@ -38,19 +41,27 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning batch`,
 func (w *worker) done(ctx context.Context, b *batch) error {
 	err := w.fenced(ctx, "finish a batch", func(tx pgx.Tx) error {
 		q := &pgx.Batch{}
-		for _, block := range b.blocks {
-			q.Queue(`update readside.cold_ledger set state = 'done', done_at = clock_timestamp() where batch = $1 and state = 'planned'`, block.batch).
-				Exec(exactlyOne(fmt.Sprintf("block %d is not in the ledger as planned", block.batch)))
-		}
-		w.queueWatermarks(q, b)
+		w.queueDone(q, b)
 		w.queueCheckpoint(q, b)
+		w.queueParked(q, b)
 		w.queueCompaction(q, b)
 		return tx.SendBatch(ctx, q).Close()
 	})
-	if err == nil {
-		w.state.position, w.live = b.to, b.caughtUp
+	if err != nil {
+		return err
 	}
-	return err
+	w.state.position, w.live = b.to, b.caughtUp
+	w.noteParked(ctx, b.parked)
+	return nil
+}
+
+// queueDone ticks the blocks off, and counts their rows.
+func (w *worker) queueDone(q *pgx.Batch, b *batch) {
+	for _, block := range b.blocks {
+		q.Queue(`update readside.cold_ledger set state = 'done', done_at = clock_timestamp() where batch = $1 and state = 'planned'`, block.batch).
+			Exec(exactlyOne(fmt.Sprintf("block %d is not in the ledger as planned", block.batch)))
+	}
+	w.queueWatermarks(q, b)
 }
 
 func (w *worker) queueCheckpoint(q *pgx.Batch, b *batch) {
@@ -59,8 +70,8 @@ func (w *worker) queueCheckpoint(q *pgx.Batch, b *batch) {
 		state = "live"
 	}
 	var last *time.Time
-	if !b.last.IsZero() {
-		last = &b.last
+	if b.events > 0 {
+		last = &b.last.Time
 	}
 	q.Queue(`update readside.cold_checkpoint set place = $2, state = $3, event_time = coalesce($4, event_time), updated_at = clock_timestamp()
 where name = $1 and place = $5 and epoch = $6`, w.cfg.Name, b.to.Place(), state, last, b.from.Place(), w.state.epoch).

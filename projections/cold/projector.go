@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/projections"
@@ -25,6 +27,15 @@ type Projector struct {
 	silenceMax, comeBackAfter time.Duration
 	// Of Run: whether it has worked, and whether others have begun other definitions since.
 	worked, superseded bool
+	// rebuilds is the projector whose tables this one builds anew beside it; empty for all
+	// others. atRebuild is its at.
+	rebuilds  string
+	atRebuild func(step) error
+	// senders is how many blocks are sent at the same time.
+	senders int
+	// beside runs a rebuild while this projector goes on.
+	beside   *beside
+	suspects suspects
 }
 
 // step is a place between two effects on a store, where a worker may die.
@@ -42,8 +53,15 @@ const (
 	stepWithdrawn   step = "withdrawn"   // recovery has taken a block out
 	stepMaking      step = "making"      // the ledger knows the tables, and they are about to be made
 	stepShown       step = "shown"       // the mart shows a new generation, the old tables are still there
+	stepAnnounced   step = "announced"   // queries read the new generation, Postgres does not know
+	stepAdopted     step = "adopted"     // the generation that was built beside is the projector's
+	stepRested      step = "rested"      // nothing came; orders were looked for
 	stepReady       step = "ready"       // what the last worker left is brought to its end
 )
+
+// sendersMost is how many blocks of one batch are sent at the same time: each waits for the
+// disk, and ClickHouse's other queries need their share of the machine.
+const sendersMost = 4
 
 // Open checks a configuration, connects to ClickHouse and refuses stores of another
 // application. Nothing runs before Run.
@@ -51,7 +69,8 @@ func Open(ctx context.Context, cfg Config) (*Projector, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("cold projector: %w", err)
 	}
-	p := &Projector{cfg: cfg, at: func(step) error { return nil }, silenceMax: silenceMax, comeBackAfter: comeBackAfter}
+	nowhere := func(step) error { return nil }
+	p := &Projector{cfg: cfg, at: nowhere, atRebuild: nowhere, silenceMax: silenceMax, comeBackAfter: comeBackAfter, senders: sendersMost}
 	if err := cfg.ClickHouse.QueryRow(ctx, "SELECT currentDatabase()").Scan(&p.database); err != nil {
 		return nil, fmt.Errorf("cold projector %s: ask ClickHouse for the database: %w", cfg.Name, err)
 	}
@@ -78,15 +97,25 @@ const (
 // are tried again for as long as ctx lasts. While another worker of the same name runs,
 // it waits to take over. A checkpoint of another log is an error at once.
 func (p *Projector) Run(ctx context.Context) error {
+	p.beside = p.startBeside(ctx)
+	defer p.beside.stop()
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = retryFirst, retryMost
+	return p.keepRunning(ctx, wait)
+}
+
+// keepRunning begins one turn after the other, until one ends for good.
+func (p *Projector) keepRunning(ctx context.Context, wait *backoff.ExponentialBackOff) error {
 	for {
 		err := p.run(ctx, wait.Reset)
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case halts(err), errors.Is(err, eventlog.ErrForeignPosition), errors.Is(err, eventlog.ErrTruncated), errors.Is(err, eventlog.ErrMoved), refused(err):
+		case halts(err), errors.Is(err, eventlog.ErrForeignPosition), errors.Is(err, eventlog.ErrTruncated), errors.Is(err, eventlog.ErrMoved),
+			errors.Is(err, errNoRebuild), errors.Is(err, errOtherRebuild), errors.Is(err, errAdopted), refused(err):
 			return err
+		case p.suspect(ctx, err):
+			continue // it is looked for in smaller batches
 		}
 		pause := wait.NextBackOff()
 		p.cfg.Logger.WarnContext(ctx, "cold projector interrupted; it goes on from its ledger", "projector", p.cfg.Name, "error", err, "retry_in", pause)
@@ -122,6 +151,16 @@ type worker struct {
 	tidied time.Time
 	// live says that the checkpoint's row calls the projector so.
 	live bool
+	// skip are the discarded events that are still to come, waiting how many events wait in
+	// the ledger, shown how many the mart says; -1 for not known.
+	skip           map[factPlace]bool
+	waiting, shown int
+	// published counts what was told of them.
+	published uint64
+	// switched is when the mart last went over to other tables, as far as this worker knows;
+	// untidy says that former ones may still be there.
+	switched time.Time
+	untidy   bool
 }
 
 func (p *Projector) run(ctx context.Context, healthy func()) error {
@@ -152,27 +191,20 @@ func (w *worker) begin(ctx context.Context) error {
 	if err := w.takeOver(ctx); err != nil {
 		return err
 	}
-	if err := w.makeTables(ctx); err != nil {
+	if err := w.loadParked(ctx); err != nil {
 		return err
 	}
-	if err := w.publish(ctx); err != nil {
-		return err
-	}
-	if err := w.show(ctx); err != nil {
-		return err
-	}
-	if err := w.dropOld(ctx); err != nil {
-		return err
-	}
-	if err := w.recover(ctx); err != nil {
-		return err
+	for _, step := range []func(context.Context) error{w.makeTables, w.publish, w.showAgain, w.show, w.recover, w.orders} {
+		if err := step(ctx); err != nil {
+			return err
+		}
 	}
 	return w.at(stepReady)
 }
 
 // follow writes the log batch by batch.
 func (w *worker) follow(ctx context.Context, healthy func()) error {
-	r := startReader(ctx, w.cfg, w.state.position)
+	r := startReader(ctx, w.cfg, w.state.position, w.leave)
 	defer r.close()
 	for {
 		b, err := r.batch(ctx)
@@ -190,29 +222,24 @@ func (w *worker) follow(ctx context.Context, healthy func()) error {
 			return b.fault
 		}
 		healthy()
-		if time.Since(w.tidied) >= tidyEvery {
-			if err := w.dropOld(ctx); err != nil {
-				return err
-			}
+		if err := w.orders(ctx); err != nil {
+			return err
 		}
 	}
 }
 
-// rest is the step of a worker that has nothing to write: without it, one whose log is
-// quiet would never see that a rebuild was ordered, nor say that it has caught up.
+// rest is the step of a worker that has nothing to write: one whose log is quiet would
+// never say that it has caught up, and that of a rebuild never hand its tables over.
 func (w *worker) rest(ctx context.Context, _ *batch) error {
-	var epoch int64
-	err := w.conn.QueryRow(ctx, `select epoch from readside.cold_checkpoint where name = $1`, w.cfg.Name).Scan(&epoch)
-	if err != nil {
-		return fmt.Errorf("cold projector %s: look whether a rebuild was ordered: %w", w.cfg.Name, explain(err))
+	if !w.live {
+		if err := w.noteLive(ctx); err != nil {
+			return err
+		}
 	}
-	if epoch != w.state.epoch {
-		return errFenced
+	if err := w.show(ctx); err != nil {
+		return err
 	}
-	if w.live {
-		return nil
-	}
-	return w.noteLive(ctx)
+	return w.at(stepRested)
 }
 
 // noteLive calls a worker live that began where the log ends: no batch does it for one.
@@ -235,15 +262,38 @@ func (w *worker) write(ctx context.Context, b *batch) error {
 	if err := w.at(stepPlanned); err != nil {
 		return err
 	}
-	for _, block := range b.blocks {
-		if err := w.insert(ctx, block); err != nil {
-			return err
-		}
-		if err := w.at(stepSent); err != nil {
-			return err
-		}
+	if err := w.sendAll(ctx, b); err != nil {
+		return err
 	}
+	w.taken()
 	return w.finish(ctx, b, started)
+}
+
+// sendAll sends a batch's blocks, some at the same time. After an error those under way
+// still come to their end, so that of each it is known what became of it.
+func (w *worker) sendAll(ctx context.Context, b *batch) error {
+	var group errgroup.Group
+	group.SetLimit(w.senders)
+	var failed atomic.Bool
+	for _, block := range b.blocks {
+		group.Go(func() error {
+			if failed.Load() {
+				return nil
+			}
+			err := w.insert(ctx, block)
+			if refusal(err) {
+				err = &refusedError{fact: block.fact, batch: b, err: err}
+			}
+			if err == nil {
+				err = w.at(stepSent)
+			}
+			if err != nil {
+				failed.Store(true)
+			}
+			return err
+		})
+	}
+	return group.Wait()
 }
 
 // finish is what follows once all of a batch's blocks are in.
@@ -257,11 +307,14 @@ func (w *worker) finish(ctx context.Context, b *batch, started time.Time) error 
 	if err := w.at(stepDone); err != nil {
 		return err
 	}
-	if len(b.blocks) > 0 {
-		if err := w.publish(ctx); err != nil {
-			return err
-		}
-	} else if err := w.mark(ctx); err != nil {
+	published := w.publish
+	if b.empty() {
+		published = w.mark
+	}
+	if err := published(ctx); err != nil {
+		return err
+	}
+	if err := w.tellParked(ctx); err != nil {
 		return err
 	}
 	if err := w.show(ctx); err != nil {

@@ -10,14 +10,18 @@ import (
 )
 
 // pageEvents is how many events are read at once; readAhead pages wait for the writer.
+// gatherMost is how long a batch gathers while more of the log is known to follow: rows of
+// a backlog whose times are shuffled go to many partitions, and each gets an INSERT.
 const (
 	pageEvents = 5_000
 	readAhead  = 4
+	gatherMost = 5 * time.Second
 )
 
 // reader follows the log while the writer writes, and cuts it into batches.
 type reader struct {
 	cfg    Config
+	leave  func() leftOut
 	pages  chan eventlog.Page
 	failed chan error
 	cancel context.CancelFunc
@@ -29,10 +33,10 @@ type reader struct {
 	event int
 }
 
-func startReader(ctx context.Context, cfg Config, from eventlog.Position) *reader {
+func startReader(ctx context.Context, cfg Config, from eventlog.Position, leave func() leftOut) *reader {
 	ctx, cancel := context.WithCancel(ctx)
 	r := &reader{
-		cfg: cfg, from: from, cancel: cancel,
+		cfg: cfg, leave: leave, from: from, cancel: cancel,
 		pages:  make(chan eventlog.Page, readAhead),
 		failed: make(chan error, 1),
 		done:   make(chan struct{}),
@@ -57,12 +61,12 @@ func (r *reader) close() {
 	<-r.done
 }
 
-// batch answers the next batch: full, or as old as FlushEvery, or up to a fault. It
-// may move the position and hold no rows; where nothing came for FlushEvery it does
-// not even move.
+// batch returns the next batch: full, or as old as FlushEvery, or up to a fault. A batch
+// behind which more is known to follow gathers for longer. It may move the position and
+// hold no rows; where nothing came for FlushEvery it does not even move.
 func (r *reader) batch(ctx context.Context) (*batch, error) {
-	b := newBatch(r.cfg.Set, r.from)
-	timer := time.NewTimer(r.cfg.FlushEvery)
+	b := newBatch(r.cfg.Set, r.from, r.leave())
+	timer, started := time.NewTimer(r.cfg.FlushEvery), time.Now()
 	defer timer.Stop()
 	for {
 		full, err := r.take(b)
@@ -73,7 +77,10 @@ func (r *reader) batch(ctx context.Context) (*batch, error) {
 		case page := <-r.pages:
 			r.page, r.event = &page, 0
 		case <-timer.C:
-			return b, nil
+			if !b.behind || time.Since(started) > gatherMost {
+				return b, nil
+			}
+			timer.Reset(r.cfg.FlushEvery)
 		case err := <-r.failed:
 			r.failed <- err // for whoever asks again
 			return nil, err
@@ -101,13 +108,14 @@ func (r *reader) take(b *batch) (full bool, err error) {
 	}
 	b.to = r.page.Next
 	b.caughtUp = r.page.Next == r.page.Head && !r.page.Held
+	b.behind = r.page.Next != r.page.Head
 	r.page = nil
 	return b.rows >= r.cfg.BatchRows, nil
 }
 
 // rebuildBatch makes a batch anew from its range of the log.
-func rebuildBatch(ctx context.Context, log *eventlog.Log, set *projections.Set, from, to eventlog.Position) (*batch, error) {
-	b := newBatch(set, from)
+func rebuildBatch(ctx context.Context, log *eventlog.Log, set *projections.Set, from, to eventlog.Position, leave leftOut) (*batch, error) {
+	b := newBatch(set, from, leave)
 	q := eventlog.Query{Types: set.FactTypes(), Limit: pageEvents, Until: to}
 	err := log.Follow(ctx, from, q, func(_ context.Context, page eventlog.Page) error {
 		for i := range page.Events {

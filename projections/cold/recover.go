@@ -22,6 +22,8 @@ type planned struct {
 	Attempt    int
 	Epoch      int64
 	Withdrawn  bool
+	// Retries is the place of the parked event that is tried again, 0 for a stretch of the log.
+	Retries int64
 }
 
 func (p *planned) token() string { return fmt.Sprintf("%s/%d/%d", p.TableName, p.Batch, p.Attempt) }
@@ -42,9 +44,15 @@ func (w *worker) recover(ctx context.Context) error {
 	if slices.ContainsFunc(left, func(p planned) bool { return p.Withdrawn }) {
 		return w.withdrawAll(ctx, left)
 	}
+	if left[0].Retries > 0 {
+		return w.recoverRetry(ctx, left)
+	}
 	from, to := w.state.position, w.state.position.At(left[0].ToPlace)
-	b, err := rebuildBatch(ctx, w.cfg.Log, w.cfg.Set, from, to)
-	otherCode := errors.Is(err, errFull) || halts(err)
+	leave := w.leave()
+	narrow := leave.events
+	leave.events = 0 // to be made anew it has to be whole
+	b, err := rebuildBatch(ctx, w.cfg.Log, w.cfg.Set, from, to, leave)
+	otherCode := errors.Is(err, errFull) || halts(err) || err == nil && narrow > 0 && b.events > narrow
 	if err != nil && !otherCode {
 		return fmt.Errorf("read places %d to %d again: %w", from.Place()+1, to.Place(), err)
 	}
@@ -63,7 +71,7 @@ func (w *worker) recover(ctx context.Context) error {
 // last sent, and notes that from now on it is this worker that sends them.
 func (w *worker) claimPlanned(ctx context.Context) (left []planned, err error) {
 	err = w.fenced(ctx, "claim what is planned", func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `select batch, table_name, partition, after_place, to_place, rows, hash, attempt, epoch, state = 'withdrawn'
+		rows, err := tx.Query(ctx, `select batch, table_name, partition, after_place, to_place, rows, hash, attempt, epoch, state = 'withdrawn', coalesce(retries, 0)
 from readside.cold_ledger where projector = $1 and state <> 'done' order by batch`, w.cfg.Name)
 		if err != nil {
 			return err

@@ -33,6 +33,8 @@ type Status struct {
 	EventTime *time.Time `json:"event_time"`
 	// PlannedBlocks are those of the ledger that are not done.
 	PlannedBlocks int `json:"planned_blocks"`
+	// Parked are the events that some fact has no rows of, one for each such fact.
+	Parked int `json:"parked"`
 	// Fault is why it halted, nil if it did not.
 	Fault  *Fault        `json:"fault"`
 	Tables []TableStatus `json:"tables"`
@@ -81,9 +83,11 @@ func (s *Status) readProjector(ctx context.Context, tx pgx.Tx) (shown int, err e
 	var generation int
 	var fault []byte
 	err = tx.QueryRow(ctx, `select log::text, incarnation, place, generation, shown_generation, state, fault, event_time,
-  (select count(*) from readside.cold_ledger where projector = name and state <> 'done')
-from readside.cold_checkpoint where name = $1`, s.Name).
-		Scan(&log, &incarnation, &place, &generation, &shown, &s.State, &fault, &s.EventTime, &s.PlannedBlocks)
+  (select count(*) from readside.cold_ledger where projector = name and state <> 'done'),
+  exists (select from readside.cold_checkpoint r where r.rebuilds = c.name),
+  (select count(*) from readside.cold_parked k where k.projector = c.name and k.generation = c.generation and k.state <> 'discarded')
+from readside.cold_checkpoint c where name = $1`, s.Name).
+		Scan(&log, &incarnation, &place, &generation, &shown, &s.State, &fault, &s.EventTime, &s.PlannedBlocks, &s.Rebuilding, &s.Parked)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, ErrNotStarted
 	}
@@ -91,7 +95,7 @@ from readside.cold_checkpoint where name = $1`, s.Name).
 		return 0, err
 	}
 	s.Position = eventlog.NewPosition(log, incarnation, place)
-	s.Rebuilding = shown != 0 && shown != generation
+	s.Rebuilding = s.Rebuilding || shown != 0 && shown != generation
 	if fault != nil {
 		s.Fault = &Fault{}
 		err = json.Unmarshal(fault, s.Fault)

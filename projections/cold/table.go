@@ -15,6 +15,9 @@ const (
 	expiresColumn  = "_expires"
 )
 
+// lateConstraint refuses a block that comes after its time.
+const lateConstraint = "in_time"
+
 // dedupWindowBlocks is how many blocks of a table ClickHouse remembers the tokens of.
 // It has to outlast what can be inserted within insertExpiry, after which the table
 // refuses late blocks by itself: 10,000 blocks in a minute are far beyond what one
@@ -46,7 +49,7 @@ func CreateTable(m *projections.FactModel, database string, generation int) stri
 	fmt.Fprintf(&b, "  %s UInt64 COMMENT 'the block that brought it: readside.cold_ledger in Postgres' CODEC(Delta, ZSTD),\n", batchColumn)
 	fmt.Fprintf(&b, "  %s DateTime('UTC') COMMENT 'the block is refused after this time' CODEC(Delta, ZSTD),\n", expiresColumn)
 	fmt.Fprintf(&b, "  INDEX %s_range %s TYPE minmax GRANULARITY 1,\n", batchColumn, batchColumn)
-	fmt.Fprintf(&b, "  CONSTRAINT in_time CHECK %s >= now()\n", expiresColumn)
+	fmt.Fprintf(&b, "  CONSTRAINT %s CHECK %s >= now()\n", lateConstraint, expiresColumn)
 	fmt.Fprintf(&b, ") ENGINE = MergeTree\nPARTITION BY toYYYYMM(%s, 'UTC')\nORDER BY (%s)\n", ident(m.Columns[m.Time].Name), sortingKey(m))
 	fmt.Fprintf(&b, "SETTINGS non_replicated_deduplication_window = %d, fsync_after_insert = 1, fsync_part_directory = 1", dedupWindowBlocks)
 	b.WriteString(comment(m.Doc))

@@ -2,8 +2,13 @@ package cold
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"sort"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/projections"
@@ -15,7 +20,8 @@ type Report struct {
 	Position eventlog.Position `json:"position"`
 	// Tables has a line per table and partition, whether on one side only or on both.
 	Tables []TableReport `json:"tables"`
-	// Differences are the first rows that differ, at most differencesMax per table.
+	// Differences are the first rows that differ of each partition, at most differencesMax
+	// for one and partitionsMax partitions of a table.
 	Differences []Difference `json:"differences"`
 }
 
@@ -25,6 +31,19 @@ type TableReport struct {
 	Table      string            `json:"table"`
 	Rows       uint64            `json:"rows"`
 	Partitions []PartitionReport `json:"partitions"`
+	// Parked and Discarded events are left out on both sides.
+	Parked    int `json:"parked"`
+	Discarded int `json:"discarded"`
+}
+
+// Unequal are the partitions that differ.
+func (t *TableReport) Unequal() (partitions []int) {
+	for _, p := range t.Partitions {
+		if !p.Equal {
+			partitions = append(partitions, p.Partition)
+		}
+	}
+	return partitions
 }
 
 // PartitionReport compares one partition, by rows and by the sum of their hashes.
@@ -54,11 +73,9 @@ func (d Difference) String() string {
 
 // Equal says whether every table equals the log.
 func (r *Report) Equal() bool {
-	for _, t := range r.Tables {
-		for _, p := range t.Partitions {
-			if !p.Equal {
-				return false
-			}
+	for i := range r.Tables {
+		if len(r.Tables[i].Unequal()) > 0 {
+			return false
 		}
 	}
 	return true
@@ -87,22 +104,68 @@ func (p *Projector) Verify(ctx context.Context) (Report, error) {
 	return report, nil
 }
 
-func (p *Projector) verify(ctx context.Context) (Report, error) {
-	c, err := scanCheckpoint(p.cfg.Pool.QueryRow(ctx, `select `+shownColumns+` from readside.cold_checkpoint where name = $1`, p.cfg.Name))
-	if err != nil {
-		return Report{}, notStarted(err)
+// verifyTries is how often a comparison is begun anew since events were parked, or tried
+// again, while it was made.
+const verifyTries = 5
+
+func (p *Projector) verify(ctx context.Context) (report Report, err error) {
+	for range verifyTries {
+		v, err := p.newVerification(ctx)
+		if err != nil {
+			return report, err
+		}
+		report, err = v.run(ctx)
+		if err != nil {
+			return report, err
+		}
+		again, err := p.newVerification(ctx)
+		if err != nil {
+			return report, err
+		}
+		if again.generation == v.generation && again.unsure == v.unsure && again.leavesOut(v) {
+			return report, nil
+		}
 	}
-	if c.shownGeneration == 0 {
-		return Report{}, ErrNotStarted
+	return report, fmt.Errorf("events were parked or tried again %d times while the tables were compared: try it when that is over", verifyTries)
+}
+
+// leavesOut reports whether the same events are left out, those aside that were parked
+// behind the end of the earlier comparison.
+func (v *verification) leavesOut(earlier *verification) bool {
+	maps.DeleteFunc(v.left, func(e retrying, _ string) bool { return e.Place > earlier.until.Place() })
+	return maps.Equal(v.left, earlier.left)
+}
+
+// newVerification reads, in one snapshot, what is to be compared and what is left out.
+func (p *Projector) newVerification(ctx context.Context) (*verification, error) {
+	v := &verification{Projector: p, skip: map[factPlace]bool{}}
+	err := pgx.BeginTxFunc(ctx, p.cfg.Pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		c, err := scanCheckpoint(tx.QueryRow(ctx, `select `+shownColumns+` from readside.cold_checkpoint where name = $1`, p.cfg.Name))
+		if err != nil {
+			return notStarted(err)
+		}
+		if err := p.own(c.position); err != nil {
+			return err
+		}
+		if c.shownGeneration == 0 {
+			return ErrNotStarted
+		}
+		if c.fingerprint != fingerprintOf(p.cfg.Set) {
+			return errors.New("the tables are of other definitions than this program's: start the projector, it builds them anew")
+		}
+		v.until, v.generation, v.width = c.position, c.shownGeneration, c.position.Place()/stretchesMax+1
+		if v.left, err = parkedOf(ctx, tx, p.cfg.Name, c.shownGeneration); err != nil {
+			return err
+		}
+		return tx.QueryRow(ctx, `select coalesce(string_agg(batch::text, ', ' order by batch), '0') from readside.cold_ledger
+where projector = $1 and retries is not null and state <> 'done'`, p.cfg.Name).Scan(&v.unsure)
+	})
+	for e := range v.left {
+		if at := factIndex(p.cfg.Set, e.Fact); at >= 0 {
+			v.skip[factPlace{at, e.Place}] = true
+		}
 	}
-	if err := p.own(c.position); err != nil {
-		return Report{}, err
-	}
-	if c.fingerprint != fingerprintOf(p.cfg.Set) {
-		return Report{}, fmt.Errorf("the tables are of other definitions than this program's: start the projector, it builds them anew")
-	}
-	v := &verification{Projector: p, until: c.position, generation: c.shownGeneration, width: c.position.Place()/stretchesMax + 1}
-	return v.run(ctx)
+	return v, err
 }
 
 // verification compares one generation up to one place.
@@ -112,6 +175,11 @@ type verification struct {
 	generation int
 	// width is how many places a stretch has.
 	width int64
+	// left are the events that the tables have no rows of, skip the same for the fold;
+	// unsure are the blocks of events that are being tried again.
+	left   map[retrying]string
+	skip   map[factPlace]bool
+	unsure string
 }
 
 func (v *verification) run(ctx context.Context) (Report, error) {
@@ -125,18 +193,32 @@ func (v *verification) run(ctx context.Context) (Report, error) {
 		if err != nil {
 			return report, err
 		}
-		report.Tables = append(report.Tables, tableReport(m, v.generation, stored, fromLog[i]))
-		first, differs := firstDifference(stored, fromLog[i])
-		if !differs {
-			continue
+		t := tableReport(m, v.generation, stored, fromLog[i])
+		t.Parked, t.Discarded = v.countLeft(m.Name)
+		report.Tables = append(report.Tables, t)
+		unequal := t.Unequal()
+		for _, partition := range unequal[:min(len(unequal), partitionsMax)] {
+			found, err := v.differences(ctx, i, partition, firstDifference(partition, stored, fromLog[i]))
+			if err != nil {
+				return report, err
+			}
+			report.Differences = append(report.Differences, found...)
 		}
-		found, err := v.differences(ctx, i, first)
-		if err != nil {
-			return report, err
-		}
-		report.Differences = append(report.Differences, found...)
 	}
 	return report, nil
+}
+
+func (v *verification) countLeft(fact string) (parked, discarded int) {
+	for e, state := range v.left {
+		switch {
+		case e.Fact != fact:
+		case state == stateDiscarded:
+			discarded++
+		default:
+			parked++
+		}
+	}
+	return parked, discarded
 }
 
 // sumLog folds the whole log, page by page, into sums per fact and span.
@@ -158,13 +240,14 @@ func (v *verification) eachRow(ctx context.Context, from, until eventlog.Positio
 	if from == until {
 		return nil
 	}
-	scratch := newBatch(v.cfg.Set, from)
+	scratch := newBatch(v.cfg.Set, from, leftOut{skip: v.skip})
 	q := eventlog.Query{Types: v.cfg.Set.FactTypes(), Limit: pageEvents, Until: until}
 	return v.cfg.Log.Follow(ctx, from, q, func(_ context.Context, page eventlog.Page) error {
 		for i := range page.Events {
 			e := &page.Events[i]
-			if err := scratch.make(e, v.cfg.Set.Route(e.Type)); err != nil {
-				return err
+			scratch.make(e, v.cfg.Set.Route(e.Type))
+			if len(scratch.failed) > 0 {
+				return scratch.failed[0]
 			}
 			for _, made := range scratch.made {
 				m := v.cfg.Set.Facts()[made.fact]
@@ -179,9 +262,9 @@ func (v *verification) eachRow(ctx context.Context, from, until eventlog.Positio
 
 func (v *verification) sumTable(ctx context.Context, m *projections.FactModel) (map[span]sum, error) {
 	rows, err := v.cfg.ClickHouse.Query(ctx, fmt.Sprintf(
-		"SELECT toInt64(toYYYYMM(%s, 'UTC')), toInt64(intDiv(%s, %d)), count(), sum(%s) FROM %s WHERE %s <= %d GROUP BY 1, 2",
+		"SELECT toInt64(toYYYYMM(%s, 'UTC')), toInt64(intDiv(%s, %d)), count(), sum(%s) FROM %s WHERE %s <= %d AND %s NOT IN (%s) GROUP BY 1, 2",
 		ident(m.Columns[m.Time].Name), positionColumn, v.width, rowHashSQL(m),
-		qualified(v.database, TableName(m, v.generation)), positionColumn, v.until.Place()))
+		qualified(v.database, TableName(m, v.generation)), positionColumn, v.until.Place(), batchColumn, v.unsure))
 	if err != nil {
 		return nil, fmt.Errorf("sum table %s: %w", TableName(m, v.generation), err)
 	}
@@ -225,11 +308,12 @@ func tableReport(m *projections.FactModel, generation int, stored, fromLog map[s
 	return t
 }
 
-// firstDifference is the earliest stretch whose sums differ in some partition.
-func firstDifference(stored, fromLog map[span]sum) (stretch int64, differs bool) {
+// firstDifference is the earliest stretch whose sums differ in a partition.
+func firstDifference(partition int, stored, fromLog map[span]sum) (stretch int64) {
+	stretch = math.MaxInt64
 	look := func(s span, same bool) {
-		if !same && (!differs || s.stretch < stretch) {
-			stretch, differs = s.stretch, true
+		if !same && s.partition == partition {
+			stretch = min(stretch, s.stretch)
 		}
 	}
 	for s, there := range stored {
@@ -238,5 +322,5 @@ func firstDifference(stored, fromLog map[span]sum) (stretch int64, differs bool)
 	for s, wanted := range fromLog {
 		look(s, wanted == stored[s])
 	}
-	return stretch, differs
+	return stretch
 }

@@ -19,7 +19,9 @@ const (
   from order_lines
  where step = 'paid' and at >= {from:DateTime64(6,'UTC')} and at < {to:DateTime64(6,'UTC')}`
 
-	sums = `toInt64(uniqExact(order_id)), toInt64(sum(quantity)), toInt64(sum(quantity * unit_price))`
+	// Wide, since a product of two 64-bit numbers takes 128 bits, and a sum of such more:
+	// in narrower ones ClickHouse goes on below zero without a word.
+	sums = `toInt64(uniqExact(order_id)), sum(toInt128(quantity)), sum(toInt256(quantity) * unit_price)`
 )
 
 var orders = queryapi.ReportColumn{Name: "orders", Kind: projections.Int64, Doc: "Paid orders."}
@@ -60,7 +62,7 @@ var TopProducts = queryapi.Report{
 	Args: append([]queryapi.Arg{{Name: "first", Kind: projections.Int32, Default: 10, Doc: "How many rows, at most 200."}}, period...),
 	SQL: "select product_id, toString(any(category)), currency, " + sums + ` as revenue` + paidInPeriod + `
  group by product_id, currency
- order by sum(quantity) desc, revenue desc, product_id
+ order by sum(toInt128(quantity)) desc, revenue desc, product_id
  limit least(toUInt64({first:UInt32}), {rows_max:UInt64})`,
 	Columns: []queryapi.ReportColumn{
 		{Name: "productId", Kind: projections.Text, Doc: "The product."},
