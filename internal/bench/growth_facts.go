@@ -80,7 +80,8 @@ func writeFacts(ctx context.Context, pool *pgxpool.Pool, conn driver.Conn) (took
 	run, cancel := context.WithCancel(ctx)
 	defer cancel()
 	projector, err := cold.Open(ctx, cold.Config{
-		Log: log, Pool: pool, ClickHouse: conn, Set: set, Logger: slog.New(slog.DiscardHandler),
+		Application: shop.Application,
+		Log:         log, Pool: pool, ClickHouse: conn, Set: set, Logger: slog.New(slog.DiscardHandler),
 		Observer: cold.Observer{Written: func(w cold.Written) {
 			if blocks += w.Blocks; w.Position.Place() >= end.Place() {
 				cancel()
