@@ -48,7 +48,7 @@ func TestAnEmptyClickHouseGetsTheDatabase(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "CREATE DATABASE IF NOT EXISTS `"+database+"`") {
 		t.Errorf("as a reader: %v, want the statement to run", err)
 	}
-	config := cold.Config{Log: log, Pool: db.Pool, Set: set, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), ClickHouse: dbtest.OpenClickHouse(t, address)}
+	config := cold.Config{Application: dbtest.Application, Log: log, Pool: db.Pool, Set: set, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), ClickHouse: dbtest.OpenClickHouse(t, address)}
 	if _, err := cold.Open(t.Context(), config); !noDatabase(err) {
 		t.Fatalf("before: %v, want that there is no database", err)
 	}

@@ -263,7 +263,7 @@ func TestSourceOfManyRows(t *testing.T) {
 // quiet is a projector for an operator's orders.
 func (f *fixture) quiet(set *projections.Set) *engine.Projector {
 	f.t.Helper()
-	p, err := engine.New(engine.Config{Log: f.log, Postgres: f.config, Set: set, Logger: slog.New(slog.NewTextHandler(f.t.Output(), nil))})
+	p, err := engine.New(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: set, Logger: slog.New(slog.NewTextHandler(f.t.Output(), nil))})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -298,7 +298,7 @@ func TestWhatDidNotVisiblyChangeFansOutToNobody(t *testing.T) {
 			f := newFixture(t)
 			set := spreadSet(t, renames)
 			efforts := make(chan engine.Folded, 1000)
-			p, err := engine.New(engine.Config{Log: f.log, Postgres: f.config, Set: set, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+			p, err := engine.New(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: set, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 				Observer: engine.Observer{Folded: func(x engine.Folded) { efforts <- x }}})
 			if err != nil {
 				t.Fatal(err)
