@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections/engine"
 	"github.com/readside/readside/projections/shop"
 )

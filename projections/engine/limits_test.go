@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
 )
