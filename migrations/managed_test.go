@@ -23,7 +23,9 @@ func TestMigrationsNeedNoSuperuser(t *testing.T) {
 			t.Fatalf("%s: %v", sql, err)
 		}
 	}
-	admin(`create role manager login createrole`)
+	if err := server.CreateRole(t.Context(), "manager", "CREATEROLE"); err != nil {
+		t.Fatal(err)
+	}
 	admin(`create database managed owner manager`)
 	managed := server.URL("managed", "manager")
 	if err := migrations.Up(t.Context(), managed, sets...); err != nil {
@@ -32,7 +34,7 @@ func TestMigrationsNeedNoSuperuser(t *testing.T) {
 	// Each program has a login of its own, a member of the program's role.
 	conn := connect(t, managed)
 	for _, program := range []string{"projector", "query", "importer"} {
-		for _, sql := range []string{`create role login_` + program + ` login`, `grant readside_` + program + ` to login_` + program} {
+		for _, sql := range []string{`create role login_` + program + ` login password '` + passwordOf(t, server.URL("managed", "login_"+program)) + `'`, `grant readside_` + program + ` to login_` + program} {
 			if _, err := conn.Exec(t.Context(), sql); err != nil {
 				t.Fatalf("%s: %v", sql, err)
 			}
@@ -87,4 +89,15 @@ func connect(t *testing.T, url string) *pgx.Conn {
 	}
 	t.Cleanup(func() { _ = conn.Close(context.Background()) })
 	return conn
+}
+
+// passwordOf is the password that an address of the embedded Postgres gives a login.
+func passwordOf(t *testing.T, address string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	password, _ := u.User.Password()
+	return password
 }
