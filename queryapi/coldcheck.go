@@ -155,7 +155,7 @@ func isOfKind(kind string, k projections.Kind) bool {
 	case projections.Text:
 		return kind == "String"
 	case projections.Int64:
-		return kind == "Int64"
+		return kind == "Int64" || kind == "Int128" || kind == "Int256" // Long answers more digits as text
 	case projections.Float64:
 		return kind == "Float64"
 	case projections.Time:

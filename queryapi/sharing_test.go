@@ -10,13 +10,14 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/internal/pooler"
 	"github.com/readside/readside/queryapi"
 )
 
 func openPool(t *testing.T, address string) *pgxpool.Pool {
 	t.Helper()
-	pool, err := queryapi.OpenPool(t.Context(), address, queryapi.Config{RequestTimeout: 7 * time.Second})
+	pool, err := queryapi.OpenPool(t.Context(), address, queryapi.Config{Application: dbtest.Application, RequestTimeout: 7 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

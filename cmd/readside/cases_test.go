@@ -79,10 +79,15 @@ func newCaseRun(t *testing.T) *caseRun {
 func (c *caseRun) caughtUp(t *testing.T) {
 	t.Helper()
 	const views = 6
-	eventually(t, "views and facts catch up", func() bool {
+	for deadline := time.Now().Add(testWait); ; {
 		r := statusNow(t)
-		return len(r.Views) == views && r.CaughtUp()
-	})
+		if len(r.Views) == views && r.CaughtUp() {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("views and facts have not caught up:\n%s", must(t, exitOK, "status").out)
+		}
+	}
 }
 
 // eventually waits for a condition, within testWait.

@@ -92,6 +92,9 @@ func (w *worker) show(ctx context.Context) error {
 	if err := w.awaitQueries(ctx, started); err != nil {
 		return err
 	}
+	if err := w.keepFormer(ctx); err != nil {
+		return err
+	}
 	if err := w.putMarks(ctx, map[string]uint64{shownMark: uint64(w.state.generation)}); err != nil {
 		return err
 	}
