@@ -13,7 +13,7 @@ BINARY := bin/readside
 # Packages are tested two at a time: each may run a Postgres and a ClickHouse of its own.
 TEST_PARALLEL ?= 2
 # What one package's tests may take; a hang then shows its goroutines.
-TEST_TIMEOUT  ?= 10m
+TEST_TIMEOUT  ?= 20m
 # Extra flags for every `go test`, such as TEST_FLAGS='-run TestOrder -v'.
 TEST_FLAGS    ?=
 # Flags of the demo, such as DEMO_FLAGS='--for 20s --summary json'.
