@@ -12,6 +12,7 @@ import (
 
 	"github.com/readside/readside/internal/session"
 	"github.com/readside/readside/projections/application"
+	"github.com/readside/readside/projections/control"
 )
 
 // Probe asks whether a store is there. It must end with its context.
@@ -44,22 +45,24 @@ func Postgres(err error) Store {
 	if err == nil {
 		return s
 	}
-	class, code := session.ClassOf(err)
-	var refused *session.Error
+	_, code := session.ClassOf(err)
 	var none *application.UnrecordedError
+	s.Cause = control.CauseOf(err)
 	switch {
-	case application.Refused(err), errors.Is(err, application.ErrNotMigrated), errors.As(err, &none), errors.As(err, &refused):
-		s.Cause, s.Error = PostgresRefuses, line(err)
-	case code == "53300":
-		s.Cause, s.Error = PostgresConnections, "Postgres takes no more connections (SQLSTATE 53300): raise max_connections, or end some"
-	case code == "53100" || code == "53200":
-		s.Cause, s.Error = PostgresFull, fmt.Sprintf("Postgres is out of disk or memory (SQLSTATE %s): %s", code, line(err))
-	case class == session.Permanent:
-		s.Cause, s.Error = PostgresRefuses, fmt.Sprintf("Postgres refuses (SQLSTATE %s), and will until somebody mends it: %s", code, line(err))
+	case application.Refused(err), errors.Is(err, application.ErrNotMigrated), errors.As(err, &none):
+		s.Cause, s.Error = control.PostgresRefuses, line(err)
+	case s.Cause == control.PostgresConnections:
+		s.Error = "Postgres takes no more connections (SQLSTATE 53300): raise max_connections, or end some"
+	case s.Cause == control.PostgresFull:
+		s.Error = fmt.Sprintf("Postgres is out of disk or memory (SQLSTATE %s): %s", code, line(err))
+	case s.Cause == control.PostgresRefuses && code == "":
+		s.Error = line(err)
+	case s.Cause == control.PostgresRefuses:
+		s.Error = fmt.Sprintf("Postgres refuses (SQLSTATE %s), and will until somebody mends it: %s", code, line(err))
 	case errors.Is(err, context.DeadlineExceeded):
-		s.Cause, s.Error = PostgresUnreachable, "Postgres does not answer in time"
+		s.Error = "Postgres does not answer in time"
 	default:
-		s.Cause, s.Error = PostgresUnreachable, "Postgres does not answer: "+line(err)
+		s.Error = "Postgres does not answer: " + line(err)
 	}
 	return s
 }
@@ -71,11 +74,11 @@ func ClickHouse(err error) Store {
 	switch {
 	case err == nil:
 	case errors.As(err, &exception):
-		s.Cause, s.Error = ClickHouseRefuses, fmt.Sprintf("ClickHouse refuses (code %d): %s", exception.Code, line(err))
+		s.Cause, s.Error = control.ClickHouseRefuses, fmt.Sprintf("ClickHouse refuses (code %d): %s", exception.Code, line(err))
 	case errors.Is(err, context.DeadlineExceeded):
-		s.Cause, s.Error = ClickHouseUnreachable, "ClickHouse does not answer in time"
+		s.Cause, s.Error = control.ClickHouseUnreachable, "ClickHouse does not answer in time"
 	default:
-		s.Cause, s.Error = ClickHouseUnreachable, "ClickHouse does not answer: "+line(err)
+		s.Cause, s.Error = control.ClickHouseUnreachable, "ClickHouse does not answer: "+line(err)
 	}
 	return s
 }

@@ -6,25 +6,9 @@ import (
 	"github.com/readside/readside/projections/control"
 )
 
-// Cause names what is wrong in a word, for alarms. States of workers are causes, too.
-type Cause string
-
-// The causes that are no state of a worker.
-const (
-	PostgresUnreachable   Cause = "postgres_unreachable"   // it does not answer, or not in time
-	PostgresRefuses       Cause = "postgres_refuses"       // a right, role, table or database is missing, or another application's
-	PostgresConnections   Cause = "postgres_connections"   // it takes no more connections
-	PostgresFull          Cause = "postgres_full"          // it is out of disk or memory
-	ClickHouseUnreachable Cause = "clickhouse_unreachable" // it does not answer, or not in time
-	ClickHouseRefuses     Cause = "clickhouse_refuses"     // it answers with an error
-	NotThere              Cause = "not_there"              // nobody has begun to work yet
-	Parked                Cause = "parked"                 // events wait for an operator
-	DeadLetters           Cause = "dead_letters"           // events that reactions could not handle
-)
-
 // Trouble is one thing that is wrong.
 type Trouble struct {
-	Cause Cause `json:"cause"`
+	Cause control.Cause `json:"cause"`
 	// Subject is what is not well: postgres, clickhouse, or a worker, view, fact or reaction
 	// with its kind, as "hot main@3f2a91bc" or "fact order_lines".
 	Subject string `json:"subject"`
@@ -36,8 +20,8 @@ type Trouble struct {
 
 // Store is a server that was asked whether it is there.
 type Store struct {
-	Name  string `json:"name"`
-	Cause Cause  `json:"cause,omitempty"`
+	Name  string        `json:"name"`
+	Cause control.Cause `json:"cause,omitempty"`
 	// Error is why it cannot be used; empty where it can.
 	Error string `json:"error,omitempty"`
 }
@@ -80,11 +64,11 @@ func (r *Report) ofProjector(kind, name string) (all []Trouble) {
 			continue
 		}
 		if p.Reason != "" || p.State == building {
-			all = append(all, Trouble{Cause(p.State), kind + " " + name, fmt.Sprintf("the %s projector %s is %s%s", kind, name, shownWord(p.State), p.detail()), false})
+			all = append(all, Trouble{control.Cause(p.State), kind + " " + name, fmt.Sprintf("the %s projector %s is %s%s", kind, name, shownWord(p.State), p.detail()), false})
 		}
 		return append(all, r.parkedOf(kind, name)...)
 	}
-	return []Trouble{{NotThere, kind + " " + name, fmt.Sprintf("the %s projector %s has never worked", kind, name), false}}
+	return []Trouble{{control.NotThere, kind + " " + name, fmt.Sprintf("the %s projector %s has never worked", kind, name), false}}
 }
 
 // detail is why a projector is not well, or how far its first build is.
@@ -101,7 +85,7 @@ func (p Projector) detail() string {
 func (r *Report) parkedOf(kind, name string) (all []Trouble) {
 	note := func(what string, n int64) {
 		if n > 0 {
-			all = append(all, Trouble{Parked, what, fmt.Sprintf("%s lacks %d events that wait: `parked list` shows why", what, n), true})
+			all = append(all, Trouble{control.Parked, what, fmt.Sprintf("%s lacks %d events that wait: `parked list` shows why", what, n), true})
 		}
 	}
 	for _, v := range r.Views {
@@ -120,10 +104,10 @@ func (r *Report) parkedOf(kind, name string) (all []Trouble) {
 func (s Reaction) troubles() (all []Trouble) {
 	subject := "reaction " + s.Reaction
 	if s.Reason != "" {
-		all = append(all, Trouble{Cause(s.State), subject, fmt.Sprintf("the reaction %s is %s: %s", s.Reaction, shownWord(s.State), s.Reason), false})
+		all = append(all, Trouble{control.Cause(s.State), subject, fmt.Sprintf("the reaction %s is %s: %s", s.Reaction, shownWord(s.State), s.Reason), false})
 	}
 	if s.DeadLetters > 0 {
-		all = append(all, Trouble{DeadLetters, subject, fmt.Sprintf("the reaction %s could not handle %d events: `deadletters list` shows why", s.Reaction, s.DeadLetters), true})
+		all = append(all, Trouble{control.DeadLetters, subject, fmt.Sprintf("the reaction %s could not handle %d events: `deadletters list` shows why", s.Reaction, s.DeadLetters), true})
 	}
 	return all
 }
