@@ -57,6 +57,11 @@ func (l *Log) Follow(ctx context.Context, from Position, q Query, each func(cont
 		if !q.Until.IsZero() && from.place >= q.Until.place {
 			return nil
 		}
+		if q.AtRest != nil {
+			if err := q.AtRest(ctx); err != nil {
+				return err
+			}
+		}
 		if err := wait(ctx, announced, l.pollInterval(page.Held)); err != nil {
 			return err
 		}

@@ -33,6 +33,9 @@ type Query struct {
 	Limit int
 	// Until, if not zero, is the last place to read.
 	Until Position
+	// AtRest, unless nil, is called by Follow whenever it has looked and found nothing new;
+	// its error ends Follow. It must be quick.
+	AtRest func(ctx context.Context) error
 	// Lean leaves out what no view is told of an event: Source, CausationID, TraceParent
 	// and PersonID stay empty.
 	Lean bool

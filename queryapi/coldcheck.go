@@ -11,6 +11,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 
 	"github.com/readside/readside/projections"
+	"github.com/readside/readside/projections/control"
 )
 
 // checked are the reports whose SQL ClickHouse has taken as it stands.
@@ -22,50 +23,64 @@ type checked struct {
 // Check says which reports would not be answered, and why: ClickHouse does not take their
 // SQL or answers with other columns, a table has no watermark or cannot be read, or the
 // facts stand still. SQL that was found good once is not looked at again.
-func (c *Cold) Check(ctx context.Context, reports []*Report) []string {
+func (c *Cold) Check(ctx context.Context, reports []*Report) []Trouble {
 	if len(reports) == 0 {
 		return nil
 	}
 	if err := c.conn.Ping(ctx); err != nil {
-		return []string{"the reports cannot be answered: ClickHouse does not answer"}
+		return []Trouble{trouble(clickHouseCause(err), "the reports cannot be answered: ClickHouse does not answer: %s", exceptionOf(err))}
 	}
-	var reasons []string
+	var found []Trouble
 	tables := map[string]bool{}
 	for _, r := range reports {
 		for _, t := range r.Tables {
 			tables[t] = true
 		}
 		if err := c.CheckReport(ctx, r); err != nil {
-			reasons = append(reasons, err.Error())
+			found = append(found, trouble(control.ClickHouseRefuses, "%s", err.Error()))
 		}
 	}
-	return append(reasons, c.checkTables(ctx, tables)...)
+	return append(found, c.checkTables(ctx, tables)...)
 }
 
-func (c *Cold) checkTables(ctx context.Context, tables map[string]bool) []string {
-	var names, reasons []string
+func (c *Cold) checkTables(ctx context.Context, tables map[string]bool) []Trouble {
+	var names []string
+	var found []Trouble
 	for t := range tables {
 		names = append(names, t)
 	}
 	slices.Sort(names)
 	marks, err := c.marks.Watermarks(ctx, names)
 	if err != nil {
-		return []string{"the watermarks of the reports' tables cannot be read: " + why(err)}
+		cause, text := why(err)
+		return []Trouble{trouble(cause, "the watermarks of the reports' tables cannot be read: %s", text)}
 	}
 	for _, name := range names {
 		i := slices.IndexFunc(marks, func(m *Watermark) bool { return m.Table == name })
 		switch {
 		case i < 0:
-			reasons = append(reasons, fmt.Sprintf("table %s of the reports has no watermark yet: nobody has written it", name))
+			found = append(found, trouble(control.NotThere, "table %s of the reports has no watermark yet: nobody has written it", name))
+			continue
 		case marks[i].reason != "":
-			reasons = append(reasons, fmt.Sprintf("table %s of the reports is %s: %s", name, strings.ToLower(marks[i].State), marks[i].reason))
+			state := strings.ToLower(marks[i].State)
+			found = append(found, trouble(control.Cause(state), "table %s of the reports is %s: %s", name, state, marks[i].reason))
 		default:
 			if err := c.readOne(ctx, name); err != nil {
-				reasons = append(reasons, fmt.Sprintf("table %s of the reports cannot be read: %s", name, exceptionOf(err)))
+				found = append(found, trouble(clickHouseCause(err), "table %s of the reports cannot be read: %s", name, exceptionOf(err)))
 			}
 		}
+		found = append(found, parked("fact "+name, marks[i].Parked)...)
 	}
-	return reasons
+	return found
+}
+
+// clickHouseCause is what an error of ClickHouse says of the server.
+func clickHouseCause(err error) control.Cause {
+	var exception *clickhouse.Exception
+	if errors.As(err, &exception) {
+		return control.ClickHouseRefuses
+	}
+	return control.ClickHouseUnreachable
 }
 
 func (c *Cold) readOne(ctx context.Context, table string) error {

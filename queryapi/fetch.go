@@ -37,7 +37,7 @@ const (
 var stateSQL = `
 select v.view, v.table_name, p.name, p.log, p.incarnation, p.place,
        p.state, coalesce(p.log = l.identity and p.incarnation = l.incarnation, l.identity is null),
-       exists (select from readside.leases o where o.projector = p.name and o.expires_at > clock_timestamp()),
+       exists (select from readside.leases l where l.projector = p.name and ` + control.LeaseHeldSQL + `),
        greatest(p.updated_at, (select b.updated_at from readside.builds b where b.projector = p.name)),
        coalesce((select e.position from eventlog.events e order by e.position desc limit 1), 0),
        ` + eventlog.WaitingSQL(`p.place`) + `,

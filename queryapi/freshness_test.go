@@ -61,6 +61,17 @@ func TestADeadProjectorIsStalled(t *testing.T) {
 	if got := state(); got != "STALLED" {
 		t.Errorf("the lease is over: %v", got)
 	}
+	s.exec(`update readside.leases set expires_at = now() + interval '1 hour'`)
+	if got := state(); got != "LIVE" {
+		t.Errorf("with a lease again: %v", got)
+	}
+	if err := s.worker.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	s.exec(`select pg_terminate_backend(pid, 5000) from pg_stat_activity where pid = $1`, int(s.worker.PgConn().PID()))
+	if got := state(); got != "STALLED" {
+		t.Errorf("its server process is gone, its lease is not over: %v", got)
+	}
 	s.exec(`update readside.projectors set state = 'halted'`)
 	if got := state(); got != "HALTED" {
 		t.Errorf("halted: %v", got)

@@ -2,6 +2,8 @@ package queryapi
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,6 +20,9 @@ type Metrics struct {
 	halted     *prometheus.GaugeVec
 	parked     *prometheus.GaugeVec
 	inFlight   prometheus.Gauge
+	ready      prometheus.Gauge
+	troubles   *prometheus.GaugeVec
+	states     *prometheus.GaugeVec
 }
 
 // NewMetrics registers the metrics.
@@ -37,9 +42,12 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 		age:        prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("view_age_seconds", "How long ago the first event not folded was appended.")), []string{"view"}),
 		halted:     prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("view_halted", "1 when the view's projector halted.")), []string{"view"}),
 		parked:     prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("view_parked_events", "Events of the view that wait because they, or one before them of the same row, could not be folded.")), []string{"view"}),
+		ready:      prometheus.NewGauge(prometheus.GaugeOpts(opts("ready", "1 when /readyz is 200, else 0."))),
+		troubles:   prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("troubles", "How many things keep queries from being answered well, by cause. Degraded ones leave /readyz ready.")), []string{"cause", "degraded"}),
+		states:     prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("view_state", "1 for the state that the view's projector is in.")), []string{"view", "state"}),
 		inFlight:   prometheus.NewGauge(prometheus.GaugeOpts(opts("requests_in_flight", "Requests being answered."))),
 	}
-	for _, c := range []prometheus.Collector{m.operations, m.seconds, m.waits, m.waitTime, m.lag, m.age, m.halted, m.parked, m.inFlight} {
+	for _, c := range []prometheus.Collector{m.operations, m.seconds, m.waits, m.waitTime, m.lag, m.age, m.halted, m.parked, m.inFlight, m.ready, m.troubles, m.states} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
@@ -86,7 +94,9 @@ func (m *Metrics) views(views []*view, fresh []*Freshness) {
 			}
 		}
 	}
+	m.states.Reset()
 	for _, f := range fresh {
+		m.states.WithLabelValues(f.View, strings.ToLower(f.State)).Set(1)
 		m.lag.WithLabelValues(f.View).Set(float64(f.LagEvents))
 		m.age.WithLabelValues(f.View).Set(float64(f.AgeMs) / 1000)
 		halted := 0.0
@@ -95,6 +105,22 @@ func (m *Metrics) views(views []*view, fresh []*Freshness) {
 		}
 		m.halted.WithLabelValues(f.View).Set(halted)
 		m.parked.WithLabelValues(f.View).Set(float64(f.Parked))
+	}
+}
+
+// found sets what readiness says.
+func (m *Metrics) found(all []Trouble) {
+	if m == nil {
+		return
+	}
+	reasons, _ := split(all)
+	m.ready.Set(0)
+	if len(reasons) == 0 {
+		m.ready.Set(1)
+	}
+	m.troubles.Reset()
+	for _, t := range all {
+		m.troubles.WithLabelValues(string(t.Cause), strconv.FormatBool(t.Degraded)).Inc()
 	}
 }
 

@@ -64,12 +64,27 @@ func (s *Server) routes(gatherer prometheus.Gatherer) http.Handler {
 	return mux
 }
 
-// metrics reads the views' lag when it is asked, so that a quiet API shows it too.
+// scrapesMax bounds scrapes at the same time; more get 503.
+const scrapesMax = 4
+
+// metrics reads the views' lag when it is asked, so that a quiet API shows it too, and what
+// readiness says. One scrape goes on at a time: what it reads and what it shows are one.
 func (s *Server) metrics(gatherer prometheus.Gatherer) http.Handler {
-	serve := promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{})
+	serve := promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{MaxRequestsInFlight: scrapesMax})
+	waiting, one := make(chan struct{}, scrapesMax), make(chan struct{}, 1)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case waiting <- struct{}{}:
+			defer func() { <-waiting }()
+		default:
+			http.Error(w, "there are too many scrapes at the same time: ask again", http.StatusServiceUnavailable)
+			return
+		}
+		one <- struct{}{}
+		defer func() { <-one }()
 		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 		defer cancel()
+		s.api.metrics.found(s.api.troublesSoon(ctx))
 		if _, err := s.api.Freshness(ctx); err != nil {
 			s.logger.Warn("the views' lag could not be read for the metrics", "error", err)
 		}

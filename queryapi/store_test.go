@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/readside/readside/eventlog"
@@ -24,6 +25,8 @@ type store struct {
 	query *pgxpool.Pool // as the role of the query API
 	log   uuid.UUID
 	set   *projections.Set
+	// worker is the server process that writes for the owners of all projectors.
+	worker *pgx.Conn
 }
 
 const testProjector = "main"
@@ -32,6 +35,12 @@ func newStore(t testing.TB) *store {
 	t.Helper()
 	db := dbtest.Postgres(t)
 	s := &store{t: t, db: db, query: db.Role(t, "readside_query"), log: uuid.New(), set: views(t)}
+	worker, err := pgx.Connect(t.Context(), db.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = worker.Close(context.Background()) })
+	s.worker = worker
 	s.projector(testProjector, 0)
 	s.exec(`update eventlog.log set identity = $1, incarnation = 7`, s.log)
 	for _, m := range s.set.Views() {
@@ -79,7 +88,7 @@ func (s *store) projector(name string, place int64) {
 	s.t.Helper()
 	s.exec(`insert into readside.projectors (name, base, log, incarnation, place, state) values ($1, 'main', $2, 7, $3, 'live')`, name, s.log, place)
 	s.exec(`insert into readside.leases (projector, owner, host, process, backend_pid, backend_start, expires_at)
-		values ($1, gen_random_uuid(), 'here', 1, 1, now(), now() + interval '1 hour')`, name)
+		values ($1, gen_random_uuid(), 'here', 1, $2, now(), now() + interval '1 hour')`, name, int(s.worker.PgConn().PID()))
 }
 
 func (s *store) addBook(b book) {

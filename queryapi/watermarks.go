@@ -24,11 +24,9 @@ func NewLedger(pool *pgxpool.Pool) *Ledger { return &Ledger{pool: pool} }
 // The documented views read the shown generation, so its watermark is theirs. Whoever
 // writes facts holds a lock.
 var watermarksSQL = `
-select w.fact, c.log, c.incarnation, w.place, w.updated_at, c.state,
+select w.fact, c.log, c.incarnation, w.place, w.updated_at, greatest(w.updated_at, c.updated_at), c.state,
        coalesce(c.log = l.identity and c.incarnation = l.incarnation, l.identity is null),
-       exists (select from pg_locks k where k.locktype = 'advisory' and k.objsubid = 1 and k.granted
-                  and k.database = (select d.oid from pg_database d where d.datname = current_database())
-                  and (k.classid::bigint << 32 | k.objid::bigint) = hashtextextended('readside.cold:' || c.name, 0)),
+       ` + control.ColdHeldSQL + `,
        coalesce((select e.position from eventlog.events e order by e.position desc limit 1), 0),
        ` + eventlog.WaitingSQL(`w.place`) + `,
        now(),
@@ -58,11 +56,11 @@ func (l *Ledger) Watermarks(ctx context.Context, tables []string) ([]*Watermark,
 			holding     []string
 			facts       = control.Facts{Kind: control.Cold}
 		)
-		if err := rows.Scan(&m.Table, &log, &incarnation, &facts.Place, &facts.Moved, &facts.State, &facts.SameLog, &facts.WorkedFor,
+		if err := rows.Scan(&m.Table, &log, &incarnation, &facts.Place, &m.At, &facts.Moved, &facts.State, &facts.SameLog, &facts.WorkedFor,
 			&facts.Head, &waiting, &facts.Now, &holding, &m.Parked); err != nil {
 			return nil, err
 		}
-		m.At = facts.Moved.UTC()
+		m.At = m.At.UTC()
 		m.Position = eventlog.NewPosition(log, incarnation, facts.Place)
 		if waiting != nil {
 			facts.WaitingSince = facts.Now.Add(-*waiting)

@@ -26,7 +26,7 @@ type otherVariables struct {
 
 // configurations are the structs that the commands read from the environment.
 func configurations() []any {
-	return []any{&service.Stores{}, &service.Folding{}, &shopAddress{}, &shopapi.Config{}, &queryapi.Config{}, &otherVariables{}}
+	return []any{&service.Stores{}, &service.Folding{}, &shopAddress{}, &projectAddress{}, &shopapi.Config{}, &queryapi.Config{}, &otherVariables{}}
 }
 
 // configTopic is `readside help config`.

@@ -114,7 +114,9 @@ func useStores(t *testing.T) (*dbtest.DB, *dbtest.CH) {
 	db, ch := dbtest.EmptyPostgres(t), dbtest.ClickHouse(t)
 	t.Setenv("READSIDE_POSTGRES_URL", db.URL)
 	t.Setenv("READSIDE_CLICKHOUSE_URL", ch.URL)
-	t.Setenv("READSIDE_SHOP_ADDR", "127.0.0.1:0")
+	for _, address := range []string{"READSIDE_SHOP_ADDR", "READSIDE_SHOP_STATUS_ADDR", "READSIDE_PROJECT_ADDR"} {
+		t.Setenv(address, "127.0.0.1:0")
+	}
 	t.Setenv("READSIDE_HTTP_ADDR", "127.0.0.1:0")
 	t.Setenv("READSIDE_SHOP_GRACE", "100ms")
 	return db, ch

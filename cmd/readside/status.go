@@ -11,8 +11,14 @@ import (
 	"github.com/readside/readside/internal/status"
 )
 
-// rateOver is the time between the two looks that a rate is made of.
-const rateOver = 500 * time.Millisecond
+// A rate is counted from one move of a checkpoint to another. It is looked for at least
+// for rateOver, so that what comes in meanwhile says something too, and at most for
+// rateWait: a batch may take longer, and then there is no rate.
+const (
+	rateOver  = time.Second
+	rateWait  = 6 * time.Second
+	rateEvery = 250 * time.Millisecond
+)
 
 func (p *program) statusCommand() *cobra.Command {
 	var asJSON bool
@@ -26,7 +32,14 @@ func (p *program) statusCommand() *cobra.Command {
 				return err
 			}
 			defer log.Close()
-			report, err := lookTwice(c.Context(), log)
+			stores, err := storeSettings()
+			if err != nil {
+				return err
+			}
+			asked := service.StatusProbes(stores)
+			report, err := lookTwice(c.Context(), func(ctx context.Context) (*status.Report, error) {
+				return status.Read(ctx, log.Pool, log.Log, asked...)
+			})
 			if err != nil {
 				return err
 			}
@@ -41,21 +54,28 @@ func (p *program) statusCommand() *cobra.Command {
 }
 
 // lookTwice looks again where somebody is behind, since only then there is a rate.
-func lookTwice(ctx context.Context, log *service.OpenLog) (*status.Report, error) {
-	first, err := status.Read(ctx, log.Pool, log.Log)
+func lookTwice(ctx context.Context, look func(context.Context) (*status.Report, error)) (*status.Report, error) {
+	first, err := look(ctx)
 	if err != nil || !first.Behind() {
 		return first, err
 	}
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-time.After(rateOver):
+	tick := time.NewTicker(rateEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-tick.C:
+		}
+		again, err := look(ctx)
+		if err != nil {
+			return nil, err
+		}
+		again.Since(first)
+		if took := again.At.Sub(first.At); took >= rateWait || took >= rateOver && again.RatesKnown() {
+			return again, nil
+		}
 	}
-	second, err := status.Read(ctx, log.Pool, log.Log)
-	if err == nil {
-		second.Since(first)
-	}
-	return second, err
 }
 
 // openLog opens the log as whoever folds, checks and looks; the URL is for those who

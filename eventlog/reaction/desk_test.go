@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
+	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/eventlog/reaction"
 )
 
@@ -75,27 +78,23 @@ func TestStatusOfReactions(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	reader := s.db.Role(t, "readside_reader")
-	see := func(want string, fits func(reaction.Status) bool) {
+	see := func(what string, fits func(reaction.Status) bool) {
 		t.Helper()
 		ctx := bounded(t)
 		tick := time.NewTicker(5 * time.Millisecond)
 		defer tick.Stop()
 		for {
-			head, err := s.log.Head(ctx)
+			all, err := reaction.ReadStatus(ctx, reader)
 			if err != nil {
 				t.Fatal(err)
 			}
-			all, err := reaction.ReadStatus(ctx, reader, head)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(all) == 1 && all[0].State == want && fits(all[0]) {
+			if len(all) == 1 && fits(all[0]) {
 				return
 			}
 			select {
 			case <-tick.C:
 			case <-ctx.Done():
-				t.Fatalf("want %s, see %+v", want, all)
+				t.Fatalf("want that it %s, see %+v", what, all)
 			}
 		}
 	}
@@ -105,19 +104,51 @@ func TestStatusOfReactions(t *testing.T) {
 	last := s.publish(t, 0, 3)
 	r, stop := run(t, config, failing(&broken))
 	until(t, r, last)
-	see(reaction.StateLive, func(s reaction.Status) bool { return s.Healthy() && s.LagEvents == 0 })
+	see("has handled all", func(s reaction.Status) bool {
+		return s.Alive && s.FailingSince == nil && s.DeadLetters == 0 && s.Waiting == nil
+	})
 	broken.Store(true)
 	s.publish(t, 3, 4)
-	see(reaction.StateFailing, func(s reaction.Status) bool {
-		return !s.Healthy() && s.DeadLetters == 2 && s.LagEvents > 0 && s.FailingSince != nil && strings.Contains(s.Error, "in a row")
+	see("fails", func(s reaction.Status) bool {
+		return s.Alive && s.DeadLetters == 2 && s.Waiting != nil && s.FailingSince != nil && strings.Contains(s.Error, "in a row")
 	})
+	own, err := r.Status(bounded(t), s.pool)
+	if err != nil || len(own) != 1 || own[0].FailingSince == nil {
+		t.Errorf("of its own the service reads %+v (%v)", own, err)
+	}
 	broken.Store(false)
-	see(reaction.StateLive, func(s reaction.Status) bool { return s.DeadLetters == 2 && s.Error == "" && !s.Healthy() })
+	see("has recovered", func(s reaction.Status) bool {
+		return s.Alive && s.FailingSince == nil && s.DeadLetters == 2 && s.Error == ""
+	})
+	// Events of other types pass: on a quiet log it is not behind for ever.
+	s.pass(t, r)
+	see("has passed what does not concern it", func(s reaction.Status) bool { return s.Waiting == nil })
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	see(reaction.StateStalled, func(s reaction.Status) bool { return s.SeenAt != nil })
-	if _, err := reaction.ReadStatus(bounded(t), s.pool, r.Position()); err == nil {
+	see("has ended", func(s reaction.Status) bool { return !s.Alive && s.MovedAt != nil })
+	if _, err := reaction.ReadStatus(bounded(t), s.pool); err == nil {
 		t.Error("a service may read how others do")
+	}
+}
+
+// pass appends events that the reaction does not handle, and waits each time until it has
+// passed them: of two in a row it stores the second one later.
+func (s *service) pass(t *testing.T, r *reaction.Reactor) {
+	t.Helper()
+	for range 2 {
+		e, err := eventlog.NewEvent(other{}, eventlog.Meta{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var last eventlog.Position
+		err = pgx.BeginFunc(bounded(t), s.pool, func(tx pgx.Tx) (err error) {
+			last, err = s.log.Append(bounded(t), tx, eventlog.Append{Stream: "other-" + e.ID, Events: []eventlog.Event{e}})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		until(t, r, last)
 	}
 }

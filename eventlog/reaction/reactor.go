@@ -75,7 +75,7 @@ type Reactor struct {
 	handlers map[string]apply
 	tables   tables
 	logger   *slog.Logger
-	position atomic.Pointer[eventlog.Position]
+	position atomic.Pointer[standing]
 	trouble  atomic.Pointer[trouble]
 	// deadInRow is touched by one message at a time.
 	deadInRow int
@@ -153,16 +153,24 @@ func configFaults(c Config) (faults []error) {
 	return faults
 }
 
+// standing is a checkpoint, and since when the reactor stands there.
+type standing struct {
+	at    eventlog.Position
+	since time.Time
+}
+
 // Position is up to where the reactor has handled the log; zero before it first knew.
 func (r *Reactor) Position() eventlog.Position {
 	if p := r.position.Load(); p != nil {
-		return *p
+		return p.at
 	}
 	return eventlog.Position{}
 }
 
 func (r *Reactor) moved(to eventlog.Position) {
-	r.position.Store(&to)
+	if before := r.position.Load(); before == nil || before.at != to {
+		r.position.Store(&standing{at: to, since: time.Now()})
+	}
 	r.trouble.Store(nil)
 }
 

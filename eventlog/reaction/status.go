@@ -12,41 +12,26 @@ import (
 	"github.com/readside/readside/eventlog"
 )
 
-// The states of a reaction.
-const (
-	// StateLive: it has handled all that the log holds.
-	StateLive = "live"
-	// StateCatchingUp: it has events to handle, and handles them.
-	StateCatchingUp = "catching_up"
-	// StateFailing: it tries the same event again and again; Error says why.
-	StateFailing = "failing"
-	// StateStalled: nobody runs it.
-	StateStalled = "stalled"
-	// StateForeign: its checkpoint is of another log or incarnation.
-	StateForeign = "foreign"
-)
-
-// Status is what an operator wants to know of a reaction.
+// Status is what is written down of a reaction. What that means (alive, stalled, failing)
+// is judged where the states of views and facts are judged, by the same definition.
 type Status struct {
 	// Schema is the service's, Reaction its reaction's name.
-	Schema    string            `json:"schema"`
-	Reaction  string            `json:"reaction"`
-	Position  eventlog.Position `json:"position"`
-	LagEvents int64             `json:"lag_events"`
-	State     string            `json:"state"`
-	// Error is why it fails, and FailingSince when it began to.
-	Error        string     `json:"error,omitempty"`
+	Schema   string            `json:"schema"`
+	Reaction string            `json:"reaction"`
+	Position eventlog.Position `json:"position"`
+	// Alive reports whether a process runs the reaction.
+	Alive bool `json:"alive"`
+	// FailingSince is since when it tries the same event again and again, and Error why.
 	FailingSince *time.Time `json:"failing_since,omitempty"`
+	Error        string     `json:"error,omitempty"`
+	// MovedAt is when the running reaction last moved its checkpoint.
+	MovedAt *time.Time `json:"moved_at,omitempty"`
 	// DeadLetters are events that wait for an operator, Discarded those given up.
 	DeadLetters int64 `json:"dead_letters"`
 	Discarded   int64 `json:"discarded"`
-	// SeenAt is when the running reaction last wrote down how it does.
-	SeenAt *time.Time `json:"seen_at,omitempty"`
-}
-
-// Healthy reports whether nobody has to look at the reaction.
-func (s Status) Healthy() bool {
-	return (s.State == StateLive || s.State == StateCatchingUp) && s.DeadLetters == 0
+	// Waiting is for how long the first event that is not handled has been in the log; nil
+	// where there is none.
+	Waiting *time.Duration `json:"-"`
 }
 
 // Querier is what a pool, a connection and a transaction have in common.
@@ -54,46 +39,49 @@ type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-const statusSQL = `select service_schema, reaction, log::text, incarnation, place, alive, error, failing_since, updated_at, dead_letters, discarded
-from eventlog.reactions()`
+var statusSQL = `select r.service_schema, r.reaction, r.log::text, r.incarnation, r.place, r.alive, r.error, r.failing_since, r.updated_at, r.dead_letters, r.discarded,
+` + eventlog.WaitingSQL(`r.place`) + `
+from eventlog.reactions() r`
 
-// ReadStatus reads how all reactions of all services do, against the log's head. The
-// connection's role is a reader of the log.
-func ReadStatus(ctx context.Context, q Querier, head eventlog.Position) ([]Status, error) {
+// ReadStatus reads how all reactions of all services do. The connection's role is a
+// reader of the log.
+func ReadStatus(ctx context.Context, q Querier) ([]Status, error) {
 	rows, err := q.Query(ctx, statusSQL)
 	if err != nil {
 		return nil, fmt.Errorf("read the status of the reactions: %w", err)
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (s Status, err error) {
-		var log uuid.UUID
-		var incarnation int32
-		var place int64
-		var alive bool
-		err = row.Scan(&s.Schema, &s.Reaction, &log, &incarnation, &place, &alive, &s.Error, &s.FailingSince, &s.SeenAt, &s.DeadLetters, &s.Discarded)
-		s.Position = eventlog.NewPosition(log, incarnation, place)
-		s.judge(head, alive)
-		return s, err
-	})
+	return pgx.CollectRows(rows, scanStatus)
 }
 
-func (s *Status) judge(head eventlog.Position, alive bool) {
-	foreign := !s.Position.SameLog(head)
-	s.LagEvents = head.Place()
-	if !foreign {
-		s.LagEvents = max(0, head.Place()-s.Position.Place())
+// Status reads how the reaction does, with the service's own rights. Nothing is returned
+// before the reaction has run for the first time.
+func (r *Reactor) Status(ctx context.Context, q Querier) ([]Status, error) {
+	rows, err := q.Query(ctx, r.tables.own, r.config.Schema, r.config.Name)
+	if err != nil {
+		return nil, fmt.Errorf("read the status of reaction %s: %w", r.config.Name, err)
 	}
-	switch {
-	case foreign:
-		s.State = StateForeign
-	case !alive:
-		s.State = StateStalled
-	case s.FailingSince != nil:
-		s.State = StateFailing
-	case s.LagEvents > 0:
-		s.State = StateCatchingUp
-	default:
-		s.State = StateLive
+	return pgx.CollectRows(rows, scanStatus)
+}
+
+// Name is the reaction's name.
+func (r *Reactor) Name() string { return r.config.Name }
+
+func scanStatus(row pgx.CollectableRow) (s Status, err error) {
+	var log uuid.UUID
+	var incarnation int32
+	var place int64
+	err = row.Scan(&s.Schema, &s.Reaction, &log, &incarnation, &place, &s.Alive, &s.Error, &s.FailingSince, &s.MovedAt, &s.DeadLetters, &s.Discarded, &s.Waiting)
+	s.Position = eventlog.NewPosition(log, incarnation, place)
+	s.FailingSince, s.MovedAt = inUTC(s.FailingSince), inUTC(s.MovedAt)
+	return s, err
+}
+
+func inUTC(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
 	}
+	utc := t.UTC()
+	return &utc
 }
 
 // trouble is why the event at hand is tried again.
@@ -147,7 +135,11 @@ func (r *Reactor) beatOnce(ctx context.Context, ttl time.Duration) error {
 		seconds := time.Since(t.since).Seconds()
 		failing, text = &seconds, t.err
 	}
-	_, err := r.config.Pool.Exec(ctx, r.tables.beat, r.config.Name, ttl.Seconds(), failing, text)
+	still := 0.0
+	if p := r.position.Load(); p != nil {
+		still = time.Since(p.since).Seconds()
+	}
+	_, err := r.config.Pool.Exec(ctx, r.tables.beat, r.config.Name, ttl.Seconds(), failing, text, still)
 	return err
 }
 

@@ -23,6 +23,8 @@ type subscriber struct {
 	// fail ends the reactor with the error that ended the reading.
 	fail func(error)
 
+	// unstored is a checkpoint that only passed other types, and is not stored yet.
+	unstored eventlog.Position
 	passedAt time.Time
 	close    func()
 	running  sync.WaitGroup
@@ -52,7 +54,7 @@ func (s *subscriber) Close() error {
 
 // follow reads on over the infrastructure's faults; others end the reactor.
 func (s *subscriber) follow(ctx context.Context, messages chan<- *message.Message) {
-	query := eventlog.Query{Types: s.reactor.types}
+	query := eventlog.Query{Types: s.reactor.types, AtRest: s.store}
 	retry := pauses{first: s.reactor.config.RetryFirst}
 	for {
 		err := s.reactor.config.Log.Follow(ctx, s.from, query, func(ctx context.Context, page eventlog.Page) error {
@@ -83,7 +85,7 @@ func (s *subscriber) resume(ctx context.Context, err error, retry *pauses) error
 		pause(ctx, wait)
 		var stored eventlog.Position
 		if stored, err = s.reactor.load(ctx); err == nil {
-			s.from = stored
+			s.from, s.unstored = stored, eventlog.Position{}
 			return nil
 		}
 	}
@@ -109,17 +111,29 @@ func (s *subscriber) page(ctx context.Context, messages chan<- *message.Message,
 	return s.pass(ctx, page)
 }
 
-// pass stores the checkpoint of a page without events, every so often.
+// pass notes the checkpoint of a page without events, and stores it every so often.
 func (s *subscriber) pass(ctx context.Context, page eventlog.Page) error {
 	if len(page.Events) > 0 {
+		s.unstored = eventlog.Position{} // stored with them
 		return nil
 	}
 	s.reactor.moved(page.Next)
-	if time.Since(s.passedAt) < passEvery {
+	s.unstored = page.Next
+	return s.store(ctx)
+}
+
+// store stores the checkpoint that was passed last, unless another was stored just now.
+// It is called when nothing new came, too: a reaction that has seen all of the log would
+// otherwise seem to be behind for as long as the log is quiet.
+func (s *subscriber) store(ctx context.Context) error {
+	if s.unstored.IsZero() || time.Since(s.passedAt) < passEvery {
 		return nil
 	}
-	s.passedAt = time.Now()
-	return s.reactor.pass(ctx, page.Next)
+	if err := s.reactor.pass(ctx, s.unstored); err != nil {
+		return err
+	}
+	s.passedAt, s.unstored = time.Now(), eventlog.Position{}
+	return nil
 }
 
 // deliver gives a run to the router until it is acknowledged: as a whole first; when

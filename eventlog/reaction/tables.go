@@ -13,8 +13,8 @@ import (
 
 // tables are the statements over the service's own tables.
 type tables struct {
-	load, create, take, move, bury, deadLetters string
-	beat, listDead, takeDead, noteDead, discard string
+	load, create, take, move, bury, deadLetters      string
+	beat, own, listDead, takeDead, noteDead, discard string
 }
 
 func newTables(schema string) tables {
@@ -41,10 +41,17 @@ func newTables(schema string) tables {
 			where reaction = $1 and log = $2 and incarnation = $3 and place < $4`,
 		bury: `insert into ` + dead + ` (reaction, source, event_id, type, stream, place, error)
 			values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing`,
-		beat: `insert into ` + name("reaction_states") + ` as s (reaction, alive_until, failing_since, error)
-			values ($1, clock_timestamp() + make_interval(secs => $2), clock_timestamp() - make_interval(secs => $3), $4)
+		// updated_at is when the checkpoint moved last, alive_until how long the word holds.
+		beat: `insert into ` + name("reaction_states") + ` as s (reaction, alive_until, failing_since, error, updated_at)
+			values ($1, clock_timestamp() + make_interval(secs => $2), clock_timestamp() - make_interval(secs => $3), $4, clock_timestamp() - make_interval(secs => $5))
 			on conflict (reaction) do update set alive_until = excluded.alive_until, failing_since = excluded.failing_since,
-			  error = excluded.error, updated_at = clock_timestamp()`,
+			  error = excluded.error, updated_at = excluded.updated_at`,
+		own: `select $1::text, c.reaction, c.log::text, c.incarnation, c.place, coalesce(t.alive_until > clock_timestamp(), false),
+			coalesce(t.error, ''), t.failing_since, t.updated_at,
+			(select count(*) from ` + dead + ` d where d.reaction = c.reaction and d.discarded_at is null),
+			(select count(*) from ` + dead + ` d where d.reaction = c.reaction and d.discarded_at is not null),
+			` + eventlog.WaitingSQL(`c.place`) + `
+			from ` + checkpoints + ` c left join ` + name("reaction_states") + ` t on t.reaction = c.reaction where c.reaction = $2`,
 		listDead: `select source, event_id, type, stream, place, error, died_at, discarded_at from ` + dead + `
 			where reaction = $1 order by place, event_id`,
 		takeDead: `delete from ` + dead + ` where reaction = $1 and source = $2 and event_id = $3 and discarded_at is null`,

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/readside/readside/internal/service"
-	"github.com/readside/readside/projections/engine"
 	"github.com/readside/readside/writemodels/shopapi"
 )
 
@@ -89,10 +88,10 @@ func (r *running) project(life context.Context, d *demo) error {
 		return err
 	}
 	r.run("the hot projector", func() error {
-		return service.Hot(life, d.stores.Application, postgres, d.set, service.Folding{}, d.cfg.Logger, engine.Observer{})
+		return service.Hot(life, d.stores.Application, postgres, d.set, service.Folding{}, d.cfg.Logger, nil)
 	})
 	r.run("the cold projector", func() error {
-		return service.Cold(life, d.stores.Application, postgres, clickHouse, d.set, service.Folding{}, d.cfg.Logger)
+		return service.Cold(life, d.stores.Application, postgres, clickHouse, d.set, service.Folding{}, d.cfg.Logger, nil)
 	})
 	return nil
 }

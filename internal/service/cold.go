@@ -13,7 +13,9 @@ import (
 	"github.com/cenkalti/backoff/v5"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/readside/readside/internal/session"
 	"github.com/readside/readside/projections"
+	owner "github.com/readside/readside/projections/application"
 	"github.com/readside/readside/projections/cold"
 )
 
@@ -21,23 +23,26 @@ import (
 const ColdName = "cold"
 
 // Cold writes the set's facts into ClickHouse until ctx ends or a fault halts it. Of folding
-// it takes how many events may be parked.
-func Cold(ctx context.Context, application, postgresURL, clickHouseURL string, set *projections.Set, folding Folding, logger *slog.Logger) error {
-	log, err := Open(ctx, application, postgresURL, "readside-project-cold", logger)
+// it takes how many events may be parked. It waits until both stores are there.
+func Cold(ctx context.Context, application, postgresURL, clickHouseURL string, set *projections.Set, folding Folding, logger *slog.Logger, watch *Watch) error {
+	log, err := awaitPostgres(ctx, watch.begin(), slog.New(slog.DiscardHandler), func(ctx context.Context) (*OpenLog, error) {
+		return Open(ctx, application, postgresURL, "readside-project-cold", logger) // Hot logs what it waits for
+	})
 	if err != nil {
-		return err
+		return unlessEnded(ctx, err)
 	}
 	defer log.Close()
+	defer watch.pool("cold", log)()
 	conn, err := ClickHouse(clickHouseURL)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	config := ColdConfig(log, conn, set, logger)
-	config.ParkedMax = folding.ParkedMax
+	config.ParkedMax, config.Observer = folding.ParkedMax, watch.coldObserver()
 	projector, err := openCold(ctx, config, clickHouseURL)
 	if err != nil {
-		return err
+		return unlessEnded(ctx, err)
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	listening, stop := context.WithCancel(ctx)
@@ -56,6 +61,9 @@ func openCold(ctx context.Context, cfg cold.Config, clickHouseURL string) (*cold
 	wait.MaxInterval = coldRetryMost
 	return backoff.Retry(ctx, func() (*cold.Projector, error) {
 		projector, err := cold.Open(ctx, cfg)
+		if err != nil && refusedForGood(err) {
+			return nil, backoff.Permanent(Hinted(err))
+		}
 		if !noDatabase(err) {
 			return projector, err
 		}
@@ -73,6 +81,14 @@ func openCold(ctx context.Context, cfg cold.Config, clickHouseURL string) (*cold
 			}
 			cfg.Logger.WarnContext(ctx, message, "error", err, "retry_in", pause)
 		}))
+}
+
+// refusedForGood reports whether it will be the same however often it is tried: the stores
+// are another application's, or Postgres refuses what does not pass by itself.
+func refusedForGood(err error) bool {
+	var strange *cold.StrangeTablesError
+	class, _ := session.ClassOf(err)
+	return owner.Refused(err) || errors.As(err, &strange) || class == session.Permanent
 }
 
 // noDatabase reports whether ClickHouse does not have the database that its address names.

@@ -15,6 +15,10 @@ const (
 	codeNotMember   = "42501" // insufficient_privilege
 	codeMayNotLogin = "28000" // invalid_authorization_specification
 	codePassword    = "28P01" // invalid_password
+	codeNoDatabase  = "3D000" // invalid_catalog_name
+	codeNoSchema    = "3F000" // invalid_schema_name
+	codeNoTable     = "42P01" // undefined_table
+	codeNoFunction  = "42883" // undefined_function
 )
 
 // Hinted adds to a failed connection what to do about it.
@@ -28,6 +32,10 @@ func Hinted(err error) error {
 		return err
 	}
 	switch pg.Code {
+	case codeNoTable, codeNoSchema, codeNoFunction:
+		return fmt.Errorf("%w: the database lacks what the migrations make: run `readside migrate up`", err)
+	case codeNoDatabase:
+		return fmt.Errorf("%w: create the database, or name another in the address", err)
 	case codeNoSuchRole:
 		return fmt.Errorf("%w: run `readside migrate up`, which makes the roles", err)
 	case codeNotMember:

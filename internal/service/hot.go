@@ -17,14 +17,18 @@ import (
 // HotName is the projector's name: the key of its checkpoint.
 const HotName = "main"
 
-// Hot folds the set's views into Postgres until ctx ends or a fault halts it.
-func Hot(ctx context.Context, application, postgresURL string, set *projections.Set, folding Folding, logger *slog.Logger, observer engine.Observer) error {
-	log, err := Open(ctx, application, postgresURL, "readside-project", logger)
+// Hot folds the set's views into Postgres until ctx ends or a fault halts it. It waits
+// until Postgres is there.
+func Hot(ctx context.Context, application, postgresURL string, set *projections.Set, folding Folding, logger *slog.Logger, watch *Watch) error {
+	log, err := awaitPostgres(ctx, watch.begin(), logger, func(ctx context.Context) (*OpenLog, error) {
+		return Open(ctx, application, postgresURL, "readside-project", logger)
+	})
 	if err != nil {
-		return err
+		return unlessEnded(ctx, err)
 	}
 	defer log.Close()
-	projector, err := Projector(log, postgresURL, set, folding, logger, observer)
+	defer watch.pool("hot", log)()
+	projector, err := Projector(log, postgresURL, set, folding, logger, watch.hotObserver())
 	if err != nil {
 		return err
 	}
@@ -33,6 +37,14 @@ func Hot(ctx context.Context, application, postgresURL string, set *projections.
 	group.Go(func() error { _ = log.Listener.Run(listening); return nil })
 	group.Go(func() error { defer stop(); return projector.Run(ctx) })
 	return group.Wait()
+}
+
+// unlessEnded returns nil for what the end of ctx has ended.
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // Projector makes the hot projector; it runs nothing.

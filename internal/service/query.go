@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/readside/readside/internal/health"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/queryapi"
 	"github.com/readside/readside/queryapi/shop"
@@ -70,7 +71,10 @@ func (q *Query) api(set *projections.Set, config queryapi.Config, logger *slog.L
 	if err != nil {
 		return nil, nil, err
 	}
-	registry := prometheus.NewRegistry()
+	registry := health.NewRegistry()
+	pools := health.NewPools()
+	pools.Add("query", q.pool)
+	registry.MustRegister(pools)
 	metrics, err := queryapi.NewMetrics(registry)
 	if err != nil {
 		return nil, nil, err

@@ -44,6 +44,11 @@ func Print(w io.Writer, r *Report) error {
 	for _, p := range r.Projectors {
 		p.explain(&b, r.At)
 	}
+	for _, s := range r.Stores {
+		if s.Error != "" {
+			fmt.Fprintf(&b, "\n%s: %s\n", s.Name, s.Error)
+		}
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -114,11 +119,7 @@ func (p Projector) cells(at time.Time) []string {
 
 // shown is the state, in capitals where somebody has to look at it.
 func (p Progress) shown() string {
-	state := strings.ReplaceAll(p.State, "_", " ")
-	switch p.State {
-	case halted, foreign, Stalled:
-		state = strings.ToUpper(state)
-	}
+	state := shownState(p.State)
 	if p.BuiltPercent != nil {
 		if p.State != building {
 			state += ", built"
@@ -156,8 +157,10 @@ func (p Projector) explain(b *strings.Builder, at time.Time) {
 		}
 		b.WriteByte('\n')
 	case Stalled:
-		fmt.Fprintf(b, "\nNobody works for the %s projector %q, or it is stuck; it has not moved for %s: is `readside project` running?\n",
-			p.Kind, p.Name, seconds(at.Sub(p.UpdatedAt).Seconds()))
+		fmt.Fprintf(b, "\nThe %s projector %q is STALLED: %s. It has not moved for %s: is `readside project` running?\n",
+			p.Kind, p.Name, p.Reason, seconds(at.Sub(p.UpdatedAt).Seconds()))
+	case heldBack:
+		fmt.Fprintf(b, "\nThe %s projector %q is HELD BACK: %s\n", p.Kind, p.Name, p.Reason)
 	case foreign:
 		fmt.Fprintf(b, "\nThe %s projector %q stands in another log, or in one from before a restore: drop its rows and project again.\n", p.Kind, p.Name)
 	}

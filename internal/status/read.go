@@ -11,28 +11,27 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/eventlog/reaction"
+	"github.com/readside/readside/projections/control"
 )
 
 // checkpointsSQL reads all checkpoints in one snapshot with the head of the log: who
 // works for each, how far its first build is, and for how long the first event that it
-// has still to fold has been in the log. A hot projector's owner
-// has a lease and a server process that lives; a cold one's holds a lock.
+// has still to fold has been in the log.
 var checkpointsSQL = `
 with checkpoints as (
   select p.name, 'hot' as kind, p.log, p.incarnation, p.place, p.state, p.fault::text, greatest(p.updated_at, b.updated_at) as updated_at,
-         coalesce(p.rebuilds, '') as rebuilds, coalesce(b.read, 0) as read, l.host, l.process,
+         coalesce(p.rebuilds, '') as rebuilds, coalesce(b.read, 0) as read, l.host, l.process, 0::bigint as open_blocks,
          extract(epoch from greatest(l.expires_at, clock_timestamp()) - clock_timestamp())::float8 as lease_left,
-         coalesce(l.expires_at > clock_timestamp() and readside.owner_lives(p.name), false) as worked_for
+         coalesce(` + control.LeaseHeldSQL + `, false) as worked_for
     from readside.projectors p
     left join readside.leases l on l.projector = p.name
     left join readside.builds b on b.projector = p.name and p.state = 'building'
   union all
-  select c.name, 'cold', c.log, c.incarnation, c.place, c.state, c.fault::text, c.updated_at, coalesce(c.rebuilds, ''), 0, null, null, null,
-         exists (select from pg_locks k where k.locktype = 'advisory' and k.objsubid = 1 and k.granted
-                   and k.database = (select d.oid from pg_database d where d.datname = current_database())
-                   and (k.classid::bigint << 32 | k.objid::bigint) = hashtextextended('readside.cold:' || c.name, 0))
+  select c.name, 'cold', c.log, c.incarnation, c.place, c.state, c.fault::text, c.updated_at, coalesce(c.rebuilds, ''), 0, null, null,
+         (select count(*) from readside.cold_ledger b where b.projector = c.name and b.state <> 'done'), null,
+         ` + control.ColdHeldSQL + `
     from readside.cold_checkpoint c)
-select c.name, c.kind, c.log::text, c.incarnation, c.place, c.state, c.fault, c.updated_at, c.rebuilds, c.read, c.host, c.process, c.lease_left, c.worked_for,
+select c.name, c.kind, c.log::text, c.incarnation, c.place, c.state, c.fault, c.updated_at, c.rebuilds, c.read, c.host, c.process, c.open_blocks, c.lease_left, c.worked_for,
        ` + eventlog.WaitingSQL(`c.place`) + `
   from checkpoints c order by c.kind desc, c.name`
 
@@ -46,7 +45,7 @@ select v.view, v.version, v.generation, v.table_name, v.projector, v.state = 'bu
 
 // The tables of the generation that analysts see; during a rebuild there is another.
 const coldSQL = `
-select w.table_name, w.fact, w.generation, w.rows, w.place, w.projector, w.updated_at,
+select w.table_name, w.fact, w.generation, w.rows, w.place, w.projector, greatest(w.updated_at, c.updated_at),
        (select count(*) from readside.cold_parked k where k.projector = w.projector and k.generation = w.generation and k.fact = w.fact and k.state <> 'discarded')
   from readside.cold_watermarks w
   join readside.cold_checkpoint c on c.name = w.projector and c.shown_generation = w.generation
@@ -63,6 +62,7 @@ type checkpoint struct {
 	rebuilds   string
 	read       int64 // by a first build
 	workedFor  bool
+	openBlocks int64
 	owner      *Owner
 }
 
@@ -74,18 +74,25 @@ type reading struct {
 }
 
 // Read reads a report in one snapshot, on a connection that may read the projectors'
-// tables and the log.
-func Read(ctx context.Context, pool *pgxpool.Pool, log *eventlog.Log) (*Report, error) {
-	report := &Report{Projectors: []Projector{}, Views: []View{}, Cold: []ColdTable{}, Reactions: []reaction.Status{}}
+// tables and the log, and asks the other stores meanwhile. With its error it returns what
+// these say.
+func Read(ctx context.Context, pool *pgxpool.Pool, log *eventlog.Log, probes ...Probe) (*Report, error) {
+	asked := ask(ctx, probes)
+	report, err := read(ctx, pool, log)
+	if report == nil {
+		report = &Report{}
+	}
+	report.Stores = asked()
+	return report, err
+}
+
+func read(ctx context.Context, pool *pgxpool.Pool, log *eventlog.Log) (*Report, error) {
+	report := &Report{Projectors: []Projector{}, Views: []View{}, Cold: []ColdTable{}, Reactions: []Reaction{}}
 	// Before the snapshot: what it holds back is judged with it.
-	holder, held, err := log.Blocker(ctx)
-	if err != nil {
+	if err := report.Log.ReadBlocker(ctx, log); err != nil {
 		return nil, fmt.Errorf("read the status: %w", err)
 	}
-	if held {
-		report.Log.Blocker, report.Log.BlockedSince = holder.String(), holder.Since.UTC()
-	}
-	err = pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+	err := pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		r := &reading{tx: tx, report: report, checkpoints: map[string]checkpoint{}}
 		return r.read(ctx, log.Start())
 	})
@@ -93,6 +100,16 @@ func Read(ctx context.Context, pool *pgxpool.Pool, log *eventlog.Log) (*Report, 
 		return nil, fmt.Errorf("read the status: %w", err)
 	}
 	return report, nil
+}
+
+// ReadBlocker reads which transaction holds the log back at the moment.
+func (l *Log) ReadBlocker(ctx context.Context, log *eventlog.Log) error {
+	holder, held, err := log.Blocker(ctx)
+	if err == nil && held {
+		l.Blocker, l.BlockedSince = holder.String(), holder.Since.UTC()
+		l.BlockerRole, l.BlockerProgram = holder.Role, holder.Application
+	}
+	return err
 }
 
 func (r *reading) read(ctx context.Context, start eventlog.Position) error {
@@ -118,8 +135,11 @@ func (r *reading) projectors(ctx context.Context) error {
 	found, err := pgx.CollectRows(rows, scanCheckpoint)
 	for _, c := range found {
 		r.checkpoints[c.kind+" "+c.name] = c
-		p := Projector{Name: c.name, Kind: c.kind, Rebuilds: c.rebuilds, Owner: c.owner, Fault: fault(c.fault)}
+		p := Projector{Name: c.name, Kind: c.kind, Rebuilds: c.rebuilds, Owner: c.owner, OpenBlocks: c.openBlocks}
 		p.Progress = r.progress(c, c.position.Place())
+		if p.Reason != "" { // one that works has got over it
+			p.Fault = fault(c.fault)
+		}
 		r.report.Projectors = append(r.report.Projectors, p)
 	}
 	return err
@@ -133,7 +153,7 @@ func scanCheckpoint(row pgx.CollectableRow) (c checkpoint, err error) {
 	var process *int
 	var left *float64
 	err = row.Scan(&c.name, &c.kind, &log, &incarnation, &place, &c.state, &c.fault, &c.updatedAt,
-		&c.rebuilds, &c.read, &host, &process, &left, &c.workedFor, &c.waiting)
+		&c.rebuilds, &c.read, &host, &process, &c.openBlocks, &left, &c.workedFor, &c.waiting)
 	if c.workedFor && host != nil && process != nil && left != nil {
 		c.owner = &Owner{Host: *host, Process: *process, LeaseLeftSeconds: *left}
 	}
@@ -142,7 +162,7 @@ func scanCheckpoint(row pgx.CollectableRow) (c checkpoint, err error) {
 }
 
 func (r *reading) progress(c checkpoint, place int64) Progress {
-	return progress(r.report.Log.Position, r.report.At, c, place, r.report.HeldBack() != "")
+	return progress(r.report.Log.Position, r.report.At, c, place, r.report.HeldBack())
 }
 
 func (r *reading) views(ctx context.Context) error {
@@ -178,7 +198,10 @@ func (r *reading) cold(ctx context.Context) error {
 	return err
 }
 
-func (r *reading) reactions(ctx context.Context) (err error) {
-	r.report.Reactions, err = reaction.ReadStatus(ctx, r.tx, r.report.Log.Position)
+func (r *reading) reactions(ctx context.Context) error {
+	all, err := reaction.ReadStatus(ctx, r.tx)
+	for _, s := range all {
+		r.report.Reactions = append(r.report.Reactions, Reacting(s, r.report.Log.Position, r.report.At, r.report.HeldBack()))
+	}
 	return err
 }

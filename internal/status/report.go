@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/readside/readside/eventlog"
-	"github.com/readside/readside/eventlog/reaction"
 	"github.com/readside/readside/projections/control"
 )
 
@@ -18,7 +17,9 @@ type Report struct {
 	Views      []View      `json:"views"`
 	Cold       []ColdTable `json:"cold"`
 	// Reactions are those of all services.
-	Reactions []reaction.Status `json:"reactions"`
+	Reactions []Reaction `json:"reactions"`
+	// Stores are the servers that were asked whether they are there.
+	Stores []Store `json:"stores,omitempty"`
 }
 
 // Log is the log itself.
@@ -28,6 +29,9 @@ type Log struct {
 	Blocker string `json:"blocker,omitempty"`
 	// BlockedSince is when its transaction began.
 	BlockedSince time.Time `json:"blocked_since,omitzero"`
+	// BlockerRole and BlockerProgram are the role and the application name of its session.
+	BlockerRole    string `json:"blocker_role,omitempty"`
+	BlockerProgram string `json:"blocker_program,omitempty"`
 }
 
 // HeldBack is who holds the log back for so long that somebody should look; nobody if
@@ -46,9 +50,9 @@ type Progress struct {
 	// first of them was appended.
 	LagEvents  int64   `json:"lag_events"`
 	LagSeconds float64 `json:"lag_seconds"`
-	// EventsPerSecond is the rate since an earlier report, where there was one;
-	// LeftSeconds is how long the rest takes at that rate, new events counted in. It is
-	// absent where that is not known, or never.
+	// EventsPerSecond is the rate since an earlier report, see Since; LeftSeconds is how
+	// long the rest takes at that rate, new events counted in. Each is absent where it is
+	// not known.
 	EventsPerSecond *float64 `json:"events_per_second,omitempty"`
 	LeftSeconds     *float64 `json:"left_seconds,omitempty"`
 	// State is building, catching_up, live, held_back, stalled, halted or foreign, as
@@ -75,7 +79,9 @@ type Projector struct {
 	Rebuilds string `json:"rebuilds,omitempty"`
 	// Owner is who works for a hot projector; absent where nobody does.
 	Owner *Owner `json:"owner,omitempty"`
-	Fault *Fault `json:"fault,omitempty"`
+	// OpenBlocks are those of a cold projector's ledger that are not known to be in ClickHouse.
+	OpenBlocks int64  `json:"open_blocks,omitempty"`
+	Fault      *Fault `json:"fault,omitempty"`
 }
 
 // Owner is a worker.
@@ -133,22 +139,26 @@ const (
 	building = string(control.Building)
 	halted   = string(control.Halted)
 	foreign  = string(control.Foreign)
+	heldBack = string(control.HeldBack)
 )
 
 // progress judges a place against the head of the log; a checkpoint of another
-// incarnation has read nothing of this log.
-func progress(head eventlog.Position, at time.Time, c checkpoint, place int64, heldBack bool) Progress {
+// incarnation has read nothing of this log. heldBack names who holds the log back.
+func progress(head eventlog.Position, at time.Time, c checkpoint, place int64, heldBack string) Progress {
 	f := control.Facts{
 		Kind: control.Kind(c.kind), State: control.State(c.state), SameLog: c.position.SameLog(head), WorkedFor: c.workedFor,
-		Place: place, Head: head.Place(), Now: at, Moved: c.updatedAt, HeldBack: heldBack,
+		Place: place, Head: head.Place(), Now: at, Moved: c.updatedAt, HeldBack: heldBack != "",
 	}
 	if c.waiting != nil {
 		f.WaitingSince = at.Add(-*c.waiting)
 	}
+	if last := fault(c.fault); last != nil {
+		f.Trouble = last.Error
+	}
 	l := control.Judge(f)
 	p := Progress{
 		Position: c.position.At(place), LagEvents: l.LagEvents, LagSeconds: l.Lag.Seconds(),
-		State: string(l.State), Reason: l.Reason, UpdatedAt: c.updatedAt.UTC(), done: max(place, c.read),
+		State: string(l.State), Reason: withHolder(l, heldBack), UpdatedAt: c.updatedAt.UTC(), done: max(place, c.read),
 	}
 	if l.State == control.Foreign {
 		p.Position, p.done = c.position, 0
@@ -157,6 +167,14 @@ func progress(head eventlog.Position, at time.Time, c checkpoint, place int64, h
 		p.BuiltPercent = percent(p.done, head.Place())
 	}
 	return p
+}
+
+// withHolder is why a worker is not well, with who holds it up.
+func withHolder(l control.Liveness, holder string) string {
+	if l.State == control.HeldBack && holder != "" {
+		return l.Reason + ", by " + holder
+	}
+	return l.Reason
 }
 
 // percent is how much is done; what is not yet live is not complete.
@@ -179,53 +197,6 @@ func fault(doc []byte) *Fault {
 		f.Error = string(doc)
 	}
 	return f
-}
-
-// Since fills in the rates since an earlier report, and what they promise.
-func (r *Report) Since(before *Report) {
-	if before == nil {
-		return
-	}
-	seconds := r.At.Sub(before.At).Seconds()
-	if seconds <= 0 {
-		return
-	}
-	inflow := float64(r.Log.Position.Place()-before.Log.Position.Place()) / seconds
-	done := map[string]int64{}
-	for _, p := range before.Projectors {
-		done[p.Kind+" "+p.Name] = p.done
-	}
-	rates := map[string]float64{}
-	for i := range r.Projectors {
-		p := &r.Projectors[i]
-		if was, known := done[p.Kind+" "+p.Name]; known {
-			rates[p.Kind+" "+p.Name] = float64(p.done-was) / seconds
-			p.rate(rates, p.Kind+" "+p.Name, r.Log.Position, inflow)
-		}
-	}
-	for i := range r.Views {
-		r.Views[i].rate(rates, "hot "+r.Views[i].Projector, r.Log.Position, inflow)
-	}
-	for i := range r.Cold {
-		r.Cold[i].rate(rates, "cold "+r.Cold[i].Projector, r.Log.Position, inflow)
-	}
-}
-
-// rate fills in a projector's rate, and the time that is left: it has to fold what
-// comes in meanwhile too.
-func (p *Progress) rate(rates map[string]float64, projector string, head eventlog.Position, inflow float64) {
-	rate, known := rates[projector]
-	if !known {
-		return
-	}
-	p.EventsPerSecond = &rate
-	lag := float64(max(0, head.Place()-p.done))
-	if left := 0.0; lag == 0 {
-		p.LeftSeconds = &left
-	} else if rate > inflow && p.State != foreign {
-		left = lag / (rate - inflow)
-		p.LeftSeconds = &left
-	}
 }
 
 // CaughtUp says that everything has reached the head of the log, and can be read.

@@ -40,7 +40,7 @@ func TestProgress(t *testing.T) {
 		"halted":                 {90, "halted", time.Minute, ago(time.Minute), true, 0, Progress{LagEvents: 10, LagSeconds: 60, State: "halted", done: 90}},
 		"building":               {0, "building", time.Second, ago(time.Hour), false, 60, Progress{LagEvents: 100, LagSeconds: 3600, State: "building", BuiltPercent: &sixty, done: 60}},
 	} {
-		got := progress(at(100), now, checkpoint{position: at(0), state: c.state, updatedAt: now.Add(-c.moved), waiting: c.waiting, workedFor: !c.idle, read: c.read}, c.place, false)
+		got := progress(at(100), now, checkpoint{position: at(0), state: c.state, updatedAt: now.Add(-c.moved), waiting: c.waiting, workedFor: !c.idle, read: c.read}, c.place, "")
 		c.want.Position, c.want.UpdatedAt = at(c.place), now.Add(-c.moved)
 		if (got.Reason == "") != control.State(got.State).Well() {
 			t.Errorf("%s: %s, because %q", name, got.State, got.Reason)
@@ -54,13 +54,13 @@ func TestProgress(t *testing.T) {
 
 func TestRatesAreThoseSinceAnEarlierReport(t *testing.T) {
 	report := func(when time.Time, head, place int64) *Report {
-		p := progress(at(head), when, checkpoint{position: at(0), state: "live", updatedAt: when, workedFor: true}, place, false)
+		p := progress(at(head), when, checkpoint{position: at(0), state: "live", updatedAt: when, workedFor: true}, place, "")
 		return &Report{
 			At: when, Log: Log{Position: at(head)},
 			// Of one name: they are not the same.
-			Projectors: []Projector{{Name: "main", Kind: "hot", Progress: p}, {Name: "main", Kind: "cold", Progress: progress(at(head), when, checkpoint{position: at(0), workedFor: true}, head, false)}},
+			Projectors: []Projector{{Name: "main", Kind: "hot", Progress: p}, {Name: "main", Kind: "cold", Progress: progress(at(head), when, checkpoint{position: at(0), workedFor: true}, head, "")}},
 			Views:      []View{{View: "order", Projector: "main", Progress: p}},
-			Cold:       []ColdTable{{Fact: "f", Projector: "main", Progress: progress(at(head), when, checkpoint{position: at(0), workedFor: true}, head, false)}},
+			Cold:       []ColdTable{{Fact: "f", Projector: "main", Progress: progress(at(head), when, checkpoint{position: at(0), workedFor: true}, head, "")}},
 		}
 	}
 	two := now.Add(2 * time.Second)
@@ -71,7 +71,7 @@ func TestRatesAreThoseSinceAnEarlierReport(t *testing.T) {
 		"nothing comes in":         {report(now, 1000, 100), report(two, 1000, 300), 100, 7},
 		"half as much comes in":    {report(now, 1000, 100), report(two, 1100, 300), 100, 16},
 		"as much comes in":         {report(now, 1000, 100), report(two, 1200, 300), 100, -1},
-		"it does not move":         {report(now, 1000, 300), report(two, 1000, 300), 0, -1},
+		"it does not move":         {report(now, 1000, 300), report(two, 1000, 300), -1, -1},
 		"caught up":                {report(now, 1000, 900), report(two, 1000, 1000), 50, 0},
 		"without a former report":  {nil, report(two, 1000, 300), -1, -1},
 		"a former report, no time": {report(two, 1000, 100), report(two, 1000, 300), -1, -1},
@@ -162,7 +162,7 @@ func TestPrintShowsWhatIsWrongAndHowToMendIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	contains(t, b.String(), "HELD BACK by process 7", "HALTED", "o-1", "boom", "mend it", "HALTED, parked 3",
-		"order", "10", "1m0s", "no cold table yet", "has not moved for 1m0s: is `readside project` running?",
+		"order", "10", "1m0s", "no cold table yet", "not moved for 1m0s: is `readside project` running?",
 		"near:7", "4.2s", "nobody")
 }
 

@@ -62,6 +62,8 @@ type Observer struct {
 	Parked func(*projections.FoldError)
 	// Halted is called when a fault halts the projector.
 	Halted func(error)
+	// Interrupted is called when a store failed; the projector tries again.
+	Interrupted func(error)
 }
 
 // Written is a finished batch.

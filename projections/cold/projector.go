@@ -119,6 +119,9 @@ func (p *Projector) keepRunning(ctx context.Context, wait *backoff.ExponentialBa
 		}
 		pause := wait.NextBackOff()
 		p.cfg.Logger.WarnContext(ctx, "cold projector interrupted; it goes on from its ledger", "projector", p.cfg.Name, "error", err, "retry_in", pause)
+		if p.cfg.Observer.Interrupted != nil {
+			p.cfg.Observer.Interrupted(err)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -151,6 +154,8 @@ type worker struct {
 	tidied time.Time
 	// live says that the checkpoint's row calls the projector so.
 	live bool
+	// beaten is when it last gave a sign of life.
+	beaten time.Time
 	// skip are the discarded events that are still to come, waiting how many events wait in
 	// the ledger, shown how many the mart says; -1 for not known.
 	skip           map[factPlace]bool
@@ -172,11 +177,13 @@ func (p *Projector) run(ctx context.Context, healthy func()) error {
 	}
 	defer giveUp(conn)
 	w := &worker{Projector: p, conn: conn}
-	if err := w.begin(ctx); err != nil {
-		return w.haltIf(ctx, err)
+	if err = w.begin(ctx); err == nil {
+		healthy()
+		err = w.follow(ctx, healthy)
 	}
-	healthy()
-	return w.haltIf(ctx, w.follow(ctx, healthy))
+	err = w.haltIf(ctx, err)
+	w.noteTrouble(ctx, err)
+	return err
 }
 
 // begin takes over and brings to its end what the last worker left.
@@ -235,6 +242,9 @@ func (w *worker) rest(ctx context.Context, _ *batch) error {
 		if err := w.noteLive(ctx); err != nil {
 			return err
 		}
+	}
+	if err := w.beat(ctx); err != nil {
+		return err
 	}
 	if err := w.show(ctx); err != nil {
 		return err

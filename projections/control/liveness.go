@@ -30,6 +30,7 @@ const (
 	Live       State = "live"        // it follows the log
 	HeldBack   State = "held_back"   // an open transaction keeps events from it
 	Stalled    State = "stalled"     // nobody works, or the work does not move
+	Failing    State = "failing"     // it tries the same event again and again
 	Halted     State = "halted"      // it stopped at a fault
 	Foreign    State = "foreign"     // its checkpoint is of another log or incarnation
 )
@@ -54,11 +55,15 @@ type Facts struct {
 	SameLog bool
 	// WorkedFor says that a worker holds the lease, and the lease is valid.
 	WorkedFor bool
+	// Failing says that the worker tries the same event again and again.
+	Failing bool
+	// Trouble is what the worker failed at last; empty where nothing is known.
+	Trouble string
 	// Place is the checkpoint, Head the end of the log.
 	Place, Head int64
-	// Now is when this was read, Moved when the checkpoint or a build moved last, and
-	// WaitingSince when the first event that is not folded was appended; zero where that
-	// is not known.
+	// Now is when this was read. Moved is when the checkpoint or a build moved last; a cold
+	// worker also moves it every few seconds while it has nothing to do. WaitingSince is when
+	// the first event that is not folded was appended; zero where that is not known.
 	Now, Moved, WaitingSince time.Time
 	// HeldBack says that a transaction has held the log back for HeldAfter at least.
 	HeldBack bool
@@ -92,14 +97,25 @@ func Judge(f Facts) Liveness {
 	}
 	switch {
 	case f.State == Halted:
-		l.Reason = "it halted at a fault"
+		l.Reason = because("it halted at a fault", f.Trouble)
 	case !f.WorkedFor:
-		l.State, l.Reason = Stalled, "no worker holds its lease"
+		l.State, l.Reason = Stalled, because("no worker holds its lease", f.Trouble)
+	case f.Failing:
+		l.State, l.Reason = Failing, because("it tries the same event again and again", f.Trouble)
+	case l.LagEvents == 0 && f.Kind == Cold && still > StalledAfter:
+		l.State, l.Reason = Stalled, because(fmt.Sprintf("its worker has not been heard of for %v", still.Round(time.Second)), f.Trouble)
 	case l.LagEvents == 0 || still <= StalledAfter:
 	case f.HeldBack:
 		l.State, l.Reason = HeldBack, fmt.Sprintf("an open transaction has held the log back: nothing could be folded for %v", still.Round(time.Second))
 	default:
-		l.State, l.Reason = Stalled, fmt.Sprintf("%d events wait, and it has not moved for %v", l.LagEvents, still.Round(time.Second))
+		l.State, l.Reason = Stalled, because(fmt.Sprintf("%d events wait, and it has not moved for %v", l.LagEvents, still.Round(time.Second)), f.Trouble)
 	}
 	return l
+}
+
+func because(reason, trouble string) string {
+	if trouble == "" {
+		return reason
+	}
+	return reason + ": " + trouble
 }

@@ -1,6 +1,7 @@
 package control_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -36,6 +37,10 @@ func TestJudge(t *testing.T) {
 		"halted":                      {of(func(f *facts) { f.State, f.WorkedFor = control.Halted, false }), control.Halted, 0},
 		"halted and held back":        {of(func(f *facts) { behind(f, time.Minute, time.Minute); f.State, f.HeldBack = control.Halted, true }), control.Halted, time.Minute},
 		"of another log":              {of(func(f *facts) { f.SameLog, f.State = false, control.Halted }), control.Foreign, time.Hour},
+		"it fails":                    {of(func(f *facts) { f.Failing, f.Trouble = true, "boom" }), control.Failing, 0},
+		"it failed, and nobody works": {of(func(f *facts) { f.Failing, f.WorkedFor = true, false }), control.Stalled, 0},
+		"a cold one, heard of":        {of(func(f *facts) { f.Kind, f.Moved = control.Cold, now.Add(-control.StalledAfter) }), control.Live, 0},
+		"a cold one, silent":          {of(func(f *facts) { f.Kind = control.Cold }), control.Stalled, 0},
 		"building":                    {of(func(f *facts) { behind(f, time.Second, time.Hour); f.State = control.Building }), control.Building, time.Hour},
 		"a build that stands still":   {of(func(f *facts) { behind(f, time.Minute, time.Hour); f.State = control.Building }), control.Stalled, time.Hour},
 		"an event of no known time":   {of(func(f *facts) { f.Place, f.Moved = 90, now.Add(-time.Second) }), control.Live, time.Second},
@@ -44,6 +49,9 @@ func TestJudge(t *testing.T) {
 		got := control.Judge(c.facts)
 		if got.State != c.state || got.Lag != c.lag {
 			t.Errorf("%s: %s behind by %v, want %s and %v", name, got.State, got.Lag, c.state, c.lag)
+		}
+		if c.facts.Trouble != "" && !strings.HasSuffix(got.Reason, ": "+c.facts.Trouble) {
+			t.Errorf("%s: %q does not name the trouble", name, got.Reason)
 		}
 		if (got.Reason == "") != got.State.Well() {
 			t.Errorf("%s: %s, because %q", name, got.State, got.Reason)

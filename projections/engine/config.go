@@ -74,6 +74,8 @@ type Observer struct {
 	Parked func(*projections.FoldError)
 	// Halted is called when a fault halts the projector.
 	Halted func(*projections.FoldError)
+	// Interrupted is called when the infrastructure failed; the projector tries again.
+	Interrupted func(error)
 }
 
 // Folded is a committed batch.

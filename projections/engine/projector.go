@@ -27,6 +27,8 @@ type Projector struct {
 	rebuilds string
 	// waitedFor is the owner that this worker last told to be waiting for.
 	waitedFor string
+	// noted says that the projector's row may name a trouble that is over.
+	noted bool
 }
 
 // New checks a configuration. Nothing runs before Run.
@@ -67,8 +69,13 @@ const (
 func (p *Projector) Run(ctx context.Context) error {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = retryFirst, retryMost
+	p.noted = true
+	healthy := func() {
+		wait.Reset()
+		p.forgetTrouble(ctx)
+	}
 	for {
-		err := p.run(ctx, wait.Reset)
+		err := p.run(ctx, healthy)
 		var fault *projections.FoldError
 		switch {
 		case ctx.Err() != nil:
@@ -83,6 +90,10 @@ func (p *Projector) Run(ctx context.Context) error {
 			p.cfg.Logger.ErrorContext(ctx, "projector cannot work until somebody mends what the error says; it tries again meanwhile", "projector", p.name, "error", err, "code", code, "retry_in", pause)
 		} else {
 			p.cfg.Logger.WarnContext(ctx, "projector interrupted; it goes on from its checkpoint", "projector", p.name, "error", err, "retry_in", pause)
+		}
+		p.noteTrouble(ctx, err)
+		if p.cfg.Observer.Interrupted != nil {
+			p.cfg.Observer.Interrupted(err)
 		}
 		select {
 		case <-ctx.Done():

@@ -145,6 +145,25 @@ func (s *Shop) Reactors() (all []*reaction.Reactor) {
 	return all
 }
 
+// Service is one of the five for those who watch them.
+type Service struct {
+	Name string
+	// Role is as whom its pool connects.
+	Role string
+	Pool *pgxpool.Pool
+	Log  *eventlog.Log
+	// Reactor is nil where the service reacts to nothing.
+	Reactor *reaction.Reactor
+}
+
+// Services are the five.
+func (s *Shop) Services() (all []Service) {
+	for _, made := range s.services {
+		all = append(all, Service{Name: made.name, Role: schema(made.name), Pool: made.pool, Log: made.log, Reactor: made.reactor})
+	}
+	return all
+}
+
 // Desk is where operators work on the services' dead letters, whether the shop runs or not.
 func (s *Shop) Desk() *reaction.Desk { return reaction.NewDesk(s.Reactors()...) }
 

@@ -1,0 +1,40 @@
+package control
+
+import (
+	"errors"
+
+	"github.com/readside/readside/internal/session"
+)
+
+// Cause names in a word what is wrong, for alarms. A State is a cause, too.
+type Cause string
+
+// The causes that are no state of a worker.
+const (
+	PostgresUnreachable   Cause = "postgres_unreachable"   // it does not answer, or not in time
+	PostgresRefuses       Cause = "postgres_refuses"       // a right, role, table or database is missing, or another application's
+	PostgresConnections   Cause = "postgres_connections"   // it takes no more connections
+	PostgresFull          Cause = "postgres_full"          // it is out of disk or memory
+	ClickHouseUnreachable Cause = "clickhouse_unreachable" // it does not answer, or not in time
+	ClickHouseRefuses     Cause = "clickhouse_refuses"     // it answers with an error
+	NotThere              Cause = "not_there"              // nobody has begun to work yet
+	Parked                Cause = "parked"                 // events wait for an operator
+	DeadLetters           Cause = "dead_letters"           // events that reactions could not handle
+)
+
+// CauseOf is what an error of Postgres, or of the way to it, says of the server.
+func CauseOf(err error) Cause {
+	class, code := session.ClassOf(err)
+	var refused *session.Error
+	switch {
+	case errors.As(err, &refused):
+		return PostgresRefuses
+	case code == "53300":
+		return PostgresConnections
+	case code == "53100" || code == "53200":
+		return PostgresFull
+	case class == session.Permanent:
+		return PostgresRefuses
+	}
+	return PostgresUnreachable
+}
