@@ -54,8 +54,12 @@ type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-const statusSQL = `select service_schema, reaction, log::text, incarnation, place, alive, error, failing_since, updated_at, dead_letters, discarded
-from eventlog.reactions()`
+// A checkpoint of a former incarnation is as good as one of this, where the log has its
+// place still: the reaction takes it along when it runs.
+const statusSQL = `select service_schema, reaction, log::text,
+       case when log = l.identity and place <= least(eventlog.bound_of(r.incarnation), eventlog.last_place()) then l.incarnation else r.incarnation end,
+       place, alive, error, failing_since, updated_at, dead_letters, discarded
+  from eventlog.reactions() r cross join eventlog.log l`
 
 // ReadStatus reads how all reactions of all services do, against the log's head. The
 // connection's role is a reader of the log.
