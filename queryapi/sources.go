@@ -26,10 +26,10 @@ const lookEvery = time.Second
 
 // candidatesSQL finds every projector that has a view live with the definition asked
 // for. A projector that rebuilds a view for another one serves nobody.
-const candidatesSQL = `
+var candidatesSQL = `
 select v.view, v.table_name, p.name, p.place,
        coalesce(p.log = l.identity and p.incarnation = l.incarnation, l.identity is null),
-       p.state = 'halted' or not exists (select from readside.leases o where o.projector = p.name and o.expires_at > clock_timestamp())
+       p.state = 'halted' or not ` + workedForSQL + `
   from unnest($1::text[], $2::int[], $3::text[]) as wanted (view, version, fingerprint)
   join readside.views v on v.view = wanted.view and v.version = wanted.version
        and v.fingerprint = wanted.fingerprint and v.state = 'live'
