@@ -80,7 +80,7 @@ func (l *Log) Append(ctx context.Context, tx pgx.Tx, appends ...Append) (Positio
 		return Position{}, &conflict
 	}
 	if scan.life() != *l.life.Load() {
-		if err := l.identify(ctx, tx); err != nil {
+		if err := l.identifyApart(ctx); err != nil {
 			return Position{}, fmt.Errorf("append: %w", err)
 		}
 	}

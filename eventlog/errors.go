@@ -13,8 +13,8 @@ var (
 	ErrStandby = errors.New("this server is a hot standby, where the log cannot be read safely: connect to the primary")
 	// ErrTruncated: the events asked for were archived away.
 	ErrTruncated = errors.New("the log begins later: its head was archived")
-	// ErrMoved: the log began a new incarnation while it was open (a failover, a restore).
-	ErrMoved = errors.New("the log began a new incarnation under this process: open it again")
+	// ErrMoved: another log stands at the address than the one that was opened there.
+	ErrMoved = errors.New("the database holds another log than the one that this process opened: start the process again")
 )
 
 // VersionConflictError says that a stream is not at the version that the append

@@ -35,6 +35,10 @@ func (l *Log) Follow(ctx context.Context, from Position, q Query, each func(cont
 		// Asked for before reading, so that what is announced meanwhile is not missed.
 		announced := l.listener.Announced(Channel)
 		page, err := l.Read(ctx, from, q)
+		if err != nil && began != (life{}) && *l.life.Load() != began {
+			// The place that was only remembered may be one that the server has lost.
+			return fmt.Errorf("follow the log after place %d: %w: %w", from.place, ErrRestarted, err)
+		}
 		if err != nil {
 			return err
 		}

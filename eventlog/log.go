@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -16,14 +15,13 @@ import (
 // Log is one log, as one process sees it. It is safe for concurrent use; all
 // readers of a process share one Log, since it remembers what was proved settled.
 type Log struct {
-	pool        *pgxpool.Pool
-	identity    uuid.UUID
-	incarnation int32
-	listener    *Listener
-	gather      time.Duration
-	settler     settler
-	// life is the server's, as it was last seen. Another one may be a failover, so the
-	// incarnation is asked for again.
+	pool     *pgxpool.Pool
+	listener *Listener
+	gather   time.Duration
+	settler  settler
+	// home is which log this is, and life the server's, as they were last seen. Another
+	// life may be a failover, so the incarnation is asked for again.
+	home atomic.Pointer[home]
 	life atomic.Pointer[life]
 	// eventBytes is how much data an event of the last page had, on average.
 	eventBytes atomic.Int64
@@ -43,7 +41,9 @@ func Gathering(rest time.Duration) Option { return func(l *Log) { l.gather = res
 
 // Open opens the log in the pool's database. The pool's role reads and appends with
 // its own rights. A database that was restored, cloned or failed over since the log
-// was last opened begins a new incarnation here, and positions of the old are refused.
+// was last opened begins a new incarnation here; the checkpoints in it are taken along,
+// and positions of places that the log has lost are refused. A Log that is open meanwhile
+// goes over by itself.
 func Open(ctx context.Context, pool *pgxpool.Pool, options ...Option) (*Log, error) {
 	l := &Log{pool: pool, settler: newSettler()}
 	for _, option := range options {
@@ -71,18 +71,14 @@ func (l *Log) identify(ctx context.Context, q querier) error {
 	if standby {
 		return ErrStandby
 	}
-	var identity uuid.UUID
-	var incarnation int32
-	err = q.QueryRow(ctx, `select identity::text, incarnation from eventlog.open_log()`).Scan(&identity, &incarnation)
+	here, err := readHome(ctx, q)
 	if err != nil {
-		return explainMissing(err)
+		return err
 	}
-	if l.incarnation != 0 && (identity != l.identity || incarnation != l.incarnation) {
+	if was := l.home.Load(); was != nil && was.identity != here.identity {
 		return ErrMoved
 	}
-	if l.incarnation == 0 { // at Open: nobody else reads them yet
-		l.identity, l.incarnation = identity, incarnation
-	}
+	l.home.Store(here)
 	now := scan.life()
 	l.life.Store(&now)
 	return nil
@@ -100,15 +96,12 @@ func explainMissing(err error) error {
 // Start is the place before the first event of this log in this incarnation.
 func (l *Log) Start() Position { return l.at(0) }
 
-func (l *Log) at(place int64) Position { return NewPosition(l.identity, l.incarnation, place) }
+func (l *Log) at(place int64) Position { return l.home.Load().at(place) }
 
-// own refuses positions of another log or incarnation.
+// own refuses positions of another log, and of places that the log has lost.
 func (l *Log) own(p Position) error {
-	if p.SameLog(l.Start()) {
-		return nil
-	}
-	return fmt.Errorf("%w: %s does not belong to this log (%s): it was restored or failed over since; rebuild what stands at the old position, or read again from the start",
-		ErrForeignPosition, p, l.Start())
+	_, err := l.home.Load().current(p)
+	return err
 }
 
 // Head is the place of the last committed event, settled or not: good for lag.

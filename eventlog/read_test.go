@@ -3,6 +3,7 @@ package eventlog_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -202,23 +203,87 @@ func TestForeignPositionsAreRefused(t *testing.T) {
 	}
 }
 
+// A copy of the log is another incarnation. It has the events of before, whose positions
+// are as good as its own, but for those that it lost; their places may be given out again.
 func TestAnotherPlaceIsAnotherIncarnation(t *testing.T) {
 	t.Parallel()
 	db := dbtest.Postgres(t)
 	log := open(t, db.Pool)
-	old := appendTo(t, log, db.Pool, "a", 0, 2)
 	if again := open(t, db.Role(t, "readside_appender")); !again.Start().SameLog(log.Start()) {
 		t.Fatal("opening it again made another log of it")
 	}
-	for _, moved := range []string{"system_identifier = 1", "timeline = 77", "database = 1", "relation = 1"} {
-		if _, err := db.Pool.Exec(bounded(t), `update eventlog.incarnations set `+moved); err != nil {
+	for i, moved := range []string{"system_identifier = 1", "timeline = 77", "database = 1", "relation = 1"} {
+		last := appendTo(t, log, db.Pool, fmt.Sprint("a", i), 0, 3)
+		kept := last.At(last.Place() - 1)
+		elsewhere(t, db, moved, last.Place())
+		reader := open(t, db.Role(t, "readside_reader"))
+		if _, err := reader.Read(bounded(t), last, eventlog.Query{}); !errors.Is(err, eventlog.ErrForeignPosition) {
+			t.Errorf("%s: the lost place: %v", moved, err)
+		}
+		if page, err := reader.Read(bounded(t), kept, eventlog.Query{}); err != nil || !page.Next.SameLog(reader.Start()) || page.Next.SameLog(kept) {
+			t.Errorf("%s: a place that is there: %+v, %v", moved, page, err)
+		}
+		if _, err := reader.Current(bounded(t), last.At(last.Place()+1)); !errors.Is(err, eventlog.ErrForeignPosition) {
+			t.Errorf("%s: a place beyond the end: %v", moved, err)
+		}
+		// One that was open all the time goes over by itself.
+		if now, err := log.Current(bounded(t), kept); err != nil || now != reader.Start().At(kept.Place()) {
+			t.Errorf("%s: the log that was open: %v, %v", moved, now, err)
+		}
+	}
+}
+
+func identityOf(p eventlog.Position) uuid.UUID {
+	identity, _, _ := p.Parts()
+	return identity
+}
+
+// elsewhere makes the log a copy that lost the event at a place.
+func elsewhere(t *testing.T, db *dbtest.DB, moved string, lost int64) {
+	t.Helper()
+	for _, sql := range []string{`update eventlog.incarnations set ` + moved, fmt.Sprintf(`delete from eventlog.events where position = %d`, lost)} {
+		if _, err := db.Pool.Exec(bounded(t), sql); err != nil {
 			t.Fatal(err)
 		}
-		log = open(t, db.Role(t, "readside_reader"))
-		if _, err := log.Read(bounded(t), old, eventlog.Query{}); !errors.Is(err, eventlog.ErrForeignPosition) {
-			t.Errorf("%s: %v", moved, err)
+	}
+}
+
+// A client's token is good where its event is there, whichever incarnation it is of, also
+// for those who only read tables.
+func TestTokensOfAFormerIncarnation(t *testing.T) {
+	t.Parallel()
+	db := dbtest.Postgres(t)
+	log := open(t, db.Pool)
+	first := appendTo(t, log, db.Pool, "a", 0, 1)
+	gone := appendTo(t, log, db.Pool, "b", 0, 1)
+	kept := appendTo(t, log, db.Pool, "c", 0, 1)
+	last := appendTo(t, log, db.Pool, "d", 0, 1)
+	elsewhere(t, db, "timeline = 77", last.Place())
+	// On its way when the other server took over: a later place came there and this one did not.
+	if _, err := db.Pool.Exec(bounded(t), `delete from eventlog.events where position = $1`, gone.Place()); err != nil {
+		t.Fatal(err)
+	}
+	log = open(t, db.Pool)
+	again := appendTo(t, log, db.Pool, "e", 0, 1)
+	query := db.Role(t, "readside_query")
+	for name, c := range map[string]struct {
+		token eventlog.Position
+		good  bool
+	}{
+		"the first":                     {first, true},
+		"the last that is there":        {kept, true},
+		"of this incarnation":           {again, true},
+		"none":                          {eventlog.Position{}, true},
+		"on its way":                    {gone, false},
+		"lost":                          {last, false},
+		"lost, and its place given out": {last.At(again.Place()), false},
+		"of another log":                {eventlog.NewPosition(uuid.New(), 1, 1), false},
+		"of another copy":               {eventlog.NewPosition(identityOf(first), 5, 1), false},
+	} {
+		now, err := eventlog.Resolve(bounded(t), query, c.token)
+		if c.good && (err != nil || now.Place() != c.token.Place() || !now.SameLog(log.Start())) || !c.good && !errors.Is(err, eventlog.ErrForeignPosition) {
+			t.Errorf("%s: %v, %v", name, now, err)
 		}
-		old = read1(t, log, log.Start(), eventlog.Query{}).Next
 	}
 }
 

@@ -305,8 +305,11 @@ func dumpRestored(c *contest) {
 	c.cluster, c.pool = fresh, poolOf(c.t, fresh.URL("restored", embedded.Superuser))
 	c.log = open(c.t, c.pool)
 	c.enter()
-	if _, err := c.log.Read(c.ctx, old, eventlog.Query{}); !errors.Is(err, eventlog.ErrForeignPosition) {
-		c.readers[3].fail(fmt.Sprintf("takes a position from before the restore: %v", err))
+	if _, err := c.log.Read(c.ctx, old, eventlog.Query{}); err != nil {
+		c.readers[3].fail(fmt.Sprintf("refuses a position from before the restore whose event is there: %v", err))
+	}
+	if _, err := c.log.Read(c.ctx, old.At(old.Place()+1), eventlog.Query{}); !errors.Is(err, eventlog.ErrForeignPosition) {
+		c.readers[3].fail(fmt.Sprintf("takes a position that the restore lost: %v", err))
 	}
 	c.appendCommitted("c")
 }

@@ -130,10 +130,28 @@ func (a *API) answer(ctx context.Context, req Request) *Answer {
 		return refused(fault)
 	}
 	r, reached, err := a.read(ctx, p, w)
+	if w != nil && a.resolved(ctx, w, err) {
+		r, reached, err = a.read(ctx, p, w)
+	}
 	if err != nil {
 		return refused(a.failure(err))
 	}
 	return a.shape(ctx, doc, req, r, p, reached)
+}
+
+// resolved looks, where a token was refused, whether it is of a former incarnation of the
+// log and its event is here: then it stands for the same place now.
+func (a *API) resolved(ctx context.Context, w *wait, err error) bool {
+	var r *refusal.Refusal
+	if !errors.As(err, &r) || r.Code != refusal.ForeignPosition {
+		return false
+	}
+	now, err := eventlog.Resolve(ctx, a.fetcher.pool, w.position)
+	if err != nil || now == w.position {
+		return false
+	}
+	w.position = now
+	return true
 }
 
 // document reads a query's text, and refuses what must not reach the library.

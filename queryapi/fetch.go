@@ -41,8 +41,8 @@ select v.view, v.table_name, p.name, p.log, p.incarnation, p.place,
        greatest(p.updated_at, (select b.updated_at from readside.builds b where b.projector = p.name)),
        coalesce((select e.position from eventlog.events e order by e.position desc limit 1), 0),
        ` + eventlog.WaitingSQL(`p.place`) + `,
-       now(),
-       case when p.updated_at < now() - interval '10 seconds' then` + holdersSQL + `end,
+       now(), ` + control.ReplicaSQL + `,
+       case when p.updated_at < now() - interval '10 seconds' and not pg_is_in_recovery() then` + holdersSQL + `end,
        (select count(*) from (select from readside.parked w where w.projector = p.name and w.view = v.view and w.state <> 'discarded' limit 1000) waiting),
        array(select d.key from unnest($5::text[], $6::text[]) as k (view, key)
                join readside.degraded d on d.projector = p.name and d.view = k.view and d.key = k.key
@@ -53,7 +53,8 @@ select v.view, v.table_name, p.name, p.log, p.incarnation, p.place,
   join readside.projectors p on p.name = v.projector
  cross join eventlog.log l`
 
-// holdersSQL names the transactions that may append to the log: they hold it back.
+// holdersSQL names the transactions that may append to the log: they hold it back. A
+// standby has no such locks: there it is not known.
 const holdersSQL = `
        array(select distinct k.virtualtransaction from pg_locks k
               where k.locktype = 'relation' and k.relation = 'eventlog.events'::regclass and k.mode = 'RowExclusiveLock' and k.granted
@@ -244,8 +245,9 @@ func scanState(rows pgx.Rows, held *holders) (*viewState, error) {
 		holding     []string
 		facts       = control.Facts{Kind: control.Hot}
 	)
-	err := rows.Scan(&f.View, &s.table, &f.projector, &log, &incarnation, &facts.Place, &facts.State, &facts.SameLog, &facts.WorkedFor, &facts.Moved,
-		&facts.Head, &waiting, &facts.Now, &holding, &f.Parked, &s.degraded)
+	fields := []any{&f.View, &s.table, &f.projector, &log, &incarnation, &facts.Place, &facts.State, &facts.SameLog, &facts.WorkedFor, &facts.Moved,
+		&facts.Head, &waiting, &facts.Now}
+	err := rows.Scan(append(append(fields, facts.Replica.Fields()...), &holding, &f.Parked, &s.degraded)...)
 	if err != nil {
 		return nil, err
 	}
@@ -255,6 +257,7 @@ func scanState(rows pgx.Rows, held *holders) (*viewState, error) {
 		facts.WaitingSince = facts.Now.Add(-*waiting)
 		f.AgeMs = waiting.Milliseconds()
 	}
+	f.AgeMs = max(f.AgeMs, facts.Replica.Behind.Milliseconds())
 	facts.HeldBack = held.see(facts.Now, holding)
 	l := control.Judge(facts)
 	f.State, f.reason = strings.ToUpper(string(l.State)), l.Reason

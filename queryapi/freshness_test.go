@@ -144,16 +144,39 @@ func TestPollWakesWhenTheProjectorMoves(t *testing.T) {
 	}
 }
 
+// incarnations lets the log come from incarnation 5, of which it has two places.
+func (s *store) incarnations() {
+	s.t.Helper()
+	s.exec(`insert into eventlog.incarnations (incarnation, system_identifier, timeline, database, relation, began_after) values (5, 1, 1, 1, 1, 0), (7, 1, 2, 1, 1, 2)`)
+	s.appendEvents(4)
+}
+
+// A token of before a failover is as good as ever, where its event is still there.
+func TestATokenOfAFormerIncarnationIsReached(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	a := s.api(queryapi.Options{})
+	s.incarnations()
+	s.checkpoint(3)
+	f := freshness(t, a.Do(context.Background(), queryapi.Request{Query: `{ books { nodes { id } } }`,
+		Extensions: queryapi.Extensions{Position: eventlog.NewPosition(s.log, 5, 2).String()}}))
+	if f["reached"] != true {
+		t.Errorf("%v, want reached", f)
+	}
+}
+
 func TestTokensAreRefused(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	a := s.api(queryapi.Options{})
+	s.incarnations()
 	negative, long := -1, 10_001
 	for name, c := range map[string]struct {
 		extensions queryapi.Extensions
 		code       string
 	}{
 		"made up":             {queryapi.Extensions{Position: "hello"}, refusal.BadPosition},
+		"a lost place":        {queryapi.Extensions{Position: eventlog.NewPosition(s.log, 5, 3).String()}, refusal.ForeignPosition},
 		"another incarnation": {queryapi.Extensions{Position: eventlog.NewPosition(s.log, 8, 1).String()}, refusal.ForeignPosition},
 		"a negative wait":     {queryapi.Extensions{Position: s.position(1), WaitMs: &negative}, refusal.TooLarge},
 		"a long wait":         {queryapi.Extensions{Position: s.position(1), WaitMs: &long}, refusal.TooLarge},

@@ -22,15 +22,15 @@ type Ledger struct {
 func NewLedger(pool *pgxpool.Pool) *Ledger { return &Ledger{pool: pool} }
 
 // The documented views read the shown generation, so its watermark is theirs. Whoever
-// writes facts holds a lock.
+// writes facts holds a lock, which a standby does not show: there it is judged by what it moves.
 var watermarksSQL = `
 select w.fact, c.log, c.incarnation, w.place, w.updated_at, greatest(w.updated_at, c.updated_at), c.state,
        coalesce(c.log = l.identity and c.incarnation = l.incarnation, l.identity is null),
        ` + control.ColdHeldSQL + `,
        coalesce((select e.position from eventlog.events e order by e.position desc limit 1), 0),
        ` + eventlog.WaitingSQL(`w.place`) + `,
-       now(),
-       case when w.updated_at < now() - interval '10 seconds' then` + holdersSQL + `end,
+       now(), ` + control.ReplicaSQL + `,
+       case when w.updated_at < now() - interval '10 seconds' and not pg_is_in_recovery() then` + holdersSQL + `end,
        (select count(*) from (select from readside.cold_parked k where k.projector = c.name and k.generation = w.generation
                                  and k.fact = w.fact and k.state <> 'discarded' limit 1000) parked)
   from readside.cold_watermarks w
@@ -56,8 +56,9 @@ func (l *Ledger) Watermarks(ctx context.Context, tables []string) ([]*Watermark,
 			holding     []string
 			facts       = control.Facts{Kind: control.Cold}
 		)
-		if err := rows.Scan(&m.Table, &log, &incarnation, &facts.Place, &m.At, &facts.Moved, &facts.State, &facts.SameLog, &facts.WorkedFor,
-			&facts.Head, &waiting, &facts.Now, &holding, &m.Parked); err != nil {
+		fields := []any{&m.Table, &log, &incarnation, &facts.Place, &m.At, &facts.Moved, &facts.State, &facts.SameLog, &facts.WorkedFor,
+			&facts.Head, &waiting, &facts.Now}
+		if err := rows.Scan(append(append(fields, facts.Replica.Fields()...), &holding, &m.Parked)...); err != nil {
 			return nil, err
 		}
 		m.At = m.At.UTC()

@@ -39,9 +39,13 @@ type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-var statusSQL = `select r.service_schema, r.reaction, r.log::text, r.incarnation, r.place, r.alive, r.error, r.failing_since, r.updated_at, r.dead_letters, r.discarded,
+// A checkpoint of a former incarnation is as good as one of this, where the log has its
+// place still: the reaction takes it along when it runs.
+var statusSQL = `select r.service_schema, r.reaction, r.log::text,
+       case when r.log = l.identity and r.place <= least(eventlog.bound_of(r.incarnation), eventlog.last_place()) then l.incarnation else r.incarnation end,
+       r.place, r.alive, r.error, r.failing_since, r.updated_at, r.dead_letters, r.discarded,
 ` + eventlog.WaitingSQL(`r.place`) + `
-from eventlog.reactions() r`
+  from eventlog.reactions() r cross join eventlog.log l`
 
 // ReadStatus reads how all reactions of all services do. The connection's role is a
 // reader of the log.

@@ -166,6 +166,9 @@ func (s *subscriber) deliverOne(ctx context.Context, messages chan<- *message.Me
 		if acked || err != nil {
 			return err
 		}
+		if d.stale {
+			return eventlog.ErrRestarted
+		}
 		pause(ctx, retry.next())
 	}
 }
@@ -196,6 +199,8 @@ type delivery struct {
 	// by one goroutine at a time.
 	done      bool
 	conflicts conflicts
+	// stale says that the log or the checkpoint is not what it was when they were read.
+	stale bool
 }
 
 type deliveryKey struct{}

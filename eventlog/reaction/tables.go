@@ -23,13 +23,20 @@ func newTables(schema string) tables {
 	return tables{
 		deadLetters: dead,
 		load:        `select log, incarnation, place from ` + checkpoints + ` where reaction = $1`,
-		create: `insert into ` + checkpoints + ` (reaction, log, incarnation, place) values ($1, $2, $3, 0)
-			on conflict (reaction) do update set log = excluded.log, incarnation = excluded.incarnation, place = 0`,
+		// It changes what was read and nothing else: another process may have moved on meanwhile.
+		create: `insert into ` + checkpoints + ` as c (reaction, log, incarnation, place) values ($1, $2, $3, $4)
+			on conflict (reaction) do update set log = excluded.log, incarnation = excluded.incarnation, place = excluded.place
+			where c.log = $5 and c.incarnation = $6`,
 		// One statement for a whole run: the checkpoint moves, which makes a second
 		// process wait here, and the inbox says which events are new. It never goes back.
+		// Events that the log has lost since they were read have no effect: it was restored,
+		// or another server took over which did not get them.
 		take: `with moved as (
 			update ` + checkpoints + ` set place = greatest(place, $4)
-			 where reaction = $1 and log = $2 and incarnation = $3 returning 1
+			 where reaction = $1 and log = $2 and incarnation = $3
+			   and (select count(*) from unnest($5::text[], $6::text[], $7::bigint[]) as i(source, event_id, place)
+			          join eventlog.events e on e.position = i.place and e.id = i.event_id and e.source = i.source) = cardinality($7::bigint[])
+			returning 1
 		), taken as (
 			insert into ` + inbox + ` (reaction, source, event_id)
 			select $1, i.source, i.event_id from unnest($5::text[], $6::text[]) as i(source, event_id)
@@ -61,51 +68,60 @@ func newTables(schema string) tables {
 	}
 }
 
-// load is where the reactor goes on. A checkpoint of another incarnation of the log
-// is of no use any more; the inbox is: reading from the start again finds there what
-// was handled, and handles the rest.
+// load is where the reactor goes on. A checkpoint of a former incarnation of the log, at a
+// place that the log still has, goes along into the one that is here. Any other is of no
+// use any more; the inbox is: reading from the start again finds there what was handled,
+// and handles the rest.
 func (r *Reactor) load(ctx context.Context) (eventlog.Position, error) {
 	var log uuid.UUID
 	var incarnation int32
 	var place int64
-	start := r.config.Log.Start()
 	err := r.config.Pool.QueryRow(ctx, r.tables.load, r.config.Name).Scan(&log, &incarnation, &place)
-	switch {
-	case err == nil:
-		if at := eventlog.NewPosition(log, incarnation, place); at.SameLog(start) {
-			r.moved(at)
-			return at, nil
-		}
-		r.logger.WarnContext(ctx, "the checkpoint belongs to another incarnation of the log: reading from its start, what was handled is known from the inbox")
-	case !errors.Is(err, pgx.ErrNoRows):
+	known := err == nil
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return eventlog.Position{}, fmt.Errorf("reaction %s: read its checkpoint (the tables come from `select eventlog.create_reaction_tables('%s')`): %w",
 			r.config.Name, r.config.Schema, err)
 	}
-	ownLog, ownIncarnation, _ := start.Parts()
-	if _, err := r.config.Pool.Exec(ctx, r.tables.create, r.config.Name, ownLog, ownIncarnation); err != nil {
-		return eventlog.Position{}, fmt.Errorf("reaction %s: write its first checkpoint: %w", r.config.Name, err)
+	stored := eventlog.NewPosition(log, incarnation, place)
+	at, err := r.config.Log.Current(ctx, stored)
+	switch {
+	case errors.Is(err, eventlog.ErrForeignPosition):
+		r.logger.WarnContext(ctx, "the checkpoint is of a place that this log does not have: reading from its start, what was handled is known from the inbox", "error", err)
+		at = r.config.Log.Start()
+	case err != nil:
+		return eventlog.Position{}, fmt.Errorf("reaction %s: %w", r.config.Name, err)
+	case !known:
+		at = r.config.Log.Start()
 	}
-	r.moved(start)
-	return start, nil
+	if !known || at != stored {
+		ownLog, ownIncarnation, from := at.Parts()
+		if _, err := r.config.Pool.Exec(ctx, r.tables.create, r.config.Name, ownLog, ownIncarnation, from, log, incarnation); err != nil {
+			return eventlog.Position{}, fmt.Errorf("reaction %s: write its checkpoint: %w", r.config.Name, err)
+		}
+	}
+	r.moved(at)
+	return at, nil
 }
 
 // take moves the checkpoint and enters the events into the inbox, and answers those
 // that were not there yet.
 func (r *Reactor) take(ctx context.Context, tx pgx.Tx, d *delivery) ([]eventlog.Event, error) {
-	sources, ids := make([]string, len(d.events)), make([]string, len(d.events))
+	sources, ids, places := make([]string, len(d.events)), make([]string, len(d.events)), make([]int64, len(d.events))
 	for i := range d.events {
-		sources[i], ids[i] = d.events[i].Source, d.events[i].ID
+		sources[i], ids[i], places[i] = d.events[i].Source, d.events[i].ID, d.events[i].Position.Place()
 	}
 	log, incarnation, place := d.next.Parts()
+	d.stale = false
 	var moved int
 	var takenSources, takenIDs []string
-	err := tx.QueryRow(ctx, r.tables.take, r.config.Name, log, incarnation, place, sources, ids).
+	err := tx.QueryRow(ctx, r.tables.take, r.config.Name, log, incarnation, place, sources, ids, places).
 		Scan(&moved, &takenSources, &takenIDs)
 	if err != nil {
 		return nil, fmt.Errorf("%w: take events from the log: %w", errConnection, err)
 	}
 	if moved == 0 {
-		return nil, fmt.Errorf("%w: the checkpoint of reaction %s is gone or belongs to another incarnation of the log: start the process again", errConnection, r.config.Name)
+		d.stale = true
+		return nil, fmt.Errorf("%w: reaction %s: the checkpoint is gone or of another incarnation of the log, or the log has lost the events: they are read anew", errConnection, r.config.Name)
 	}
 	if len(takenIDs) == len(d.events) {
 		return d.events, nil

@@ -157,8 +157,8 @@ func orderRebuild(ctx context.Context, tx pgx.Tx, name string) error {
 	if err := dropRebuild(ctx, tx, name); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `insert into readside.cold_checkpoint (name, rebuilds, log, incarnation, generation, fingerprint)
-select c.name || $2, c.name, c.log, c.incarnation, `+nextGeneration+`, c.fingerprint from readside.cold_checkpoint c where c.name = $1`, name, rebuildSuffix)
+	_, err := tx.Exec(ctx, `insert into readside.cold_checkpoint (name, rebuilds, log, incarnation, clickhouse_incarnation, generation, fingerprint)
+select c.name || $2, c.name, c.log, c.incarnation, c.clickhouse_incarnation, `+nextGeneration+`, c.fingerprint from readside.cold_checkpoint c where c.name = $1`, name, rebuildSuffix)
 	if err != nil {
 		return fmt.Errorf("order a rebuild: %w", err)
 	}

@@ -111,7 +111,7 @@ func (w *worker) openCheckpoint(ctx context.Context, tx pgx.Tx) error {
 		return nil // it is there if it was ordered
 	}
 	log, incarnation, _ := w.cfg.Log.Start().Parts()
-	_, err := tx.Exec(ctx, `insert into readside.cold_checkpoint (name, log, incarnation, fingerprint) values ($1, $2, $3, $4)
+	_, err := tx.Exec(ctx, `insert into readside.cold_checkpoint (name, log, incarnation, clickhouse_incarnation, fingerprint) values ($1, $2, $3, $3, $4)
 on conflict (name) do nothing`, w.cfg.Name, log.String(), incarnation, fingerprintOf(w.cfg.Set))
 	return err
 }
@@ -121,8 +121,8 @@ func (p *Projector) own(at eventlog.Position) error {
 	if at.SameLog(p.cfg.Log.Start()) {
 		return nil
 	}
-	return fmt.Errorf("%w: cold projector %s stands in another incarnation of the log: the log was restored or failed over; rebuild the facts",
-		eventlog.ErrForeignPosition, p.cfg.Name)
+	return fmt.Errorf("%w: cold projector %s stands at place %d of another log, or at one that this log does not have any more: rebuild the facts",
+		eventlog.ErrForeignPosition, p.cfg.Name, at.Place())
 }
 
 // fenced runs one transaction of the ledger: under the lock of the checkpoint's row,
@@ -190,15 +190,20 @@ func fingerprintOf(set *projections.Set) string {
 
 // recordHalt writes down why the projector stands still.
 func (w *worker) recordHalt(ctx context.Context, f Fault) error {
-	doc, err := json.Marshal(f)
+	doc, err := faultDocument(f)
 	if err != nil {
 		return err
 	}
 	return w.fenced(ctx, "record the halt", func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `update readside.cold_checkpoint set state = 'halted', fault = $2, updated_at = clock_timestamp() where name = $1`,
-			w.cfg.Name, string(doc))
+			w.cfg.Name, doc)
 		return err
 	})
+}
+
+func faultDocument(f Fault) (string, error) {
+	doc, err := json.Marshal(f)
+	return string(doc), err
 }
 
 // explain turns Postgres' "no such table" into what to do about it.

@@ -62,6 +62,7 @@ func (b *bench) capturedErrors(p *Projector) func() []string {
 type lateBlocks struct {
 	b       *bench
 	batches []*batch
+	base    eventlog.Position
 }
 
 func (b *bench) captureBlocks() *lateBlocks { return &lateBlocks{b: b} }
@@ -80,16 +81,17 @@ func (l *lateBlocks) capture(cfg *Config) {
 }
 
 // sendAll sends them as the dead worker would have: under the numbers that the ledger
-// gave it, which in a fresh database are 1, 2, 3, …
+// gave it: 1, 2, 3, … of the log's incarnation.
 func (l *lateBlocks) sendAll(t *testing.T) {
 	t.Helper()
 	w := &worker{Projector: l.b.open(), state: checkpoint{generation: 1, epoch: 1_000}}
 	if err := w.measureSkew(bounded(t)); err != nil {
 		t.Fatal(err)
 	}
+	_, incarnation, _ := l.b.log.Start().Parts()
 	for _, made := range l.batches {
 		for i, block := range made.blocks {
-			block.batch, block.attempt = int64(i+1), 1
+			block.batch, block.attempt = int64(incarnation)<<batchShift+int64(i+1), 1
 			if err := w.insert(context.Background(), block); err != nil {
 				t.Fatal(err)
 			}

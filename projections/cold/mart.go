@@ -21,12 +21,17 @@ func MartDatabase(database string) string {
 
 // createWatermarks makes the table of watermarks. One row per table and change; merges
 // keep the highest.
-func createWatermarks(database string) string {
+func createWatermarks(database, table string, incarnation int32) string {
+	constraint := ""
+	if incarnation != 0 {
+		constraint = fmt.Sprintf(",\n  CONSTRAINT %s CHECK incarnation = %d", ownBlocks, incarnation)
+	}
 	return fmt.Sprintf(`CREATE TABLE IF NOT EXISTS %s (
   table_name String COMMENT 'a table of this database',
-  place UInt64 COMMENT 'its rows up to this place of the log are complete'
+  place UInt64 COMMENT 'its rows up to this place of the log are complete',
+  incarnation Int32 COMMENT 'the incarnation of the log whose projector says so'%s
 ) ENGINE = ReplacingMergeTree(place) ORDER BY table_name
-COMMENT 'Up to where tables may be read; the views of the mart do.'`, qualified(database, watermarkTable))
+COMMENT 'Up to where tables may be read; the views of the mart do.'`, qualified(database, table), constraint)
 }
 
 // shownMark is the row of the table of watermarks whose place is the generation shown.

@@ -21,8 +21,10 @@ import (
 type Projector struct {
 	cfg      Config
 	database string
-	// at is called at every step of the ledger; tests stop a worker there.
-	at func(step) error
+	// at is called at every step of the ledger; tests stop a worker there. onRetry is told
+	// why a turn ended that is followed by another.
+	at      func(step) error
+	onRetry func(error)
 	// silenceMax and comeBackAfter are the constants; tests do not wait for them.
 	silenceMax, comeBackAfter time.Duration
 	// Of Run: whether it has worked, and whether others have begun other definitions since.
@@ -117,6 +119,9 @@ func (p *Projector) keepRunning(ctx context.Context, wait *backoff.ExponentialBa
 		case p.suspect(ctx, err):
 			continue // it is looked for in smaller batches
 		}
+		if p.onRetry != nil {
+			p.onRetry(err)
+		}
 		pause := wait.NextBackOff()
 		p.cfg.Logger.WarnContext(ctx, "cold projector interrupted; it goes on from its ledger", "projector", p.cfg.Name, "error", err, "retry_in", pause)
 		if p.cfg.Observer.Interrupted != nil {
@@ -148,6 +153,9 @@ type worker struct {
 	*Projector
 	conn  *pgxpool.Conn
 	state checkpoint
+	// standing is whom ClickHouse followed when the turn began, incarnation the log's.
+	standing    standing
+	incarnation int32
 	// skew is ClickHouse's clock less ours.
 	skew time.Duration
 	// tidied is when it last looked for tables that nobody needs any more.
@@ -195,7 +203,13 @@ func (w *worker) begin(ctx context.Context) error {
 	if err := w.claim(ctx); err != nil {
 		return err
 	}
+	if err := w.ours(ctx); err != nil {
+		return err
+	}
 	if err := w.takeOver(ctx); err != nil {
+		return err
+	}
+	if err := w.takeClickHouse(ctx); err != nil {
 		return err
 	}
 	if err := w.loadParked(ctx); err != nil {

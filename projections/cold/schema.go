@@ -47,7 +47,11 @@ func (w *worker) makeTables(ctx context.Context) error {
 }
 
 func (w *worker) makeControlTables(ctx context.Context) error {
-	if err := w.exec(ctx, "create the table of watermarks", createWatermarks(w.database)); err != nil {
+	if err := w.exec(ctx, "create the table of watermarks", createWatermarks(w.database, watermarkTable, 0)); err != nil {
+		return err
+	}
+	const before = " ADD COLUMN IF NOT EXISTS incarnation Int32" // tables of the version before
+	if err := w.exec(ctx, "extend the table of watermarks", "ALTER TABLE "+qualified(w.database, watermarkTable)+before); err != nil {
 		return err
 	}
 	return w.exec(ctx, "create the table of what is left out", createLeftOut(w.database))
@@ -78,7 +82,10 @@ func (w *worker) makeTable(ctx context.Context, m *projections.FactModel) error 
 	if err := w.exec(ctx, "forget the watermark of a stale table "+name, forget); err != nil {
 		return err
 	}
-	return w.exec(ctx, "create table "+name, CreateTable(m, w.database, w.state.generation))
+	if err := w.exec(ctx, "create table "+name, CreateTable(m, w.database, w.state.generation)); err != nil {
+		return err
+	}
+	return w.fenceNew(ctx, name)
 }
 
 // dropAnySize lets a table go that is larger than what ClickHouse guards by default.

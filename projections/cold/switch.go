@@ -37,16 +37,20 @@ func (w *worker) publish(ctx context.Context) error {
 
 // putMarks writes rows of the table of watermarks, as one block: all or none are seen.
 func (w *worker) putMarks(ctx context.Context, marks map[string]uint64) error {
+	return w.putMarksInto(ctx, watermarkTable, marks)
+}
+
+func (w *worker) putMarksInto(ctx context.Context, table string, marks map[string]uint64) error {
 	ctx = clickhouse.Context(ctx, clickhouse.WithColumnNamesAndTypes([]clickhouse.ColumnNameAndType{
-		{Name: "table_name", Type: "String"}, {Name: "place", Type: "UInt64"},
+		{Name: "table_name", Type: "String"}, {Name: "place", Type: "UInt64"}, {Name: "incarnation", Type: "Int32"},
 	}))
-	into, err := w.cfg.ClickHouse.PrepareBatch(ctx, "INSERT INTO "+qualified(w.database, watermarkTable)+" (table_name, place)")
+	into, err := w.cfg.ClickHouse.PrepareBatch(ctx, "INSERT INTO "+qualified(w.database, table)+" (table_name, place, incarnation)")
 	if err != nil {
 		return fmt.Errorf("publish the watermark: %w", err)
 	}
 	defer into.Close()
 	for name, place := range marks {
-		if err := into.Append(name, place); err != nil {
+		if err := into.Append(name, place, w.incarnation); err != nil {
 			return fmt.Errorf("publish the watermark: %w", err)
 		}
 	}

@@ -1,10 +1,10 @@
 package control
 
 // LeaseHeldSQL is an SQL expression: whether the lease l, a row of readside.leases, is
-// held. It has not run out, and the server process that writes for its owner is there: a
-// worker that was killed is seen at once and not when its lease runs out. A standby has
-// the lease and not the process.
-const LeaseHeldSQL = `(l.expires_at > clock_timestamp()
+// held. It has not run out, at the moment that the server shows, and the server process
+// that writes for its owner is there: a worker that was killed is seen at once and not
+// when its lease runs out. A standby has the lease and not the process.
+const LeaseHeldSQL = `(l.expires_at > clock_timestamp() - (` + BehindSQL + `)
   and (pg_is_in_recovery() or exists (select from pg_stat_get_activity(l.backend_pid) a where a.datid = (select d.oid from pg_database d where d.datname = current_database()))))`
 
 // ColdHeldSQL is an SQL expression: whether a worker holds the lock of the cold projector

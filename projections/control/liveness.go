@@ -67,6 +67,8 @@ type Facts struct {
 	Now, Moved, WaitingSince time.Time
 	// HeldBack says that a transaction has held the log back for HeldAfter at least.
 	HeldBack bool
+	// Replica is of the server that all this was read from.
+	Replica Replica
 }
 
 // Liveness is what a worker does, how far it is behind, and why it is not well.
@@ -87,6 +89,7 @@ func Judge(f Facts) Liveness {
 			Reason: "its checkpoint is of another log or incarnation than the one here"}
 	}
 	l := Liveness{State: f.State, LagEvents: max(0, f.Head-f.Place)}
+	f.Now = f.Now.Add(-f.Replica.Behind) // the moment that a standby shows
 	still := max(0, f.Now.Sub(f.Moved))
 	if l.LagEvents > 0 {
 		l.Lag = still // since the last move, where the first waiting event is not known
@@ -95,9 +98,12 @@ func Judge(f Facts) Liveness {
 		}
 		still = min(still, l.Lag)
 	}
+	l.Lag += f.Replica.Behind
 	switch {
 	case f.State == Halted:
 		l.Reason = because("it halted at a fault", f.Trouble)
+	case f.Replica.Standby && !f.Replica.Receiving:
+		l.State, l.Reason = Stalled, fmt.Sprintf("this server is a standby without a connection to its primary: how far it is behind is not known, and its last transaction is of %v ago", f.Replica.Behind.Round(time.Second))
 	case !f.WorkedFor:
 		l.State, l.Reason = Stalled, because("no worker holds its lease", f.Trouble)
 	case f.Failing:
@@ -109,6 +115,9 @@ func Judge(f Facts) Liveness {
 		l.State, l.Reason = HeldBack, fmt.Sprintf("an open transaction has held the log back: nothing could be folded for %v", still.Round(time.Second))
 	default:
 		l.State, l.Reason = Stalled, because(fmt.Sprintf("%d events wait, and it has not moved for %v", l.LagEvents, still.Round(time.Second)), f.Trouble)
+	}
+	if l.State == Live && f.Replica.Behind > StalledAfter {
+		l.State = CatchingUp // the standby is, with the primary's past
 	}
 	return l
 }

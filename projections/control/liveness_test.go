@@ -44,6 +44,14 @@ func TestJudge(t *testing.T) {
 		"building":                    {of(func(f *facts) { behind(f, time.Second, time.Hour); f.State = control.Building }), control.Building, time.Hour},
 		"a build that stands still":   {of(func(f *facts) { behind(f, time.Minute, time.Hour); f.State = control.Building }), control.Stalled, time.Hour},
 		"an event of no known time":   {of(func(f *facts) { f.Place, f.Moved = 90, now.Add(-time.Second) }), control.Live, time.Second},
+		"a standby":                   {of(func(f *facts) { f.Replica = control.Replica{Standby: true, Receiving: true} }), control.Live, 0},
+		"a standby that is late":      {of(func(f *facts) { f.Replica = control.Replica{Standby: true, Receiving: true, Behind: time.Minute} }), control.CatchingUp, time.Minute},
+		"late, and events wait there": {of(func(f *facts) {
+			behind(f, 65*time.Second, 63*time.Second)
+			f.Replica = control.Replica{Standby: true, Receiving: true, Behind: time.Minute}
+		}), control.CatchingUp, 63 * time.Second},
+		"a standby without a primary": {of(func(f *facts) { f.Replica = control.Replica{Standby: true, Behind: time.Second} }), control.Stalled, time.Second},
+		"the same, and it halted":     {of(func(f *facts) { f.State = control.Halted; f.Replica = control.Replica{Standby: true} }), control.Halted, 0},
 		"a clock that ran ahead":      {of(func(f *facts) { behind(f, -time.Minute, -time.Minute) }), control.Live, 0},
 	} {
 		got := control.Judge(c.facts)

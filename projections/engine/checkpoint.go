@@ -57,8 +57,8 @@ func readCheckpoint(ctx context.Context, q rower, name, suffix string, start eve
 	}
 	p := eventlog.NewPosition(log, incarnation, place)
 	if !p.SameLog(start) {
-		return p, fmt.Errorf("%w: projector %s stands in another incarnation of the log: the log was restored or failed over; drop the projector's row in readside.projectors and project again",
-			eventlog.ErrForeignPosition, name)
+		return p, fmt.Errorf("%w: projector %s stands at place %d of another log, or at one that this log does not have any more: its views hold what the log has lost; delete the projector's row in readside.projectors and project again, which folds them anew",
+			eventlog.ErrForeignPosition, name, place)
 	}
 	return p, nil
 }

@@ -3,6 +3,8 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -86,6 +88,45 @@ func TestRowsAndCheckpointShareATransaction(t *testing.T) {
 	}
 	if got := f.int(`select stars from views.talk_v1_g1 where id = 't1'`); got != 4 {
 		t.Errorf("4 ratings of one star were folded into %d stars", got)
+	}
+}
+
+// A copy of the log (a promoted standby, a restore, a dump) takes the checkpoints along, so
+// that nothing is folded again. One beyond the end of the log stays, and is refused: its views
+// hold what the log does not have, and others would get those places.
+func TestACopyOfTheLogTakesItsCheckpointsAlong(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	set := mustSet(t, "")
+	f.catchUp(set, 100, ratings(f, 10))
+	folded, epoch := f.int(`select folded from readside.projectors`), f.int(`select epoch from readside.projectors`)
+	f.exec(`update readside.leases set expires_at = now() + interval '1 hour', backend_pid = pg_backend_pid()`)
+	f.exec(`update eventlog.incarnations set timeline = 77`)
+	if _, err := eventlog.Open(t.Context(), f.db.Pool); err != nil { // some other program is the first there
+		t.Fatal(err)
+	}
+	if n := f.int(`select count(*) from readside.projectors p join eventlog.log l on l.incarnation = p.incarnation where p.folded = ` + fmt.Sprint(folded) + ` and p.epoch > ` + fmt.Sprint(epoch)); n != 1 {
+		t.Fatalf("%d checkpoints went along", n)
+	}
+	if n := f.int(`select count(*) from readside.leases where expires_at > clock_timestamp() or backend_pid <> 0`); n != 0 {
+		t.Errorf("%d leases name server processes of the server before", n)
+	}
+	f.catchUp(set, 100, ratings(f, 5)) // with a log that was open all the time
+	if now, all := f.int(`select folded from readside.projectors`), f.int(`select count(*) from eventlog.events`); now != all {
+		t.Errorf("%d events were folded of %d, each once: it began anew", now, all)
+	}
+	if n := f.int(`select max(generation) from readside.views`); n != 1 {
+		t.Errorf("generation %d of a view was made", n)
+	}
+
+	// The log alone was set back; the views were not.
+	f.exec(`delete from eventlog.events where position = (select max(position) from eventlog.events)`)
+	f.exec(`update eventlog.incarnations set timeline = 78 where number = (select max(number) from eventlog.incarnations)`)
+	if err := f.projector(set, 100, nil).Run(t.Context()); !errors.Is(err, eventlog.ErrForeignPosition) || !strings.Contains(err.Error(), "project again") {
+		t.Errorf("a checkpoint beyond the end of the log: %v", err)
+	}
+	if n := f.int(`select count(*) from readside.projectors p join eventlog.log l on l.incarnation = p.incarnation`); n != 0 {
+		t.Error("a checkpoint beyond the end of the log went along")
 	}
 }
 

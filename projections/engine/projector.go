@@ -144,6 +144,10 @@ func (w *worker) resume(ctx context.Context) error {
 // start connects, takes the lease and finds or makes the projector's tables. With wait
 // false it answers ErrOwned where another worker has the lease.
 func (p *Projector) start(ctx context.Context, wait bool) (*worker, error) {
+	// The server may be a copy of the one before: its log has taken the checkpoints along.
+	if err := p.cfg.Log.Renew(ctx); err != nil {
+		return nil, err
+	}
 	conn, err := pgx.ConnectConfig(ctx, p.cfg.Postgres)
 	if err != nil {
 		return nil, fmt.Errorf("connect the projector: %w", err)
