@@ -161,6 +161,10 @@ func sameColumns(r *Report, columns []described) error {
 	return nil
 }
 
+// wholeKinds are the types that reportTargets reads as whole numbers: sums are wider than
+// what they add.
+var wholeKinds = []string{"Int64", "UInt64", "Int128", "UInt128", "Int256", "UInt256"}
+
 // isOfKind reports whether a column of a ClickHouse type is scanned as a kind.
 func isOfKind(kind string, k projections.Kind) bool {
 	if inner, ok := strings.CutPrefix(kind, "LowCardinality("); ok {
@@ -170,7 +174,7 @@ func isOfKind(kind string, k projections.Kind) bool {
 	case projections.Text:
 		return kind == "String"
 	case projections.Int64:
-		return kind == "Int64" || kind == "Int128" || kind == "Int256" // Long answers more digits as text
+		return slices.Contains(wholeKinds, kind)
 	case projections.Float64:
 		return kind == "Float64"
 	case projections.Time:

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,6 +22,17 @@ const (
 	rateEvery = 250 * time.Millisecond
 )
 
+// statusWait bounds what one look may take: a server that nobody reaches answers never.
+const statusWait = 5 * time.Second
+
+// storeError says in one word, too, what is wrong with Postgres.
+func storeError(err error) error {
+	if errors.Is(err, service.ErrNoPostgres) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", status.Postgres(err).Cause, err)
+}
+
 func (p *program) statusCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
@@ -27,9 +40,11 @@ func (p *program) statusCommand() *cobra.Command {
 		Short: "Tell how far every view and every cold table has come, and what stands in the way",
 		Args:  usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			log, _, err := p.openLog(c.Context(), "readside-status")
+			opening, cancel := context.WithTimeout(c.Context(), statusWait)
+			defer cancel()
+			log, _, err := p.openLog(opening, "readside-status")
 			if err != nil {
-				return err
+				return storeError(err)
 			}
 			defer log.Close()
 			stores, err := storeSettings()
@@ -38,10 +53,12 @@ func (p *program) statusCommand() *cobra.Command {
 			}
 			asked := service.StatusProbes(stores)
 			report, err := lookTwice(c.Context(), func(ctx context.Context) (*status.Report, error) {
+				ctx, cancel := context.WithTimeout(ctx, statusWait)
+				defer cancel()
 				return status.Read(ctx, log.Pool, log.Log, asked...)
 			})
 			if err != nil {
-				return err
+				return storeError(err)
 			}
 			if asJSON {
 				return json.NewEncoder(p.out).Encode(report)
