@@ -14,8 +14,8 @@
 // in settle.go.
 //
 // Positions order the log and are opaque to everybody else. They name the log and
-// its incarnation, so that after a restore or a failover an old position is refused
-// and not misread.
+// its incarnation, so that after a restore or a failover the position of a lost event is
+// refused and not misread.
 //
 // An Event is stored in the version in which it was written. Upcasters lift it to
 // the version that the reading program works with.

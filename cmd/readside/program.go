@@ -71,7 +71,7 @@ func (p *program) root() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		p.demoCommand(), p.storesCommand(), p.setupCommand(), p.migrateCommand(), p.shopCommand(), p.projectCommand(), p.serveCommand(),
-		p.statusCommand(), p.rebuildCommand(), p.verifyCommand(), p.parkedCommand(), p.deadLettersCommand(), p.explainCommand(), p.eventsCommand(), p.schemaCommand(), p.benchCommand(), p.configTopic(),
+		p.statusCommand(), p.rebuildCommand(), p.factsCommand(), p.verifyCommand(), p.parkedCommand(), p.deadLettersCommand(), p.explainCommand(), p.eventsCommand(), p.schemaCommand(), p.benchCommand(), p.configTopic(),
 	)
 	profiled(root)
 	return root

@@ -144,6 +144,33 @@ func RebuildFacts(ctx context.Context, stores Stores, set *projections.Set, logg
 	return projector.Rebuild(ctx)
 }
 
+// TakeFacts confirms that ClickHouse is to follow this copy of the log.
+func TakeFacts(ctx context.Context, stores Stores, set *projections.Set, logger *slog.Logger) error {
+	postgres, err := stores.Projector()
+	if err != nil {
+		return err
+	}
+	clickHouse, err := stores.ClickHouse()
+	if err != nil {
+		return err
+	}
+	log, err := Open(ctx, stores.Application, postgres, "readside-facts", logger)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	conn, err := ClickHouse(clickHouse)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	projector, err := cold.Open(ctx, ColdConfig(log, conn, set, logger))
+	if err != nil {
+		return err
+	}
+	return projector.TakeClickHouse(ctx)
+}
+
 // ColdConfig is the cold projector's configuration.
 func ColdConfig(log *OpenLog, conn driver.Conn, set *projections.Set, logger *slog.Logger) cold.Config {
 	return cold.Config{Application: log.Application, Name: ColdName, Log: log.Log, Pool: log.Pool, ClickHouse: conn, Set: set, Logger: logger}

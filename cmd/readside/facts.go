@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/readside/readside/internal/service"
+	"github.com/readside/readside/projections/shop"
+)
+
+func (p *program) factsCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "facts",
+		Short: "After a restore from a dump: let this copy of the log take ClickHouse over",
+		Args:  usage(cobra.NoArgs),
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(&cobra.Command{
+		Use:   "take-over",
+		Short: "Confirm that ClickHouse follows this copy of the log from now on",
+		Long: "A log that was restored from a dump, or into another cluster, may be a copy beside the\n" +
+			"original: its facts wait, and ClickHouse stays the original's. When the original is gone\n" +
+			"for good, this command says so. The running projector then takes out of ClickHouse what\n" +
+			"the restored log does not have, and goes on. An original that still runs writes no facts\n" +
+			"any more.",
+		Args: usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			stores, err := storeSettings()
+			if err != nil {
+				return err
+			}
+			set, err := shop.Set()
+			if err != nil {
+				return err
+			}
+			if err := service.TakeFacts(c.Context(), stores, set, p.commandLog()); err != nil {
+				return err
+			}
+			fmt.Fprintln(p.out, "ClickHouse follows this copy of the log from now on: the running projector takes out what the log does not have, and goes on")
+			return nil
+		},
+	})
+	return c
+}
