@@ -21,7 +21,7 @@ import (
 const ColdName = "cold"
 
 // Cold writes the set's facts into ClickHouse until ctx ends or a fault halts it. Of folding
-// it takes how many events may be parked.
+// it takes how many events may be parked, and how fast the facts are compared with the log.
 func Cold(ctx context.Context, application, postgresURL, clickHouseURL string, set *projections.Set, folding Folding, logger *slog.Logger) error {
 	log, err := Open(ctx, application, postgresURL, "readside-project-cold", logger)
 	if err != nil {
@@ -34,7 +34,7 @@ func Cold(ctx context.Context, application, postgresURL, clickHouseURL string, s
 	}
 	defer conn.Close()
 	config := ColdConfig(log, conn, set, logger)
-	config.ParkedMax = folding.ParkedMax
+	config.ParkedMax, config.WatchRate = folding.ParkedMax, folding.WatchRate
 	projector, err := openCold(ctx, config, clickHouseURL)
 	if err != nil {
 		return err

@@ -31,6 +31,8 @@ type Projector struct {
 	// others. atRebuild is its at.
 	rebuilds  string
 	atRebuild func(step) error
+	// watchRest is the constant; tests do not wait for it.
+	watchRest time.Duration
 	// senders is how many blocks are sent at the same time.
 	senders int
 	// beside runs a rebuild while this projector goes on.
@@ -70,7 +72,7 @@ func Open(ctx context.Context, cfg Config) (*Projector, error) {
 		return nil, fmt.Errorf("cold projector: %w", err)
 	}
 	nowhere := func(step) error { return nil }
-	p := &Projector{cfg: cfg, at: nowhere, atRebuild: nowhere, silenceMax: silenceMax, comeBackAfter: comeBackAfter, senders: sendersMost}
+	p := &Projector{cfg: cfg, at: nowhere, atRebuild: nowhere, silenceMax: silenceMax, comeBackAfter: comeBackAfter, senders: sendersMost, watchRest: watchRest}
 	if err := cfg.ClickHouse.QueryRow(ctx, "SELECT currentDatabase()").Scan(&p.database); err != nil {
 		return nil, fmt.Errorf("cold projector %s: ask ClickHouse for the database: %w", cfg.Name, err)
 	}
@@ -176,6 +178,11 @@ func (p *Projector) run(ctx context.Context, healthy func()) error {
 		return w.haltIf(ctx, err)
 	}
 	healthy()
+	stop, err := w.startWatch(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	return w.haltIf(ctx, w.follow(ctx, healthy))
 }
 
