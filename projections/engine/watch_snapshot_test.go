@@ -121,3 +121,46 @@ func (f *fixture) mustVerifyAs(name string, set *projections.Set) {
 		}
 	}
 }
+
+// A row whose parked event is retried when its fold has passed that event is left to the next
+// turn: the fold lacks the event, and the row has it by now.
+func TestTheWatchLeavesRowsThatWereRetriedMeanwhile(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	broken, mended := cardSet(t, true), cardSet(t, false)
+	f.catchUp(broken, 100, f.append(streamed{"c1", cardOpened{"c1", ""}}, streamed{"c1", cardAdded{"c1", "handler", 7}}, streamed{"c1", cardAdded{"c1", "", 1}},
+		streamed{"c2", cardOpened{"c2", ""}}))
+	f.exec(`update readside.leases set owner = 'cafe0000-0000-4000-8000-000000000000', expires_at = now() + interval '1 hour'`)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var cards []rows.Compared
+	next, retried := false, false
+	rows.Run(ctx, rows.Config{
+		Projector: engine.ProjectorName("main", mended), Owner: "cafe0000-0000-4000-8000-000000000000", Log: f.log, Postgres: f.config, Set: mended,
+		Pace: meanwhile(func() {
+			if next && !retried {
+				retried = true
+				f.retries(mended, engine.Waiting{View: "card", Key: "c1"}, engine.Retried{Folded: 2})
+			}
+		}),
+		PageEvents: 1000, Bytes: 1 << 20, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Compared: func(c rows.Compared) {
+			next = c.View == "room" // the cards come next
+			if c.View != "card" {
+				return
+			}
+			if cards = append(cards, c); len(cards) == 2 {
+				cancel()
+			}
+		},
+	})
+	if len(cards) != 2 || !retried {
+		t.Fatalf("%d slices were compared", len(cards))
+	}
+	if first := cards[0]; first.Left != 1 || first.Rows != 1 || len(first.Found) > 0 {
+		t.Errorf("with the event retried meanwhile: %+v", first)
+	}
+	if second := cards[1]; second.Left != 0 || second.Rows != 2 || len(second.Found) > 0 {
+		t.Errorf("in the next turn: %+v", second)
+	}
+}
