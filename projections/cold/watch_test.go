@@ -163,7 +163,7 @@ func TestTheWatchOfFactsDoesNotCryWolf(t *testing.T) {
 			b := newBench(t)
 			for _, change := range []func(*Config){func(*Config) {}, func(*Config) {}, mended(t)} {
 				w := b.watched(change)
-				for range 5 {
+				for range 3 {
 					events := measurements(20)
 					events[r.IntN(20)] = faulty([]string{"error", "panic"}[r.IntN(2)])
 					w.comesTo(b.append(events...))

@@ -44,9 +44,8 @@ func TestTheWatchComparesAtTheCheckpointOfItsSnapshot(t *testing.T) {
 	rows.Run(ctx, rows.Config{
 		Projector: engine.ProjectorName("main", set), Owner: owner, Log: f.log, Postgres: f.config, Set: set,
 		Pace: meanwhile(func() {
-			if moved++; moved%2 == 1 {
-				f.reach(folded, f.append(streamed{"c1", cardAdded{"c1", "", moved}}))
-			}
+			moved++
+			f.reach(folded, f.append(streamed{"c1", cardAdded{"c1", "", moved}}))
 		}),
 		PageEvents: 1000, Bytes: 1 << 20, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Compared: func(c rows.Compared) {
