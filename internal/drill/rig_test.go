@@ -19,7 +19,6 @@ import (
 	"github.com/readside/readside/internal/shopload"
 	"github.com/readside/readside/migrations"
 	"github.com/readside/readside/projections"
-	"github.com/readside/readside/projections/engine"
 	reference "github.com/readside/readside/projections/shop"
 	"github.com/readside/readside/queryapi"
 	"github.com/readside/readside/writemodels/shopapi"
@@ -91,10 +90,10 @@ func (d *failover) services(copied *cluster) {
 	}
 	folding := service.Folding{LeaseTTL: 2 * time.Second}
 	d.run1("the hot projector", func(ctx context.Context) error {
-		return service.Hot(ctx, dbtest.Application, projector, d.set, folding, d.logger, engine.Observer{})
+		return service.Hot(ctx, dbtest.Application, projector, d.set, folding, d.logger, nil)
 	})
 	d.run1("the cold projector", func(ctx context.Context) error {
-		return service.Cold(ctx, dbtest.Application, projector, ch.URL, d.set, folding, d.logger)
+		return service.Cold(ctx, dbtest.Application, projector, ch.URL, d.set, folding, d.logger, nil)
 	})
 	d.sell()
 	d.queryURL = d.serve(d.stores.PostgresURL)

@@ -23,7 +23,8 @@ import (
 const ColdName = "cold"
 
 // Cold writes the set's facts into ClickHouse until ctx ends or a fault halts it. Of folding
-// it takes how many events may be parked. It waits until both stores are there.
+// it takes how many events may be parked, and how fast the facts are compared with the log.
+// It waits until both stores are there.
 func Cold(ctx context.Context, application, postgresURL, clickHouseURL string, set *projections.Set, folding Folding, logger *slog.Logger, watch *Watch) error {
 	log, err := awaitPostgres(ctx, watch.begin(), slog.New(slog.DiscardHandler), func(ctx context.Context) (*OpenLog, error) {
 		return Open(ctx, application, postgresURL, "readside-project-cold", logger) // Hot logs what it waits for
@@ -39,7 +40,7 @@ func Cold(ctx context.Context, application, postgresURL, clickHouseURL string, s
 	}
 	defer conn.Close()
 	config := ColdConfig(log, conn, set, logger)
-	config.ParkedMax, config.Observer = folding.ParkedMax, watch.coldObserver()
+	config.ParkedMax, config.WatchRate, config.Observer = folding.ParkedMax, folding.WatchRate, watch.coldObserver()
 	projector, err := openCold(ctx, config, clickHouseURL)
 	if err != nil {
 		return unlessEnded(ctx, err)

@@ -38,6 +38,15 @@ func Print(w io.Writer, r *Report) error {
 	if len(r.Reactions) > 0 {
 		section(&b, reactionRows(r.Reactions), "")
 	}
+	if rows := verifiedRows(r); len(rows) > 1 {
+		section(&b, rows, "")
+	}
+	for _, v := range r.Views {
+		explainVerified(&b, v.Verified)
+	}
+	for _, t := range r.Cold {
+		explainVerified(&b, t.Verified)
+	}
 	for _, s := range r.Reactions {
 		explainReaction(&b, s)
 	}
@@ -70,7 +79,7 @@ func cut(name string) string {
 }
 
 // numbers are the heads of the columns that hold numbers and durations.
-var numbers = []string{"VER", "GEN", "POSITION", "LAG", "AGE", "EVENTS/S", "LEFT", "ROWS", "LEASE LEFT", "MOVED", "DEAD LETTERS"}
+var numbers = []string{"VER", "GEN", "POSITION", "LAG", "AGE", "EVENTS/S", "LEFT", "ROWS", "LEASE LEFT", "MOVED", "DEAD LETTERS", "LAST EQUAL", "TURN"}
 
 func section(b *strings.Builder, rows [][]string, none string) {
 	b.WriteByte('\n')

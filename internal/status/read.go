@@ -119,7 +119,7 @@ func (r *reading) read(ctx context.Context, start eventlog.Position) error {
 	}
 	r.report.At = r.report.At.UTC()
 	r.report.Log.Position = start.At(head)
-	for _, step := range []func(context.Context) error{r.projectors, r.views, r.cold, r.reactions} {
+	for _, step := range []func(context.Context) error{r.projectors, r.views, r.cold, r.verified, r.reactions} {
 		if err := step(ctx); err != nil {
 			return err
 		}

@@ -116,6 +116,9 @@ type View struct {
 	// Parked is how many of its events wait: those that could not be folded, and those
 	// of the same rows behind them.
 	Parked int64 `json:"parked"`
+	// Verified is what continuous verification knows of it; absent where it is off, or has
+	// not compared this generation yet.
+	Verified *Verified `json:"verified,omitempty"`
 	Progress
 }
 
@@ -128,6 +131,8 @@ type ColdTable struct {
 	Projector  string `json:"projector"`
 	// Parked is how many events it has no rows of, since they could not be written.
 	Parked int64 `json:"parked"`
+	// Verified is as a view's.
+	Verified *Verified `json:"verified,omitempty"`
 	Progress
 }
 

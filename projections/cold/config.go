@@ -12,6 +12,7 @@ import (
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/application"
+	"github.com/readside/readside/projections/watch"
 )
 
 // Config says what a cold projector writes and where.
@@ -45,6 +46,9 @@ type Config struct {
 	// ParkedMax bounds the events that are parked: one more halts the projector.
 	// HaltAtFirst parks none. Default 1,000.
 	ParkedMax int
+	// WatchRate is how many events per second the lease holder reads to compare the facts
+	// with the log all the time; watch.Off compares nothing. Defaults to watch.Off.
+	WatchRate watch.Rate
 	// Logger gets what an operator wants to know. Default slog.Default().
 	Logger *slog.Logger
 	// Observer is told of every batch.
@@ -64,6 +68,9 @@ type Observer struct {
 	Halted func(error)
 	// Interrupted is called when a store failed; the projector tries again.
 	Interrupted func(error)
+	// Compared is called for every fact that was compared with the log, from a goroutine of
+	// its own.
+	Compared func(Compared)
 }
 
 // Written is a finished batch.
@@ -116,6 +123,7 @@ func (c *Config) validate() error {
 	if err := application.ValidName(c.Application); err != nil {
 		errs = append(errs, fmt.Errorf("the Config's Application: %w", err))
 	}
+	errs = append(errs, c.WatchRate.Validate())
 	if c.BatchRows < 0 || c.BatchRows > blockRowsMax {
 		errs = append(errs, fmt.Errorf("BatchRows is %d: give 1 to %d, or 0 for %d", c.BatchRows, blockRowsMax, defaultBatchRows))
 	}

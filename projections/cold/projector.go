@@ -33,6 +33,8 @@ type Projector struct {
 	// others. atRebuild is its at.
 	rebuilds  string
 	atRebuild func(step) error
+	// watchRest is the constant; tests do not wait for it.
+	watchRest time.Duration
 	// senders is how many blocks are sent at the same time.
 	senders int
 	// beside runs a rebuild while this projector goes on.
@@ -72,7 +74,7 @@ func Open(ctx context.Context, cfg Config) (*Projector, error) {
 		return nil, fmt.Errorf("cold projector: %w", err)
 	}
 	nowhere := func(step) error { return nil }
-	p := &Projector{cfg: cfg, at: nowhere, atRebuild: nowhere, silenceMax: silenceMax, comeBackAfter: comeBackAfter, senders: sendersMost}
+	p := &Projector{cfg: cfg, at: nowhere, atRebuild: nowhere, silenceMax: silenceMax, comeBackAfter: comeBackAfter, senders: sendersMost, watchRest: watchRest}
 	if err := cfg.ClickHouse.QueryRow(ctx, "SELECT currentDatabase()").Scan(&p.database); err != nil {
 		return nil, fmt.Errorf("cold projector %s: ask ClickHouse for the database: %w", cfg.Name, err)
 	}
@@ -187,7 +189,7 @@ func (p *Projector) run(ctx context.Context, healthy func()) error {
 	w := &worker{Projector: p, conn: conn}
 	if err = w.begin(ctx); err == nil {
 		healthy()
-		err = w.follow(ctx, healthy)
+		err = w.followWatched(ctx, healthy)
 	}
 	err = w.haltIf(ctx, err)
 	w.noteTrouble(ctx, err)
@@ -221,6 +223,16 @@ func (w *worker) begin(ctx context.Context) error {
 		}
 	}
 	return w.at(stepReady)
+}
+
+// followWatched writes the log, and beside it compares the facts with it.
+func (w *worker) followWatched(ctx context.Context, healthy func()) error {
+	stop, err := w.startWatch(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	return w.follow(ctx, healthy)
 }
 
 // follow writes the log batch by batch.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/projections"
+	"github.com/readside/readside/projections/watch"
 )
 
 // Report is what Verify found.
@@ -138,7 +139,7 @@ func (v *verification) leavesOut(earlier *verification) bool {
 
 // newVerification reads, in one snapshot, what is to be compared and what is left out.
 func (p *Projector) newVerification(ctx context.Context) (*verification, error) {
-	v := &verification{Projector: p, skip: map[factPlace]bool{}}
+	v := &verification{Projector: p, skip: map[factPlace]bool{}, page: pageEvents}
 	err := pgx.BeginTxFunc(ctx, p.cfg.Pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		c, err := scanCheckpoint(tx.QueryRow(ctx, `select `+shownColumns+` from readside.cold_checkpoint where name = $1`, p.cfg.Name))
 		if err != nil {
@@ -180,6 +181,9 @@ type verification struct {
 	left   map[retrying]string
 	skip   map[factPlace]bool
 	unsure string
+	// pace holds the reading of the log to a rate; nil does not.
+	pace *watch.Pace
+	page int
 }
 
 func (v *verification) run(ctx context.Context) (Report, error) {
@@ -189,7 +193,7 @@ func (v *verification) run(ctx context.Context) (Report, error) {
 		return report, err
 	}
 	for i, m := range v.cfg.Set.Facts() {
-		stored, err := v.sumTable(ctx, m)
+		stored, err := v.sumTable(ctx, m, everyPartition)
 		if err != nil {
 			return report, err
 		}
@@ -241,8 +245,8 @@ func (v *verification) eachRow(ctx context.Context, from, until eventlog.Positio
 		return nil
 	}
 	scratch := newBatch(v.cfg.Set, from, leftOut{skip: v.skip})
-	q := eventlog.Query{Types: v.cfg.Set.FactTypes(), Limit: pageEvents, Until: until}
-	return v.cfg.Log.Follow(ctx, from, q, func(_ context.Context, page eventlog.Page) error {
+	q := eventlog.Query{Types: v.cfg.Set.FactTypes(), Limit: v.page, Until: until}
+	return v.cfg.Log.Follow(ctx, from, q, func(ctx context.Context, page eventlog.Page) error {
 		for i := range page.Events {
 			e := &page.Events[i]
 			scratch.make(e, v.cfg.Set.Route(e.Type))
@@ -256,15 +260,22 @@ func (v *verification) eachRow(ctx context.Context, from, until eventlog.Positio
 				each(made.fact, scratch.keyOf(made).partition, e.Position.Place(), made.number, hash)
 			}
 		}
+		if v.pace != nil {
+			return v.pace.Wait(ctx, len(page.Events))
+		}
 		return nil
 	})
 }
 
-func (v *verification) sumTable(ctx context.Context, m *projections.FactModel) (map[span]sum, error) {
+// everyPartition is the condition of a sum over a whole table.
+const everyPartition = "1"
+
+// sumTable computes the sums of a table's rows that a condition holds for.
+func (v *verification) sumTable(ctx context.Context, m *projections.FactModel, condition string) (map[span]sum, error) {
 	rows, err := v.cfg.ClickHouse.Query(ctx, fmt.Sprintf(
-		"SELECT toInt64(toYYYYMM(%s, 'UTC')), toInt64(intDiv(%s, %d)), count(), sum(%s) FROM %s WHERE %s <= %d AND %s NOT IN (%s) GROUP BY 1, 2",
+		"SELECT toInt64(toYYYYMM(%s, 'UTC')), toInt64(intDiv(%s, %d)), count(), sum(%s) FROM %s WHERE %s AND %s <= %d AND %s NOT IN (%s) GROUP BY 1, 2",
 		ident(m.Columns[m.Time].Name), positionColumn, v.width, rowHashSQL(m),
-		qualified(v.database, TableName(m, v.generation)), positionColumn, v.until.Place(), batchColumn, v.unsure))
+		qualified(v.database, TableName(m, v.generation)), condition, positionColumn, v.until.Place(), batchColumn, v.unsure))
 	if err != nil {
 		return nil, fmt.Errorf("sum table %s: %w", TableName(m, v.generation), err)
 	}

@@ -14,6 +14,8 @@ import (
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/application"
 	"github.com/readside/readside/projections/replay"
+	"github.com/readside/readside/projections/watch"
+	"github.com/readside/readside/projections/watch/rows"
 )
 
 // Config says what a projector folds and where.
@@ -54,6 +56,11 @@ type Config struct {
 	// BuildRate bounds the events that it reads per second. Default 20,000 while a
 	// projector of other definitions serves readers, and no bound else; negative never.
 	BuildRate int
+	// WatchRate is how many events per second the lease holder reads to compare its views with
+	// the log all the time; watch.Off compares nothing. Defaults to watch.Off.
+	WatchRate watch.Rate
+	// WatchBytes is the memory for the rows that are compared at a time. Defaults to 32 MiB.
+	WatchBytes int64
 	// Program names the build of the code that folds: a rebuild that was cut off goes on
 	// under the program that began it only. Default a hash of the executable.
 	Program string
@@ -76,6 +83,9 @@ type Observer struct {
 	Halted func(*projections.FoldError)
 	// Interrupted is called when the infrastructure failed; the projector tries again.
 	Interrupted func(error)
+	// Compared is called for every slice of a view that was compared with the log, from a
+	// goroutine of its own.
+	Compared func(rows.Compared)
 }
 
 // Folded is a committed batch.
@@ -101,6 +111,7 @@ const (
 	defaultParkedMax  = 1_000
 	defaultBuildAbove = 50_000
 	defaultBuildBytes = 256 << 20
+	defaultWatchBytes = 32 << 20
 	mostBuildBytes    = 1 << 30 // unless BuildBytes says more
 )
 
@@ -124,7 +135,7 @@ func (c *Config) validate() error {
 	if strings.ContainsAny(c.Name, "@+") {
 		errs = append(errs, fmt.Errorf("the projector's Name %q has an @ or a +, which projectors' names are put together with: leave them out", c.Name))
 	}
-	errs = append(errs, application.ValidName(c.Application))
+	errs = append(errs, application.ValidName(c.Application), c.WatchRate.Validate())
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
@@ -159,6 +170,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.BatchEvents == 0 {
 		c.BatchEvents = defaultBatchEvents
+	}
+	if c.WatchBytes == 0 {
+		c.WatchBytes = defaultWatchBytes
 	}
 	if c.CacheBytes == 0 {
 		c.CacheBytes = defaultCacheBytes

@@ -166,6 +166,9 @@ func dropWhole(ctx context.Context, tx pgx.Tx, name string, idle time.Duration) 
 	if err := dropTables(ctx, tx, tables); err != nil {
 		return false, err
 	}
+	if _, err := tx.Exec(ctx, `delete from readside.verified where projector = $1 and kind = 'view'`, name); err != nil {
+		return false, err
+	}
 	_, err = tx.Exec(ctx, `delete from readside.projectors where name = $1`, name)
 	return err == nil, err
 }

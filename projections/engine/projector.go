@@ -25,6 +25,8 @@ type Projector struct {
 	layouts []*hot.Layout
 	// rebuilds is the name of the projector whose view this one builds anew, or empty.
 	rebuilds string
+	// watchRest is the constant; tests do not wait for it.
+	watchRest time.Duration
 	// waitedFor is the owner that this worker last told to be waiting for.
 	waitedFor string
 	// noted says that the projector's row may name a trouble that is over.
@@ -40,7 +42,7 @@ func New(cfg Config) (*Projector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("projector: %w", err)
 	}
-	return &Projector{cfg: cfg, name: ProjectorName(cfg.Name, cfg.Set), layouts: layouts}, nil
+	return &Projector{cfg: cfg, name: ProjectorName(cfg.Name, cfg.Set), layouts: layouts, watchRest: watchRest}, nil
 }
 
 // Name is the projector's whole name: main@3f2a91bc.
@@ -114,6 +116,11 @@ func (p *Projector) run(ctx context.Context, healthy func()) error {
 	if err := w.tidy(w.ctx); err != nil {
 		return w.why(err)
 	}
+	stop, err := w.startWatch(w.ctx)
+	if err != nil {
+		return w.why(err)
+	}
+	defer stop()
 	for {
 		err := w.follow(w.ctx)
 		if !errors.Is(err, errFenced) && !errors.Is(err, errAgain) && !errors.Is(err, errMoved) {

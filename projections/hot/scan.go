@@ -57,6 +57,17 @@ func (t *Table) ScanCells(ctx context.Context, tx pgx.Tx, each func(cells []byte
 	return rows.Err()
 }
 
+// ScanKeys hands the keys of all rows to each, in no order.
+func (t *Table) ScanKeys(ctx context.Context, tx pgx.Tx, each func(key string) error) error {
+	rows, err := tx.Query(ctx, fmt.Sprintf(`select %s from %s`, quote(t.key()), qualified(t.Name)))
+	if err != nil {
+		return err
+	}
+	var key string
+	_, err = pgx.ForEachRow(rows, []any{&key}, func() error { return each(key) })
+	return err
+}
+
 // copyChunk is how many rows go into one COPY.
 const copyChunk = 20_000
 

@@ -1,0 +1,66 @@
+package rows
+
+import (
+	"github.com/readside/readside/projections"
+	"github.com/readside/readside/projections/hot"
+	"github.com/readside/readside/projections/watch"
+)
+
+// difference is how a stored row differs from the folded one; nil where it does not.
+func (x *comparison) difference(key string, stored, folded hot.Image) *watch.Difference {
+	d := &watch.Difference{View: x.model.Name, Key: key}
+	switch {
+	case stored.IsZero() && folded.IsZero():
+		return nil
+	case stored.IsZero():
+		d.Kind = "missing"
+		return d
+	case folded.IsZero():
+		d.Kind = "surplus"
+		return d
+	}
+	d.Columns = x.table.Differing(folded, stored)
+	if len(d.Columns) == 0 {
+		return nil
+	}
+	joined := x.onlyJoined(d.Columns)
+	if joined && x.parked.waits[key] {
+		return nil // its joins may have failed, by a program that was replaced since
+	}
+	d.Kind = "differs"
+	d.Stored, d.Expected = x.table.Text(stored, d.Columns[0]), x.table.Text(folded, d.Columns[0])
+	if joined {
+		for _, j := range x.model.Joins {
+			d.Joins = append(d.Joins, j.Source.Name)
+			x.noteSources(j, key)
+		}
+	}
+	return d
+}
+
+// onlyJoined reports whether all of the columns are computed from other views' rows.
+func (x *comparison) onlyJoined(columns []string) bool {
+	joined := map[string]bool{}
+	for i := range x.model.Columns {
+		joined[x.model.Columns[i].Name] = x.model.Columns[i].Join
+	}
+	for _, c := range columns {
+		if !joined[c] {
+			return false
+		}
+	}
+	return true
+}
+
+// noteSources notes the rows that join j of a row looks at: one of them may be the one that
+// is wrong, and they are compared with their view's next slice.
+func (x *comparison) noteSources(j *projections.JoinModel, key string) {
+	keys, err := j.SourceKeys(nil, x.model, x.rows[key])
+	if err != nil || len(x.sourceKeys[j.Source.Name])+len(keys) > suspectsMost {
+		return
+	}
+	if x.sourceKeys == nil {
+		x.sourceKeys = map[string][]string{}
+	}
+	x.sourceKeys[j.Source.Name] = append(x.sourceKeys[j.Source.Name], keys...)
+}
