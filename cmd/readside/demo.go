@@ -89,7 +89,7 @@ func (p *program) demoConfig() (c demo.Config, err error) {
 	if c.Terminal {
 		notes := &notes{}
 		c.Notes = notes.last
-		c.Logger = slog.New(slog.NewTextHandler(notes, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		c.Logger = slog.New(slog.NewTextHandler(notes, logOptions(slog.LevelWarn)))
 	}
 	return c, nil
 }

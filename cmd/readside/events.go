@@ -138,7 +138,7 @@ func (p *program) tail(ctx context.Context, log *service.OpenLog, from string, u
 func printEvents(w io.Writer, events []eventlog.Event) error {
 	for i := range events {
 		e := &events[i]
-		if _, err := fmt.Fprintf(w, "%d %s %s %s@%d %s\n", e.Position.Place(), e.Time.Format(time.RFC3339Nano),
+		if _, err := fmt.Fprintf(w, "%d %s %s %s@%d %s\n", e.Position.Place(), e.Time.UTC().Format(time.RFC3339Nano),
 			e.Type, e.Stream, e.StreamVersion, e.Data); err != nil {
 			return err
 		}

@@ -156,12 +156,24 @@ func storeSettings() (service.Stores, error) {
 const prefix = "readside"
 
 // serviceLog is the log of a service: JSON lines on standard output.
-func (p *program) serviceLog() *slog.Logger { return slog.New(slog.NewJSONHandler(p.out, nil)) }
+func (p *program) serviceLog() *slog.Logger {
+	return slog.New(slog.NewJSONHandler(p.out, logOptions(slog.LevelInfo)))
+}
 
 // commandLog is the log of a command whose output is for people or scripts: JSON lines
 // on standard error, warnings and worse.
 func (p *program) commandLog() *slog.Logger {
-	return slog.New(slog.NewJSONHandler(p.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	return slog.New(slog.NewJSONHandler(p.err, logOptions(slog.LevelWarn)))
+}
+
+// logOptions log from a level on, with every time in UTC.
+func logOptions(level slog.Level) *slog.HandlerOptions {
+	return &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Value.Kind() == slog.KindTime {
+			a.Value = slog.TimeValue(a.Value.Time().UTC())
+		}
+		return a
+	}}
 }
 
 // address is a listener's address and whether somebody set it.

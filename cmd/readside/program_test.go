@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"log/slog"
 	"strings"
 	"testing"
+	"time"
 )
 
 // noStores makes sure that no store is named, whatever the environment of the tests says.
@@ -85,4 +88,24 @@ func TestHelpNamesTheCommands(t *testing.T) {
 func TestSchemas(t *testing.T) {
 	contains(t, must(t, exitOK, "schema", "graphql").out, "type Query {", "home(", "salesByMonth(", "scalar Long")
 	contains(t, must(t, exitOK, "schema", "sql").out, `create table "views"."order_v1_g1"`, "CREATE TABLE `readside`.`order_lines_v1_g1`", "VIEW `mart`.`order_lines`")
+}
+
+// Log lines tell every time in UTC, wherever the machine stands.
+func TestLogsTellTimesInUTC(t *testing.T) {
+	t.Parallel()
+	var out, errs bytes.Buffer
+	p := &program{out: &out, err: &errs}
+	east := time.Date(2026, 11, 26, 9, 30, 0, 0, time.FixedZone("east", 9*60*60))
+	for _, logger := range []*slog.Logger{p.serviceLog(), p.commandLog()} {
+		r := slog.NewRecord(east, slog.LevelWarn, "message", 0)
+		r.AddAttrs(slog.Time("since", east))
+		if err := logger.Handler().Handle(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, line := range []string{out.String(), errs.String()} {
+		if strings.Count(line, "2026-11-26T00:30:00Z") != 2 {
+			t.Errorf("two times in UTC are missing in %s", line)
+		}
+	}
 }

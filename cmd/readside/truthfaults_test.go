@@ -89,9 +89,12 @@ func storeTruths() []fault {
 			undo:   func(w *world) { w.connections(-1) },
 			want:   faces{"postgres_connections", refused, "503 postgres_connections", "postgres_connections"}},
 		{name: "wrong permissions", often: true,
-			inject: func(w *world) { w.exec(`revoke usage on schema readside from readside_query, readside_projector`) },
-			undo:   func(w *world) { w.exec(`grant usage on schema readside to readside_query, readside_projector`) },
-			want:   faces{"postgres_refuses", refused, "503 postgres_refuses", "postgres_refuses"}},
+			inject: func(w *world) { w.exec(`revoke select on readside.projectors from readside_query, readside_projector`) },
+			undo: func(w *world) {
+				w.exec(`grant select on readside.projectors to readside_projector`)
+				w.exec(`grant select (name, base, rebuilds, program, log, incarnation, place, epoch, state, folded, event_time, updated_at) on readside.projectors to readside_query`)
+			},
+			want: faces{"postgres_refuses", "views STORE_UNAVAILABLE", "503 postgres_refuses", "postgres_refuses"}},
 		{name: "ClickHouse down", often: true,
 			inject: func(w *world) { w.must(w.clickHouse.Kill(background)) },
 			undo:   func(w *world) { w.must(w.clickHouse.Restart(background)) }, want: cold("clickhouse_unreachable")},

@@ -103,6 +103,7 @@ func (r *Reactor) deadLetterList(ctx context.Context) ([]DeadLetter, error) {
 		var place int64
 		d.Schema, d.Reaction = r.config.Schema, r.config.Name
 		err = row.Scan(&d.Source, &d.EventID, &d.Type, &d.Stream, &place, &d.Error, &d.DiedAt, &d.DiscardedAt)
+		d.DiedAt, d.DiscardedAt = d.DiedAt.UTC(), inUTC(d.DiscardedAt)
 		d.Position = r.config.Log.Start().At(place)
 		return d, err
 	})

@@ -85,6 +85,7 @@ func (d *Desk) Parked(ctx context.Context, fact string) ([]Parked, error) {
 	parked, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (e Parked, err error) {
 		var place int64
 		err = r.Scan(&e.Fact, &place, &e.Stream, &e.Type, &e.State, &e.Reason, &e.Error, &e.Hint, &e.Attempts, &e.ParkedAt)
+		e.ParkedAt = e.ParkedAt.UTC()
 		e.Position = d.log.Start().At(place)
 		return e, err
 	})

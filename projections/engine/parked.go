@@ -88,6 +88,7 @@ where (w.projector = $1 or $1 = '') and (w.view = $2 or $2 = '') order by w.plac
 		var incarnation int32
 		var place int64
 		err = r.Scan(&e.Projector, &log, &incarnation, &e.View, &e.Key, &place, &e.Stream, &e.Type, &e.State, &e.Reason, &e.Error, &e.Hint, &e.Attempts, &e.ParkedAt)
+		e.ParkedAt = e.ParkedAt.UTC()
 		e.Position = eventlog.NewPosition(log, incarnation, place)
 		return e, err
 	})

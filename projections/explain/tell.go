@@ -17,7 +17,7 @@ type joinedRow struct {
 }
 
 func stepOf(eventType string, m projections.Meta) Step {
-	return Step{Position: m.Position, Place: m.Position.Place(), Time: m.Time, Type: eventType, Stream: m.Stream, EventID: m.EventID}
+	return Step{Position: m.Position, Place: m.Position.Place(), Time: m.Time.UTC(), Type: eventType, Stream: m.Stream, EventID: m.EventID}
 }
 
 // tell adds a step with what the event changed of the root. What came through a join
