@@ -89,7 +89,7 @@ func (x *experiment) projector() *engine.Projector {
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	p, err := engine.New(engine.Config{Log: x.log, Postgres: config, Set: set, Logger: slog.New(slog.DiscardHandler)})
+	p, err := engine.New(engine.Config{Log: x.log, Postgres: config, Application: shop.Application, Set: set, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		x.t.Fatal(err)
 	}

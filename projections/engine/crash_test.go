@@ -61,7 +61,7 @@ func TestRowsAndCheckpointShareATransaction(t *testing.T) {
 	f := newFixture(t)
 	set := mustSet(t, "")
 	f.catchUp(set, 100, ratings(f, 3))
-	f.exec(`create function refuse() returns trigger language plpgsql as $$ begin raise exception 'the disk is full'; end $$`)
+	f.exec(`create function refuse() returns trigger language plpgsql as $$ begin raise exception 'the disk is full' using errcode = 'disk_full'; end $$`)
 	f.exec(`create trigger refuse before update of place on readside.projectors for each row execute function refuse()`)
 
 	last := f.append(streamed{"ratings", talksRated{[]string{"t1"}, 1}})

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
 )
@@ -88,7 +89,7 @@ func TestOneEventOfManyKeys(t *testing.T) {
 	f := newFixture(t)
 	set := limitsSet(t)
 	folded := make(chan engine.Folded, 100)
-	p, err := engine.New(engine.Config{Log: f.log, Postgres: f.config, Set: set, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	p, err := engine.New(engine.Config{Log: f.log, Postgres: f.config, Application: dbtest.Application, Set: set, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Observer: engine.Observer{Folded: func(x engine.Folded) { folded <- x }}})
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"testing"
 
+	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
 )
@@ -263,7 +264,7 @@ func TestSourceOfManyRows(t *testing.T) {
 // quiet is a projector for an operator's orders.
 func (f *fixture) quiet(set *projections.Set) *engine.Projector {
 	f.t.Helper()
-	p, err := engine.New(engine.Config{Log: f.log, Postgres: f.config, Set: set, Logger: slog.New(slog.NewTextHandler(f.t.Output(), nil))})
+	p, err := engine.New(engine.Config{Log: f.log, Postgres: f.config, Application: dbtest.Application, Set: set, Logger: slog.New(slog.NewTextHandler(f.t.Output(), nil))})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -298,7 +299,7 @@ func TestWhatDidNotVisiblyChangeFansOutToNobody(t *testing.T) {
 			f := newFixture(t)
 			set := spreadSet(t, renames)
 			efforts := make(chan engine.Folded, 1000)
-			p, err := engine.New(engine.Config{Log: f.log, Postgres: f.config, Set: set, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+			p, err := engine.New(engine.Config{Log: f.log, Postgres: f.config, Application: dbtest.Application, Set: set, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 				Observer: engine.Observer{Folded: func(x engine.Folded) { efforts <- x }}})
 			if err != nil {
 				t.Fatal(err)
