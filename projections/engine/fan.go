@@ -9,8 +9,12 @@ import (
 	"github.com/readside/readside/projections/hot"
 )
 
-// fanChunk is how many rows a join by a function computes at a time.
-const fanChunk = 2000
+// fanChunk is how many rows a join by a function computes at a time, fanBytes how much
+// they have at most: a row may have 64 MiB.
+const (
+	fanChunk = 2000
+	fanBytes = 16 << 20
+)
 
 // source answers joins.
 func (f *folding) source(j *projections.JoinModel, key string) any {
@@ -145,9 +149,28 @@ func (f *folding) wrote(w *viewWork, key string) bool {
 	return e != nil && e.batch == f.cache.batch && e.touched && e.Touched >= 0
 }
 
-// fanRows computes rows anew that the batch did not touch. Those that the cache knows
-// change in it too; the others do not come into it: there may be any number.
+// fanRows computes rows anew that the batch did not touch, as many at a time as have
+// fanBytes together.
 func (f *folding) fanRows(ctx context.Context, w *viewWork, keys []string, returned *hot.Rejoined) error {
+	most := len(keys)
+	for len(keys) > 0 {
+		n := min(most, len(keys))
+		late, err := f.fanSome(ctx, w, keys[:n], returned)
+		if err != nil {
+			return err
+		}
+		if keys = keys[n:]; len(late) > 0 {
+			most = max(1, n-len(late)) // as many as there was room for
+			keys = append(late, keys...)
+		}
+	}
+	return nil
+}
+
+// fanSome computes rows anew. Those that the cache knows change in it too; the others do
+// not come into it: there may be any number. It returns the keys of those that there was
+// no room for.
+func (f *folding) fanSome(ctx context.Context, w *viewWork, keys []string, returned *hot.Rejoined) (late []string, err error) {
 	var rows, known []*cached
 	var unknown []string
 	for _, key := range keys {
@@ -162,11 +185,24 @@ func (f *folding) fanRows(ctx context.Context, w *viewWork, keys []string, retur
 		known = append(known, e)
 	}
 	if len(unknown) > 0 {
-		w.table.LoadOwn(f.out, unknown, func(st hot.Stored) { rows = append(rows, &cached{Stored: st, view: w.cachedView}) })
+		bytes := 0
+		w.table.LoadOwn(f.out, unknown, func(st hot.Stored) {
+			if bytes += len(st.Image.Bytes()); bytes > fanBytes && len(rows) > 0 {
+				late = append(late, st.Key)
+				return
+			}
+			rows = append(rows, &cached{Stored: st, view: w.cachedView})
+		})
 		if err := f.out.Flush(ctx); err != nil {
-			return err
+			return nil, err
 		}
 	}
+	return late, f.rejoin(ctx, w, rows, known, returned)
+}
+
+// rejoin computes the joins of rows anew, and writes those that changed; known are those
+// of the cache.
+func (f *folding) rejoin(ctx context.Context, w *viewWork, rows, known []*cached, returned *hot.Rejoined) error {
 	rows = append(rows, known...)
 	if err := f.loadSources(ctx, w, rows); err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/readside/readside/projections/hot"
@@ -91,6 +92,8 @@ type simConn struct {
 
 	tx, mark *simState
 	aborted  bool
+	// cursor is what is left of the rows of an open cursor.
+	cursor [][][]byte
 }
 
 var (
@@ -341,7 +344,8 @@ var (
 	simInsert     = regexp.MustCompile(`^insert into "views"\."(\w+)" \((.*)\) values \(.*\)$`)
 	simUpdate     = regexp.MustCompile(`^update "views"\."(\w+)" t set (.*) where "(\w+)" = \$1$`)
 	simFanCopy    = regexp.MustCompile(`^update "views"\."(\w+)" t set (.*) from unnest\(.*\) u\(.*\) where t\."(\w+)" = u\.k and t\._state = 2 and \(.*\) is distinct from \(.*\)( returning t\."(\w+)")?$`)
-	simDependents = regexp.MustCompile(`^select "(\w+)" from "views"\."(\w+)" where "(\w+)" && \$1::text\[\] and _state = 2$`)
+	simDependents = regexp.MustCompile(`^declare dependents no scroll cursor for select distinct d\."\w+"\s+from \(.* from unnest\(\$1::text\[\]\) .*\) g,\s+lateral \(select t\."\w+" from "views"\."(\w+)" t where t\."(\w+)" && g\.keys and t\._state = 2\) d$`)
+	simFetch      = regexp.MustCompile(`^fetch (\d+) from dependents$`)
 )
 
 // columns are the columns of a table, in order.
@@ -377,8 +381,16 @@ func (s *simSet) rowStatement(sql string) *simStatement {
 		return simFanning(m[1], slices.Index(columns, m[3]), slices.Index(columns, "_state"), simPlaces(columns, m[2]), m[4] != "")
 	}
 	if m := simDependents.FindStringSubmatch(sql); m != nil {
-		columns := s.columns(m[2])
-		return simDepending(m[2], slices.Index(columns, m[3]), slices.Index(columns, "_state"))
+		columns := s.columns(m[1])
+		return simDepending(m[1], slices.Index(columns, m[2]), slices.Index(columns, "_state"))
+	}
+	if m := simFetch.FindStringSubmatch(sql); m != nil {
+		most, _ := strconv.Atoi(m[1])
+		return simFetching(most)
+	}
+	switch sql {
+	case "set local enable_indexscan = off", "set local enable_indexscan = on", "close dependents":
+		return simNothing
 	}
 	return nil
 }
@@ -452,21 +464,6 @@ func simFanning(table string, on, state int, places []int, returning bool) *simS
 			}
 		}
 		return rows, n
-	}}
-}
-
-func simDepending(table string, link, state int) *simStatement {
-	return &simStatement{reads: true, run: func(_ *simConn, s *simState, p [][]byte) (rows [][][]byte, n int) {
-		wanted := simArray(p[0])
-		for key, row := range s.table(table) {
-			links := simArray(row[link])
-			if row[state][1] == 2 && slices.ContainsFunc(links, func(l []byte) bool {
-				return slices.ContainsFunc(wanted, func(w []byte) bool { return bytes.Equal(w, l) })
-			}) {
-				rows = append(rows, [][]byte{[]byte(key)})
-			}
-		}
-		return rows, len(rows)
 	}}
 }
 

@@ -1,7 +1,6 @@
 package hot
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -88,38 +87,6 @@ func (t *Table) fanCopySQL(j *projections.JoinModel, returning bool) string {
 		sql += " returning t." + quote(t.key())
 	}
 	return sql
-}
-
-// Dependents finds the live rows that depend, through the function join j, on any of the
-// source keys, and hands their keys to work, most at a time: there may be as many as the
-// table has rows. It needs the session's transaction, and sends what was queued. A row may
-// be handed out twice.
-func (t *Table) Dependents(ctx context.Context, s *Session, j *projections.JoinModel, keys []string, most int, work func(keys []string) error) error {
-	declare := fmt.Sprintf("declare dependents no scroll cursor for select %s from %s where %s && $1::text[] and %s = %d", quote(t.key()),
-		qualified(t.Name), quote(t.columns[t.linkAt(j.Link)].name), StateColumn, projections.Live)
-	for chunk := range statements(keys, textBytes) {
-		s.Queue(declare, texts(chunk))
-		for {
-			var found []string
-			s.Add(Op{SQL: fmt.Sprintf("fetch %d from dependents", most), Rows: anyRows, Each: func(values [][]byte) error {
-				found = append(found, string(values[0]))
-				return nil
-			}})
-			if err := s.Flush(ctx); err != nil {
-				return err
-			}
-			if len(found) > 0 {
-				if err := work(found); err != nil {
-					return err
-				}
-			}
-			if len(found) < most {
-				break
-			}
-		}
-		s.Queue("close dependents")
-	}
-	return nil
 }
 
 // everyColumn is changed in a row that came or went.

@@ -215,10 +215,15 @@ const (
 // statements splits rows into runs for one statement each, by their number and their
 // bytes. One row that is larger stands alone.
 func statements[R any](rows []R, size func(R) int) iter.Seq[[]R] {
+	return statementsOf(rows, statementRows, size)
+}
+
+// statementsOf is statements with another bound of rows.
+func statementsOf[R any](rows []R, most int, size func(R) int) iter.Seq[[]R] {
 	return func(yield func([]R) bool) {
 		for len(rows) > 0 {
 			n, bytes := 0, 0
-			for n < len(rows) && n < statementRows {
+			for n < len(rows) && n < most {
 				if bytes += size(rows[n]); n > 0 && bytes > statementBytes {
 					break
 				}

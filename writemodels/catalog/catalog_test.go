@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"errors"
+	"math"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -130,5 +131,19 @@ func TestTakingWhateverTheOrder(t *testing.T) {
 		if stock != tc.stock || taking.State != tc.state {
 			t.Errorf("%s: %d pieces, %q; want %d, %q", name, stock, taking.State, tc.stock, tc.state)
 		}
+	}
+}
+
+// Quantities that no number can hold together are more than any stock: none is taken. A
+// sum that wraps would be below zero, and every stock has that.
+func TestTakingDoesNotWrap(t *testing.T) {
+	t.Parallel()
+	lines := []contract.StockLine{{ProductID: "p", Quantity: math.MaxInt}, {ProductID: "p", Quantity: 2}}
+	events := Taking{}.Ask("o", lines, map[string]int{"p": 5})
+	if len(events) != 1 {
+		t.Fatalf("%v", events)
+	}
+	if _, rejected := events[0].(contract.StockRejected); !rejected {
+		t.Errorf("%v", events)
 	}
 }

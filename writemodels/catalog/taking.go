@@ -1,6 +1,8 @@
 package catalog
 
 import (
+	"math"
+
 	"github.com/readside/readside/writemodels/contract"
 )
 
@@ -76,19 +78,27 @@ func (t Taking) Evolve(events ...contract.Event) Taking {
 	return t
 }
 
-// merged adds up lines of the same product, in the order of their first mention.
+// merged adds up lines of the same product, in the order of their first mention. A sum
+// that does not fit is the largest number, which no stock has, and never a negative one.
 func merged(lines []contract.StockLine) []contract.StockLine {
 	at := make(map[string]int, len(lines))
 	var out []contract.StockLine
 	for _, l := range lines {
 		if i, ok := at[l.ProductID]; ok {
-			out[i].Quantity += l.Quantity
+			out[i].Quantity = sumOf(out[i].Quantity, l.Quantity)
 			continue
 		}
 		at[l.ProductID] = len(out)
 		out = append(out, l)
 	}
 	return out
+}
+
+func sumOf(a, b int) int {
+	if b > 0 && a > math.MaxInt-b {
+		return math.MaxInt
+	}
+	return a + b
 }
 
 func missingOf(lines []contract.StockLine, available map[string]int) (missing []contract.MissingLine) {

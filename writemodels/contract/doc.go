@@ -10,16 +10,6 @@
 // is the envelope's time, so events carry no time of their own.
 package contract
 
-// Money is an amount in minor units (cents) of one ISO 4217 currency. Amounts of
-// different currencies are never added.
-type Money struct {
-	Amount   int64  `json:"amount"`
-	Currency string `json:"currency"`
-}
-
-// Times is the amount n times over.
-func (m Money) Times(n int) Money { return Money{m.Amount * int64(n), m.Currency} }
-
 // Address is where parcels go.
 type Address struct {
 	Street     string `json:"street" personal:"subject"`

@@ -61,22 +61,33 @@ func (o Order) exists() bool       { return o.Version > 0 }
 func (o Order) may(to Status) bool { return slices.Contains(reachedFrom(to), o.Status) }
 
 // Submit opens an order of a basket. A basket that is an order already changes nothing.
-func (o Order) Submit(b contract.BasketCheckedOut) []contract.Event {
+// One whose total no amount can hold is refused; the basket's own bounds allow none, but
+// its event may have been imported.
+func (o Order) Submit(b contract.BasketCheckedOut) ([]contract.Event, error) {
 	if o.exists() {
-		return nil
+		return nil, nil
+	}
+	sum, err := total(b.Lines)
+	if err != nil {
+		return nil, command.Conflict("total-too-large", "check the prices and quantities of its lines", "the order %q has no total: %v", b.OrderID, err)
 	}
 	return []contract.Event{contract.OrderSubmitted{
-		OrderID: b.OrderID, BuyerID: b.BuyerID, Lines: b.Lines, Total: total(b.Lines), ShipTo: b.ShipTo, Payment: b.Payment,
-	}}
+		OrderID: b.OrderID, BuyerID: b.BuyerID, Lines: b.Lines, Total: sum, ShipTo: b.ShipTo, Payment: b.Payment,
+	}}, nil
 }
 
-// total adds up lines of one currency, which the basket sees to.
-func total(lines []contract.OrderLine) (sum contract.Money) {
+// total adds up lines of one currency.
+func total(lines []contract.OrderLine) (sum contract.Money, err error) {
 	for _, l := range lines {
-		amount := l.UnitPrice.Times(l.Quantity)
-		sum = contract.Money{Amount: sum.Amount + amount.Amount, Currency: amount.Currency}
+		amount, err := l.UnitPrice.Times(l.Quantity)
+		if err != nil {
+			return contract.Money{}, err
+		}
+		if sum, err = sum.Plus(amount); err != nil {
+			return contract.Money{}, err
+		}
 	}
-	return sum
+	return sum, nil
 }
 
 // EndGrace asks the catalog for the order's pieces.

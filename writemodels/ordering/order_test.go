@@ -2,6 +2,7 @@ package ordering
 
 import (
 	"errors"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -28,7 +29,7 @@ func checkedOut() contract.BasketCheckedOut {
 // to brings an order to a state, by the shortest way.
 func to(t *testing.T, status Status) Order {
 	t.Helper()
-	o := Order{}.Evolve(Order{}.Submit(checkedOut())...)
+	o := Order{}.Evolve(submitted(t, Order{}, checkedOut())...)
 	o.ID = "o1"
 	ways := map[Status][]func(Order) []contract.Event{
 		Submitted:          {},
@@ -123,7 +124,7 @@ func TestEventsCarryWhatOthersNeed(t *testing.T) {
 		got  []contract.Event
 		want contract.Event
 	}{
-		{Order{}.Submit(b), contract.OrderSubmitted{OrderID: "o1", BuyerID: "ada", Lines: b.Lines, Total: total, ShipTo: b.ShipTo, Payment: b.Payment}},
+		{submitted(t, Order{}, b), contract.OrderSubmitted{OrderID: "o1", BuyerID: "ada", Lines: b.Lines, Total: total, ShipTo: b.ShipTo, Payment: b.Payment}},
 		{to(t, Submitted).EndGrace(), contract.OrderAwaitingValidation{OrderID: "o1", BuyerID: "ada",
 			Lines: []contract.StockLine{{ProductID: "p1", Quantity: 2}, {ProductID: "p2", Quantity: 1}}}},
 		{to(t, AwaitingValidation).ConfirmStock(), contract.OrderStockConfirmed{OrderID: "o1", BuyerID: "ada", Total: total, Payment: b.Payment}},
@@ -139,7 +140,34 @@ func TestEventsCarryWhatOthersNeed(t *testing.T) {
 
 func TestSubmittedOnce(t *testing.T) {
 	t.Parallel()
-	if again := to(t, Submitted).Submit(checkedOut()); len(again) > 0 {
+	if again := submitted(t, to(t, Submitted), checkedOut()); len(again) > 0 {
 		t.Errorf("the same basket became an order again: %v", again)
+	}
+}
+
+func submitted(t *testing.T, o Order, b contract.BasketCheckedOut) []contract.Event {
+	t.Helper()
+	events, err := o.Submit(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return events
+}
+
+// A total beyond the largest amount would wrap round to a debt: the basket is refused.
+func TestTotalThatDoesNotFitIsRefused(t *testing.T) {
+	t.Parallel()
+	b := checkedOut()
+	price := contract.Money{Amount: math.MaxInt64, Currency: b.Lines[0].UnitPrice.Currency}
+	for _, quantities := range [][]int{{2}, {1, 1}} {
+		b.Lines = nil
+		for _, n := range quantities {
+			b.Lines = append(b.Lines, contract.OrderLine{ProductID: "p", Quantity: n, UnitPrice: price})
+		}
+		events, err := Order{}.Submit(b)
+		var refusal *command.Refusal
+		if len(events) > 0 || !errors.As(err, &refusal) || refusal.Code != "total-too-large" {
+			t.Errorf("%v of %d: %v, %v", quantities, price.Amount, events, err)
+		}
 	}
 }

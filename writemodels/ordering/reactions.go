@@ -70,7 +70,10 @@ type submit struct {
 }
 
 func (w *submit) Decide(now time.Time) (command.Decision, error) {
-	events := w.order.Submit(w.basket)
+	events, err := w.order.Submit(w.basket)
+	if err != nil {
+		return command.Decision{}, err
+	}
 	w.fresh = len(events) > 0
 	d, err := w.apply(events, nil)
 	if w.fresh {
