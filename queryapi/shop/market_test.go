@@ -204,7 +204,10 @@ func (m *market) sellsTwo() eventlog.Position {
 }
 
 func (m *market) sells(order, buyer string, to contract.Address, at time.Time, line contract.OrderLine) eventlog.Position {
-	total := line.UnitPrice.Times(line.Quantity)
+	total, err := line.UnitPrice.Times(line.Quantity)
+	if err != nil {
+		m.t.Fatal(err)
+	}
 	m.happened("order-"+order, at, contract.OrderSubmitted{OrderID: order, BuyerID: buyer, Lines: []contract.OrderLine{line}, Total: total, ShipTo: to, Payment: contract.PaymentMethod{Kind: "invoice"}})
 	m.happened("payment-"+order, at, contract.PaymentSucceeded{PaymentID: "pay-" + order, OrderID: order, BuyerID: buyer, Amount: total, Method: "invoice"})
 	return m.happened("order-"+order, at, contract.OrderPaid{OrderID: order, BuyerID: buyer, PaymentID: "pay-" + order, Lines: []contract.OrderLine{line}, Total: total, Country: to.Country})
