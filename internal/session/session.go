@@ -75,10 +75,23 @@ func Prepare(c *pgconn.Config, n Needs) {
 	p := prepared{settings: settings, role: role, readOnly: n.ReadOnly}
 	before := c.ValidateConnect
 	c.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
-		if err := p.apply(ctx, conn); err != nil || before == nil {
+		if before == nil {
+			return p.apply(ctx, conn)
+		}
+		// What was asked before, as target_session_attrs is, is of the server: a session that
+		// reads only by its own will must not look like a server that cannot be written to.
+		writing := p
+		if n.ReadOnly {
+			writing.settings = maps.Clone(settings)
+			writing.settings["default_transaction_read_only"] = "off"
+		}
+		if err := writing.apply(ctx, conn); err != nil {
 			return err
 		}
-		return before(ctx, conn)
+		if err := before(ctx, conn); err != nil || !n.ReadOnly {
+			return err
+		}
+		return p.apply(ctx, conn)
 	}
 }
 

@@ -82,6 +82,27 @@ func TestASessionDoesNotDependOnDefaults(t *testing.T) {
 	}
 }
 
+// An address of several hosts that wants the one that can be written to finds it also for
+// those who only read.
+func TestAReaderFindsTheServerThatCanBeWrittenTo(t *testing.T) {
+	t.Parallel()
+	db := dbtest.Postgres(t)
+	config, err := pgx.ParseConfig(db.URL + "&target_session_attrs=read-write")
+	if err != nil {
+		t.Fatal(err)
+	}
+	session.Prepare(&config.Config, session.Needs{ReadOnly: true})
+	conn, err := pgx.ConnectConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	var readOnly string
+	if err := conn.QueryRow(t.Context(), "show transaction_read_only").Scan(&readOnly); err != nil || readOnly != "on" {
+		t.Errorf("its transactions are read only: %q, %v", readOnly, err)
+	}
+}
+
 // The role that an address asks for is set and looked at, and a role that cannot be had
 // is refused with Postgres' own code.
 func TestASessionActsAsItsRole(t *testing.T) {
