@@ -38,7 +38,7 @@ func workerTruths() []fault {
 			inject: func(w *world) { w.must(w.project.Process.Signal(syscall.SIGSTOP)) },
 			undo:   func(*world) {},
 			want:   faces{"stalled", "views STALLED", "503 stalled", "stalled"}},
-		{name: "owner stopped (facts)", grace: stands, // still stopped: a cold worker has no lease
+		{name: "owner stopped (facts)", grace: stands, goesOn: true, // still stopped: a cold worker has no lease
 			inject: func(*world) {},
 			undo:   func(w *world) { w.must(w.project.Process.Signal(syscall.SIGCONT)) },
 			want:   faces{"stalled", both, "503 stalled", "stalled"}},
