@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/shop"
 )
 
 // growthRounds bounds the rounds of this benchmark: each folds six logs.
@@ -47,7 +48,8 @@ func (a *arena) fold(ctx context.Context, h history, events int) (first, last ti
 	defer cancel()
 	var m meter
 	p, err := engine.New(engine.Config{
-		Log: a.log, Postgres: a.pool.Config().ConnConfig, Set: a.set, BatchEvents: batchOf(events), BuildAbove: never, Logger: slog.New(slog.DiscardHandler),
+		Application: shop.Application,
+		Log:         a.log, Postgres: a.pool.Config().ConnConfig, Set: a.set, BatchEvents: batchOf(events), BuildAbove: never, Logger: slog.New(slog.DiscardHandler),
 		Observer: engine.Observer{Folded: func(f engine.Folded) {
 			if m.passed(f.Position.Place(), time.Now()); f.Position.Place() >= a.last.Place() {
 				cancel()

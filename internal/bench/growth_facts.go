@@ -23,6 +23,10 @@ import (
 // over 24 months, over that for the same events in order of time.
 const FactsShuffled = "growth/facts_shuffled"
 
+// factEvents is how many of a benchmark's events go to one order of the facts' histories:
+// a million measure 20,000 orders, which are 80,000 events.
+const factEvents = 50
+
 // FactsGrowth says what to measure the facts' growth with.
 type FactsGrowth struct {
 	// Orders is the size of the history: four events with rows and ten rows each. Defaults
@@ -80,7 +84,8 @@ func writeFacts(ctx context.Context, pool *pgxpool.Pool, conn driver.Conn) (took
 	run, cancel := context.WithCancel(ctx)
 	defer cancel()
 	projector, err := cold.Open(ctx, cold.Config{
-		Log: log, Pool: pool, ClickHouse: conn, Set: set, Logger: slog.New(slog.DiscardHandler),
+		Application: shop.Application,
+		Log:         log, Pool: pool, ClickHouse: conn, Set: set, Logger: slog.New(slog.DiscardHandler),
 		Observer: cold.Observer{Written: func(w cold.Written) {
 			if blocks += w.Blocks; w.Position.Place() >= end.Place() {
 				cancel()
