@@ -54,6 +54,9 @@ func (p *program) bench(c *cobra.Command, cfg bench.Config, asJSON bool, names [
 		return err
 	}
 	defer cfg.Pool.Close()
+	facts := &factStores{ctx: ctx, server: server}
+	defer facts.close()
+	cfg.FactStores = facts.open
 	ratios, err := bench.Run(ctx, cfg, names...)
 	printRatios(p.out, ratios)
 	if err == nil {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -17,6 +18,9 @@ import (
 type Config struct {
 	// Pool is the owner's, of a migrated database that nobody else uses. Its log is filled.
 	Pool *pgxpool.Pool
+	// FactStores makes the stores of growth's facts: see FactsGrowth.Store. Without it,
+	// growth measures views only.
+	FactStores func(history string) (*pgxpool.Pool, driver.Conn, error)
 	// Events is the size of the log; 0 means a million.
 	Events int
 	// Rounds are interleaved; 0 means 5.
@@ -91,7 +95,13 @@ func (a *arena) benchmark(ctx context.Context, cfg Config, name string) (Ratios,
 			"rebuild_compared/copy": ratio(rates["rebuild_compared"], rates["copy"]),
 		}, nil
 	case "growth":
-		return a.growth(ctx, cfg)
+		views, err := a.growth(ctx, cfg)
+		if err != nil || cfg.FactStores == nil {
+			return views, err
+		}
+		facts, err := RunFactsGrowth(ctx, FactsGrowth{Orders: cfg.Events / factEvents, Store: cfg.FactStores, Out: cfg.Out})
+		maps.Copy(views, facts)
+		return views, err
 	}
 	return a.latency(ctx, cfg)
 }
