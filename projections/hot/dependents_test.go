@@ -91,28 +91,9 @@ func TestDependentsOfManySources(t *testing.T) {
 		keys[i] = fmt.Sprint("p", i)
 	}
 	var took time.Duration
-	find := func() []string {
+	find := func() (found []string) {
 		t.Helper()
-		began := time.Now()
-		var found []string
-		session.Queue("begin")
-		err := table.Dependents(ctx, session, join, keys, 2000, func(keys []string) error {
-			if len(keys) > 2000 {
-				t.Errorf("%d keys are handed out at once", len(keys))
-			}
-			found = append(found, keys...)
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		session.Queue("commit")
-		if err := session.Flush(ctx); err != nil {
-			t.Fatal(err)
-		}
-		took = time.Since(began)
-		t.Logf("%d keys, %d rows found in %s", len(keys), len(found), took)
-		slices.Sort(found)
+		found, took = dependentsOf(t, session, table, join, keys)
 		return found
 	}
 	insert := `insert into ` + table.Qualified() + ` (id, parts, found, _state, _link_0) `
@@ -147,4 +128,30 @@ union all select 'unborn', '[]'::json, 0, 1::smallint, array['p1'] union all sel
 	} else if fault := (*pgconn.PgError)(nil); !errors.As(err, &fault) || fault.Code != "57014" {
 		t.Error(err)
 	}
+}
+
+// dependentsOf are the rows that Dependents finds, in order, and how long it took.
+func dependentsOf(t *testing.T, session *Session, table *Table, join *projections.JoinModel, keys []string) (found []string, took time.Duration) {
+	t.Helper()
+	const most = 2000
+	began := time.Now()
+	session.Queue("begin")
+	err := table.Dependents(t.Context(), session, join, keys, most, func(keys []string) error {
+		if len(keys) > most {
+			t.Errorf("%d keys are handed out at once", len(keys))
+		}
+		found = append(found, keys...)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	session.Queue("commit")
+	if err := session.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	took = time.Since(began)
+	t.Logf("%d keys, %d rows found in %s", len(keys), len(found), took)
+	slices.Sort(found)
+	return found, took
 }
