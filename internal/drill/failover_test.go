@@ -101,6 +101,9 @@ func (d *failover) run(copied *cluster, last, takeOver func(), confirm string) {
 	d.services(copied)
 	closed := d.open()
 	d.shopping(d.admin)
+	until(t, "facts are shown", func(context.Context) bool {
+		return number(t, d.admin, `select count(*) from readside.cold_checkpoint where shown_generation = generation and place > 0`) == 1
+	})
 	kept := place(t, d.admin)
 	last()
 	token := eventlog.NewPosition(d.log, d.incarnation(d.admin), kept)
