@@ -60,7 +60,17 @@ func TestRestoreToAnEarlierPoint(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(restored.dir, "recovery.signal"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	d.run(restored, func() { execute(t, d.admin, `select pg_create_restore_point('before')`) }, restored.start, "")
+	d.run(restored, func() {
+		execute(t, d.admin, `select pg_create_restore_point('before')`)
+		var file string
+		if err := d.admin.QueryRow(t.Context(), `select pg_walfile_name(pg_switch_wal())`).Scan(&file); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "the WAL up to there is archived", func(context.Context) bool {
+			_, err := os.Stat(filepath.Join(archive, file))
+			return err == nil
+		})
+	}, restored.start, "")
 }
 
 // A dump is restored into a new cluster. Facts wait until an operator says that it is no
@@ -91,8 +101,11 @@ func (d *failover) run(copied *cluster, last, takeOver func(), confirm string) {
 	d.services(copied)
 	closed := d.open()
 	d.shopping(d.admin)
-	last()
+	until(t, "facts are shown", func(context.Context) bool {
+		return number(t, d.admin, `select count(*) from readside.cold_checkpoint where shown_generation = generation and place > 0`) == 1
+	})
 	kept := place(t, d.admin)
+	last()
 	token := eventlog.NewPosition(d.log, d.incarnation(d.admin), kept)
 	before := d.generations(d.admin)
 	d.shopping(d.admin)
@@ -219,7 +232,13 @@ func (d *failover) answers(now *pgxpool.Pool, token eventlog.Position) {
 		}
 	}()
 	until(d.t, "queries answer with all rows", func(context.Context) bool {
-		last = d.query(token)
+		// Where the log ended when the copy took over: all that it has of before.
+		var end *int64
+		err := now.QueryRow(d.t.Context(), `select max(began_after) from eventlog.incarnations having count(*) > 1`).Scan(&end)
+		if err != nil || *end < token.Place() {
+			return false
+		}
+		last = d.query(token.At(*end))
 		f := last.Extensions.Freshness
 		return len(last.Errors) == 0 && f.Reached && len(f.Views) == 1 && (f.Views[0].State == "LIVE" || f.Views[0].State == "CATCHING_UP")
 	})
