@@ -73,7 +73,7 @@ func (w *world) configure() {
 		"READSIDE_POSTGRES_URL": as(embedded.Superuser), "READSIDE_PROJECTOR_URL": as("readside_projector"), "READSIDE_QUERY_URL": as("readside_query"),
 		"READSIDE_CLICKHOUSE_URL": w.toClickHouse.through(w.t, w.clickHouse.URL("readside", embedded.ClickHouseUser)),
 		"READSIDE_HTTP_ADDR":      "127.0.0.1:0", "READSIDE_SHOP_ADDR": "127.0.0.1:0", "READSIDE_SHOP_STATUS_ADDR": "127.0.0.1:0", "READSIDE_PROJECT_ADDR": "127.0.0.1:0",
-		"READSIDE_LEASE_TTL": truthTTL.String(), "READSIDE_SHOP_GRACE": "100ms",
+		"READSIDE_LEASE_TTL": truthTTL.String(), "READSIDE_QUERY_TIMEOUT": "3s", "READSIDE_SHOP_GRACE": "100ms",
 	}
 	for _, service := range []string{"identity", "catalog", "basket", "ordering", "payment"} {
 		set["READSIDE_"+strings.ToUpper(service)+"_URL"] = as("shop_" + service)
