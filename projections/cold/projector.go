@@ -217,7 +217,7 @@ func (w *worker) begin(ctx context.Context) error {
 	if err := w.loadParked(ctx); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{w.makeTables, w.publish, w.showAgain, w.show, w.recover, w.orders} {
+	for _, step := range []func(context.Context) error{w.makeControlTables, w.makeTables, w.publish, w.showAgain, w.show, w.recover, w.orders} {
 		if err := step(ctx); err != nil {
 			return err
 		}

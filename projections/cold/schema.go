@@ -30,9 +30,6 @@ func (w *worker) makeTables(ctx context.Context) error {
 	if err := w.at(stepMaking); err != nil {
 		return err
 	}
-	if err := w.makeControlTables(ctx); err != nil {
-		return err
-	}
 	for _, m := range w.cfg.Set.Facts() {
 		if err := w.makeTable(ctx, m); err != nil {
 			return err

@@ -67,9 +67,6 @@ func (w *worker) showAgain(ctx context.Context) error {
 	if w.rebuilds != "" || w.state.shownGeneration == 0 {
 		return nil
 	}
-	if err := w.makeControlTables(ctx); err != nil {
-		return err
-	}
 	if err := w.putMarks(ctx, map[string]uint64{shownMark: uint64(w.state.shownGeneration)}); err != nil {
 		return err
 	}
