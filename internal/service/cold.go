@@ -120,6 +120,16 @@ func createDatabase(ctx context.Context, clickHouseURL string) error {
 
 // RebuildFacts orders new tables for the facts; it does not fill them.
 func RebuildFacts(ctx context.Context, stores Stores, set *projections.Set, logger *slog.Logger) error {
+	return withCold(ctx, stores, set, "readside-rebuild", logger, (*cold.Projector).Rebuild)
+}
+
+// TakeFacts confirms that ClickHouse is to follow this copy of the log.
+func TakeFacts(ctx context.Context, stores Stores, set *projections.Set, logger *slog.Logger) error {
+	return withCold(ctx, stores, set, "readside-facts", logger, (*cold.Projector).TakeClickHouse)
+}
+
+// withCold opens the cold projector, without running it, for an operator's order.
+func withCold(ctx context.Context, stores Stores, set *projections.Set, program string, logger *slog.Logger, order func(*cold.Projector, context.Context) error) error {
 	postgresURL, err := stores.Projector()
 	if err != nil {
 		return err
@@ -128,7 +138,7 @@ func RebuildFacts(ctx context.Context, stores Stores, set *projections.Set, logg
 	if err != nil {
 		return err
 	}
-	log, err := Open(ctx, stores.Application, postgresURL, "readside-rebuild", logger)
+	log, err := Open(ctx, stores.Application, postgresURL, program, logger)
 	if err != nil {
 		return err
 	}
@@ -142,34 +152,7 @@ func RebuildFacts(ctx context.Context, stores Stores, set *projections.Set, logg
 	if err != nil {
 		return err
 	}
-	return projector.Rebuild(ctx)
-}
-
-// TakeFacts confirms that ClickHouse is to follow this copy of the log.
-func TakeFacts(ctx context.Context, stores Stores, set *projections.Set, logger *slog.Logger) error {
-	postgres, err := stores.Projector()
-	if err != nil {
-		return err
-	}
-	clickHouse, err := stores.ClickHouse()
-	if err != nil {
-		return err
-	}
-	log, err := Open(ctx, stores.Application, postgres, "readside-facts", logger)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	conn, err := ClickHouse(clickHouse)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	projector, err := cold.Open(ctx, ColdConfig(log, conn, set, logger))
-	if err != nil {
-		return err
-	}
-	return projector.TakeClickHouse(ctx)
+	return order(projector, ctx)
 }
 
 // ColdConfig is the cold projector's configuration.
