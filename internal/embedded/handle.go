@@ -12,8 +12,9 @@ import (
 	"time"
 )
 
-// stopWait bounds a stop: beyond it the keeper itself is killed.
-const stopWait = 20 * time.Second
+// stopWait bounds a stop, the removal of a temporary folder included, which takes a
+// slow disk long after thousands of parts: beyond it the keeper itself is killed.
+const stopWait = 2 * time.Minute
 
 // handle is the parent's side of a keeper.
 type handle struct {
