@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/readside/readside/internal/embedded"
 	"github.com/readside/readside/migrations"
@@ -27,6 +28,8 @@ const migrationLock = 7_245_011
 type postgresServer struct {
 	embedded *embedded.Postgres // nil for a server named by the environment
 	admin    string             // its maintenance database, as a superuser
+	// upkeep are connections to it, kept: a new one costs as much as a small test.
+	upkeep *pgxpool.Pool
 
 	mu       sync.Mutex
 	template string // the migrated database, once it is made
@@ -42,19 +45,26 @@ func sharedPostgres(t testing.TB) *postgresServer {
 }
 
 func startPostgres() (*postgresServer, error) {
-	if admin := os.Getenv(postgresVariable); admin != "" {
-		return &postgresServer{admin: admin}, nil
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), startWait)
 	defer cancel()
-	server, err := embedded.StartPostgres(ctx, onGround(embedded.PostgresOptions{}))
-	if err != nil {
-		return nil, err
+	s := &postgresServer{admin: os.Getenv(postgresVariable)}
+	var err error
+	if s.admin == "" {
+		if s.embedded, err = embedded.StartPostgres(ctx, onGround(embedded.PostgresOptions{})); err != nil {
+			return nil, err
+		}
+		s.admin = s.embedded.URL("postgres", embedded.Superuser)
 	}
-	return &postgresServer{embedded: server, admin: server.URL("postgres", embedded.Superuser)}, nil
+	if s.upkeep, err = pgxpool.New(ctx, s.admin); err != nil {
+		return nil, errors.Join(err, s.stop())
+	}
+	return s, nil
 }
 
 func (s *postgresServer) stop() error {
+	if s.upkeep != nil {
+		defer s.upkeep.Close()
+	}
 	if s.embedded != nil {
 		return s.embedded.Stop()
 	}
@@ -173,7 +183,12 @@ func (s *postgresServer) database(t testing.TB, template string) *DB {
 
 // drop deletes a database with what a failed test left open in it.
 func (s *postgresServer) drop(ctx context.Context, name string) error {
-	if err := s.rollbackPrepared(ctx, name); err != nil {
+	var prepared bool
+	err := s.upkeep.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_prepared_xacts WHERE database = $1)", name).Scan(&prepared)
+	if err == nil && prepared {
+		err = s.rollbackPrepared(ctx, name)
+	}
+	if err != nil {
 		return fmt.Errorf("roll back prepared transactions: %w", err)
 	}
 	return s.execute(ctx, dropStatement(name))
@@ -206,11 +221,6 @@ func dropStatement(name string) string {
 
 // execute runs one statement in the maintenance database.
 func (s *postgresServer) execute(ctx context.Context, statement string) error {
-	conn, err := pgx.Connect(ctx, s.admin)
-	if err != nil {
-		return err
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	_, err = conn.Exec(ctx, statement)
+	_, err := s.upkeep.Exec(ctx, statement)
 	return err
 }
