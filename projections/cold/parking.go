@@ -148,7 +148,7 @@ func (w *worker) retry(ctx context.Context, e retrying) error {
 	err = w.sendAll(ctx, b)
 	var refused *refusedError
 	if errors.As(err, &refused) {
-		w.suspects.answered = true
+		w.suspects.answered = w.state.epoch
 		left, err := w.claimPlanned(ctx)
 		if err != nil {
 			return err
@@ -230,10 +230,10 @@ func (w *worker) recoverRetry(ctx context.Context, left []planned) error {
 	if len(b.parked) > 0 || !b.matches(left, w.state.generation) {
 		return w.withdrawAll(ctx, left) // it is still ordered
 	}
-	for _, block := range b.blocks {
-		if err := w.settle(ctx, b, block); err != nil {
-			return err
-		}
+	if err := w.settleAll(ctx, b); refusal(err) {
+		return w.withdrawAll(ctx, left)
+	} else if err != nil {
+		return err
 	}
 	return w.finishRetry(ctx, b, e)
 }

@@ -306,30 +306,52 @@ func (w *worker) write(ctx context.Context, b *batch) error {
 }
 
 // sendAll sends a batch's blocks, some at the same time. After an error those under way
-// still come to their end, so that of each it is known what became of it.
+// still come to their end, so that of each it is known what became of it. It returns a
+// *refusedError only where every block sent was answered.
 func (w *worker) sendAll(ctx context.Context, b *batch) error {
 	var group errgroup.Group
 	group.SetLimit(w.senders)
 	var failed atomic.Bool
-	for _, block := range b.blocks {
+	errs := make([]error, len(b.blocks))
+	for i, block := range b.blocks {
 		group.Go(func() error {
 			if failed.Load() {
 				return nil
 			}
-			err := w.insert(ctx, block)
-			if refusal(err) {
-				err = &refusedError{fact: block.fact, batch: b, err: err}
-			}
-			if err == nil {
-				err = w.at(stepSent)
-			}
-			if err != nil {
+			errs[i] = w.sendOne(ctx, b, block)
+			if errs[i] != nil {
 				failed.Store(true)
 			}
-			return err
+			return nil
 		})
 	}
-	return group.Wait()
+	_ = group.Wait()
+	return worst(errs)
+}
+
+// sendOne sends one block.
+func (w *worker) sendOne(ctx context.Context, b *batch, block *block) error {
+	err := w.insert(ctx, block)
+	if refusal(err) {
+		return &refusedError{fact: block.fact, batch: b, epoch: w.state.epoch, err: err}
+	}
+	if err != nil {
+		return err
+	}
+	return w.at(stepSent)
+}
+
+// worst is the error to go by: one that leaves open what became of its block, before a
+// refusal.
+func worst(errs []error) error {
+	var found error
+	for _, err := range errs {
+		var refused *refusedError
+		if err != nil && (found == nil || !errors.As(err, &refused)) {
+			found = err
+		}
+	}
+	return found
 }
 
 // finish is what follows once all of a batch's blocks are in.

@@ -59,10 +59,11 @@ func (w *worker) recover(ctx context.Context) error {
 	if otherCode || !b.matches(left, w.state.generation) {
 		return w.withdrawAll(ctx, left)
 	}
-	for _, block := range b.blocks {
-		if err := w.settle(ctx, b, block); err != nil {
-			return err
-		}
+	if err := w.settleAll(ctx, b); refusal(err) {
+		// The event to blame is looked for in batches that this worker plans itself.
+		return w.withdrawAll(ctx, left)
+	} else if err != nil {
+		return err
 	}
 	return w.finish(ctx, b, started)
 }
@@ -103,6 +104,16 @@ func (b *batch) matches(left []planned, generation int) bool {
 		block.batch, block.attempt = p.Batch, p.Attempt
 	}
 	return true
+}
+
+// settleAll sees to it that each of a batch's blocks is in ClickHouse once.
+func (w *worker) settleAll(ctx context.Context, b *batch) error {
+	for _, block := range b.blocks {
+		if err := w.settle(ctx, b, block); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // settle sees to it that one block is in ClickHouse once.

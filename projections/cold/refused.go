@@ -18,6 +18,7 @@ import (
 type refusedError struct {
 	fact  int
 	batch *batch
+	epoch int64
 	err   error
 }
 
@@ -77,8 +78,9 @@ type suspects struct {
 	narrow int
 	// refused were found and are parked with the next batch.
 	refused map[factPlace]*projections.FoldError
-	// answered says that every block sent in the last turn was answered.
-	answered bool
+	// answered is the epoch of the last turn that ended with a refusal and in which every
+	// block sent was answered; 0 for none.
+	answered int64
 }
 
 const hintRefused = "look at what the table's constraints and materialized views want, mend them or the handler" + projections.ThenRetry
@@ -88,10 +90,11 @@ const hintRefused = "look at what the table's constraints and materialized views
 func (p *Projector) suspect(ctx context.Context, err error) bool {
 	var r *refusedError
 	s := &p.suspects
-	s.answered = errors.As(err, &r) && ctx.Err() == nil
-	if !s.answered {
+	s.answered = 0
+	if !errors.As(err, &r) || ctx.Err() != nil {
 		return false
 	}
+	s.answered = r.epoch
 	if r.batch.events > 1 {
 		s.narrow = r.batch.events / 2
 		p.cfg.Logger.WarnContext(ctx, "ClickHouse refused rows for what they hold; the event is looked for in smaller batches", "projector", p.cfg.Name, "events", s.narrow, "error", err)
@@ -113,11 +116,16 @@ func (p *Projector) taken() {
 	}
 }
 
+// allAnswered reports whether every block that the ledger calls planned was answered: the
+// worker sent them itself, in this turn or in the one before. After the turn of another
+// worker nothing is known.
+func (w *worker) allAnswered() bool {
+	in := w.suspects.answered
+	return in != 0 && (in == w.state.epoch || in+1 == w.state.epoch)
+}
+
 // awaitExpiry waits until a block that may still be on its way is refused by its table.
 func (w *worker) awaitExpiry(ctx context.Context) error {
-	if w.suspects.answered {
-		return nil // nothing is on its way
-	}
 	select {
 	case <-ctx.Done():
 		return ctx.Err()

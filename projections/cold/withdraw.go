@@ -15,7 +15,7 @@ import (
 // first: of a worker that was relieved here it is not known when it deletes, and nobody
 // may have found the block there by then and called it done.
 func (w *worker) withdrawAll(ctx context.Context, left []planned) error {
-	w.cfg.Logger.WarnContext(ctx, "blocks planned by other code are taken out and made anew", "projector", w.cfg.Name, "blocks", len(left))
+	w.cfg.Logger.WarnContext(ctx, "planned blocks are taken out and made anew", "projector", w.cfg.Name, "blocks", len(left))
 	err := w.fenced(ctx, "withdraw what is planned", func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `update readside.cold_ledger set state = 'withdrawn' where projector = $1 and state = 'planned'`, w.cfg.Name)
 		return err
@@ -45,32 +45,49 @@ func (w *worker) withdrawAll(ctx context.Context, left []planned) error {
 
 // withdraw spends the block's token before it deletes: a late packet of the dead
 // worker finds the token used, since deletes do not clear the deduplication window.
+// A block that was refused is not on its way, and has no rows.
 func (w *worker) withdraw(ctx context.Context, p *planned) error {
+	if !w.allAnswered() {
+		if err := w.keepOut(ctx, p); err != nil {
+			return fmt.Errorf("spend its token: %w", err)
+		}
+		if err := w.at(stepSpent); err != nil {
+			return err
+		}
+	}
+	rows, err := w.rowsLeft(ctx, p)
+	if err != nil || rows == 0 {
+		return err
+	}
+	del := fmt.Sprintf("ALTER TABLE %s DELETE IN PARTITION %d WHERE %s = %d SETTINGS mutations_sync = 2",
+		qualified(w.database, p.TableName), p.Partition, batchColumn, p.Batch)
+	if err := w.cfg.ClickHouse.Exec(ctx, del); err != nil {
+		return err
+	}
+	if rows, err = w.rowsLeft(ctx, p); err == nil && rows != 0 {
+		err = fmt.Errorf("%d of its rows are still there", rows)
+	}
+	return err
+}
+
+// keepOut sees to it that the block does not come any more.
+func (w *worker) keepOut(ctx context.Context, p *planned) error {
 	err := w.spend(ctx, p)
 	if refusal(err) {
 		// The table takes no row of defaults either, as where somebody gave it a constraint.
 		// What may still come under the token is refused once it has expired.
-		err = w.awaitExpiry(ctx)
+		return w.awaitExpiry(ctx)
 	}
-	if err != nil {
-		return fmt.Errorf("spend its token: %w", err)
+	return err
+}
+
+// rowsLeft counts what the table has of a block, the row that spent its token included.
+func (w *worker) rowsLeft(ctx context.Context, p *planned) (rows uint64, err error) {
+	sql := fmt.Sprintf("SELECT count() FROM %s WHERE %s = %d", qualified(w.database, p.TableName), batchColumn, p.Batch)
+	if err := w.cfg.ClickHouse.QueryRow(ctx, sql).Scan(&rows); err != nil {
+		return 0, fmt.Errorf("count its rows: %w", err)
 	}
-	if err := w.at(stepSpent); err != nil {
-		return err
-	}
-	table := qualified(w.database, p.TableName)
-	del := fmt.Sprintf("ALTER TABLE %s DELETE IN PARTITION %d WHERE %s = %d SETTINGS mutations_sync = 2", table, p.Partition, batchColumn, p.Batch)
-	if err := w.cfg.ClickHouse.Exec(ctx, del); err != nil {
-		return err
-	}
-	var rows uint64
-	if err := w.cfg.ClickHouse.QueryRow(ctx, fmt.Sprintf("SELECT count() FROM %s WHERE %s = %d", table, batchColumn, p.Batch)).Scan(&rows); err != nil {
-		return err
-	}
-	if rows != 0 {
-		return fmt.Errorf("%d of its rows are still there", rows)
-	}
-	return nil
+	return rows, nil
 }
 
 // spend inserts one row of defaults into the block's partition under its token. Where
