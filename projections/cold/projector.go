@@ -101,6 +101,7 @@ const (
 // are tried again for as long as ctx lasts. While another worker of the same name runs,
 // it waits to take over. A checkpoint of another log is an error at once.
 func (p *Projector) Run(ctx context.Context) error {
+	p.suspects = suspects{} // places of another run may be another log's
 	p.beside = p.startBeside(ctx)
 	defer p.beside.stop()
 	wait := backoff.NewExponentialBackOff()
