@@ -119,6 +119,9 @@ func TestTablesAreTheSameWithAnyCache(t *testing.T) {
 	for name, set := range map[string]*projections.Set{"in turn": mustSet(t, ""), "ahead": newFlatSet(t, "")} {
 		for i, cacheBytes := range []int{-1, 3000, 0} {
 			for _, batch := range []int{1, 20} {
+				if batch == 1 && cacheBytes != 3000 {
+					continue // what is evicted in the middle is what matters there
+				}
 				t.Run(fmt.Sprintf("%s/%d bytes/batches of %d", name, cacheBytes, batch), func(t *testing.T) {
 					t.Parallel()
 					f := newFixture(t)

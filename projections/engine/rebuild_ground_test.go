@@ -154,6 +154,9 @@ func TestRebuildIsRefusedWhileAJoinedViewsEventsWait(t *testing.T) {
 	for _, broken := range []bool{true, false} {
 		for _, when := range []string{"start", engine.PhaseComparing, engine.PhaseSwitching} {
 			for _, discard := range []bool{true, false} {
+				if discard && !broken {
+					continue // as with the code that breaks it
+				}
 				t.Run(fmt.Sprint(when, broken, discard), func(t *testing.T) {
 					t.Parallel()
 					f := newFixture(t)

@@ -231,7 +231,7 @@ func (w *watched) quietly() {
 // takeovers, nothing is found that is not there.
 func TestTheWatchDoesNotCryWolf(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(4) {
+	for seed := range uint64(2) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			r := rand.New(rand.NewPCG(seed, 77))
