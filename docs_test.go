@@ -13,6 +13,7 @@ import (
 var (
 	citedFile = regexp.MustCompile("`([a-zA-Z0-9_./-]+\\.(?:go|sql|md|yaml|patch))`")
 	citedTest = regexp.MustCompile("`\\./([a-z/]+) (Test[A-Za-z0-9]+)`")
+	aPage     = regexp.MustCompile(`\bdocs/[a-z0-9/-]+\.md`)
 	linked    = regexp.MustCompile(`\]\(([^)#:\s]+)\)`)
 )
 
@@ -47,6 +48,11 @@ func TestPagesCiteWhatIsThere(t *testing.T) {
 		for _, m := range citedFile.FindAllStringSubmatch(content, -1) {
 			if _, err := os.Stat(m[1]); err != nil && (strings.Contains(m[1], "/") || !anywhere[m[1]]) {
 				t.Errorf("%s names the file %s, which is not there", page, m[1])
+			}
+		}
+		for _, name := range aPage.FindAllString(content, -1) {
+			if _, err := os.Stat(name); err != nil {
+				t.Errorf("%s names the page %s, which is not there", page, name)
 			}
 		}
 		for _, m := range linked.FindAllStringSubmatch(content, -1) {
