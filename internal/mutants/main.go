@@ -15,6 +15,8 @@
 // fails when fewer than -floor percent are noticed:
 //
 //	go run ./internal/mutants -random 150 -seed 7 -floor 85 [PACKAGE…]
+//
+// Each line begins with the break's place in the draw; -from goes on behind it.
 package main
 
 import (
@@ -43,12 +45,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	limit := flags.Duration("timeout", 8*time.Minute, "what one mutant's test may take")
 	random := flags.Int("random", 0, "try so many breaks drawn at random instead of the patches")
 	seed := flags.Uint64("seed", 1, "draws the random breaks")
+	from := flags.Int("from", 0, "pass over the first breaks of the draw, to go on after a part of a sample")
 	floor := flags.Float64("floor", 0, "percent of the random breaks that must be noticed")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
 	if *random > 0 {
-		return runSample(ctx, sampleConfig{repo: *repo, count: *random, seed: *seed, limit: *limit}, flags.Args(), *floor, stdout, stderr)
+		return runSample(ctx, sampleConfig{repo: *repo, count: *random, seed: *seed, from: *from, limit: *limit}, flags.Args(), *floor, stdout, stderr)
 	}
 	survived, err := contest(ctx, config{repo: *repo, patches: *dir, names: flags.Args(), limit: *limit}, stdout)
 	switch {

@@ -204,6 +204,10 @@ func Unseen(a, b int) int { return a * b }
 			t.Errorf("the lines do not say %q:\n%s", want, &out)
 		}
 	}
+	got, err = sample(t.Context(), sampleConfig{repo: repo, count: 10, from: 1, limit: time.Minute, suites: []suite{{"./sum", []string{"./sum"}}}}, io.Discard)
+	if err != nil || got.all() != 1 {
+		t.Errorf("from the second on: %+v, %v, want one", got, err)
+	}
 	leavesNothing(t, repo)
 }
 

@@ -52,6 +52,8 @@ type sampleConfig struct {
 	// count is how many breaks that build are tried; seed draws them.
 	count int
 	seed  uint64
+	// from passes over the first breaks of the draw, so that a sample can be tried in parts.
+	from int
 	// limit bounds the tests of one package under one break.
 	limit  time.Duration
 	suites []suite
@@ -71,8 +73,8 @@ func (t tally) percent() float64 {
 	return 100 * float64(t.killed+t.timedOut) / float64(t.all())
 }
 
-// sample tries breaks drawn at random and prints a line for each. Those that do not
-// build are replaced by others.
+// sample tries breaks drawn at random and prints a line for each, with its place in the
+// draw. Those that do not build are replaced by others.
 func sample(ctx context.Context, cfg sampleConfig, out io.Writer) (t tally, err error) {
 	tree, err := openWorktree(ctx, cfg.repo)
 	if err != nil {
@@ -92,7 +94,10 @@ func sample(ctx context.Context, cfg sampleConfig, out io.Writer) (t tally, err 
 	if err := tree.healthy(ctx, cfg); err != nil {
 		return t, err
 	}
-	for _, b := range breaks {
+	for i, b := range breaks {
+		if i < cfg.from {
+			continue
+		}
 		if t.all() == cfg.count {
 			break
 		}
@@ -111,7 +116,7 @@ func sample(ctx context.Context, cfg sampleConfig, out io.Writer) (t tally, err 
 		default:
 			continue
 		}
-		fmt.Fprintf(out, "%-9s %6.1fs  %s\n", said, time.Since(started).Seconds(), b)
+		fmt.Fprintf(out, "%4d %-9s %6.1fs  %s\n", i, said, time.Since(started).Seconds(), b)
 	}
 	fmt.Fprintf(out, "sample of %d (seed %d): %d killed, %d ran into the limit, %d survived: %.0f %% noticed\n",
 		t.all(), cfg.seed, t.killed, t.timedOut, t.survived, t.percent())

@@ -52,8 +52,13 @@ func buildBinary(ctx context.Context, o options) (path string, cleanup func(), e
 // mutants runs the named mutants, all where there are no names; its figures are the table.
 func mutants(names ...string) step {
 	return func(ctx context.Context, o options) ([]string, error) {
-		env := append(os.Environ(), "GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -trimpath"))
-		out, err := command(ctx, o.repo, env, o.progress, "go", append([]string{"run", "./internal/mutants"}, names...)...)
+		out, err := command(ctx, o.repo, trimmed(), o.progress, "go", append([]string{"run", "./internal/mutants"}, names...)...)
 		return strings.Split(strings.TrimSpace(out), "\n"), err
 	}
+}
+
+// trimmed is the environment in which checkouts in different folders share the build
+// cache.
+func trimmed() []string {
+	return append(os.Environ(), "GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -trimpath"))
 }
