@@ -58,9 +58,14 @@ func TestARefusalOutlivesItsWorker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p = b.runTo(to)
+	p = b.runTo(to, b.uninterrupted)
 	b.parked(1)
 	b.exact(p)
+}
+
+// uninterrupted fails the test when the projector tries something again.
+func (b *bench) uninterrupted(c *Config) {
+	c.Observer.Interrupted = func(err error) { b.t.Fatalf("interrupted: %v", err) }
 }
 
 // So is the retry of a parked event that is refused again.
@@ -73,7 +78,7 @@ func TestARefusedRetryOutlivesItsWorker(t *testing.T) {
 	b.exec("ALTER TABLE readings_v1_g1 ADD CONSTRAINT none CHECK value < -1000")
 	b.sql("update readside.cold_parked set state = 'retrying'")
 	b.dieAt(stepPlanned, 1, mended(t))
-	p := b.runTo(to, mended(t))
+	p := b.runTo(to, mended(t), b.uninterrupted)
 	b.parked(1)
 	b.exec("ALTER TABLE readings_v1_g1 DROP CONSTRAINT none")
 	b.sql("update readside.cold_parked set state = 'retrying'")
