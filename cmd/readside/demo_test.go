@@ -162,7 +162,6 @@ func TestDemoProvesItselfAndLeavesNothing(t *testing.T) {
 	url := strings.Fields(p.until(t, "GraphQL"))[1]
 	p.until(t, "commands")
 	p.look(t)
-	p.listensWhereItSays(t)
 	response, err := http.Get(strings.TrimSuffix(url, "graphql") + "healthz")
 	if err != nil {
 		t.Fatal(err)
@@ -212,6 +211,7 @@ func TestDemoEndsWellAtCtrlC(t *testing.T) {
 	p := startDemo(t, "--summary", "json")
 	p.untilCommands(t, 400) // until then somebody has ordered
 	p.look(t)
+	p.listensWhereItSays(t)
 	if err := p.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
