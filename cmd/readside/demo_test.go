@@ -209,7 +209,7 @@ func onlyKnownTypes(t *testing.T, s demo.Summary) {
 
 func TestDemoEndsWellAtCtrlC(t *testing.T) {
 	p := startDemo(t, "--summary", "json")
-	p.untilCommands(t, 400) // until then somebody has ordered
+	p.untilCommands(t, 250) // until then somebody has ordered
 	p.look(t)
 	p.listensWhereItSays(t)
 	if err := p.Process.Signal(os.Interrupt); err != nil {
