@@ -69,7 +69,7 @@ func (c *Cold) checkTables(ctx context.Context, tables map[string]bool) []Troubl
 				found = append(found, trouble(clickHouseCause(err), "table %s of the reports cannot be read: %s", name, exceptionOf(err)))
 			}
 		}
-		found = append(found, parked("fact "+name, marks[i].Parked)...)
+		found = append(found, rowTroubles("fact "+name, marks[i].Parked, marks[i].Differs)...)
 	}
 	return found
 }

@@ -24,6 +24,7 @@ import (
 
 var (
 	truthAll   = flag.Bool("truth-all", false, "run every fault of the truth table, and not only some")
+	truthOnly  = flag.String("truth-only", "", "run only the faults whose name holds this")
 	truthBound = flag.Duration("truth-bound", 20*time.Second, "how long after its grace a fault may take until everything shows it")
 )
 
@@ -61,7 +62,7 @@ func TestTruthTable(t *testing.T) {
 	w.product("p0")
 	rows := []string{fmt.Sprintf("%-24s %6s  %-34s %-44s %-34s %s", "FAULT", "AFTER", "STATUS", "FRESHNESS", "READYZ", "METRICS")}
 	for _, f := range truths() {
-		if !f.often && !*truthAll {
+		if !f.drawn() {
 			continue
 		}
 		if !f.goesOn {
@@ -83,6 +84,14 @@ func TestTruthTable(t *testing.T) {
 	}
 }
 
+// drawn reports whether the fault is among those that this run has.
+func (f fault) drawn() bool {
+	if *truthOnly != "" {
+		return strings.Contains(f.name, *truthOnly)
+	}
+	return f.often || *truthAll
+}
+
 // mustShow waits until all four faces show what is wanted, at the same time.
 func (w *world) mustShow(what string, want faces, by *daemon, within time.Duration) faces {
 	w.t.Helper()
@@ -98,7 +107,7 @@ func (w *world) mustShow(what string, want faces, by *daemon, within time.Durati
 		select {
 		case <-ctx.Done():
 			_, why := fetch(http.MethodGet, by.base+"/readyz", "")
-			w.t.Fatalf("%s: after %v\n got %+v\nwant %+v\n%s", what, within, got, want, why)
+			w.t.Fatalf("%s: after %v\n got %+v\nwant %+v\n%s\n%s", what, within, got, want, why, w.sessions())
 		case <-tick.C:
 		}
 	}

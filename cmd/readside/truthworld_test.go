@@ -95,6 +95,22 @@ func (w *world) exec(sql string, args ...any) {
 	}
 }
 
+// sessions is what Postgres is doing, for a test that failed.
+func (w *world) sessions() string {
+	ctx, cancel := context.WithTimeout(context.Background(), lookWait)
+	defer cancel()
+	rows, err := w.admin.Query(ctx, `select pid || ' ' || application_name || ' ' || state || ' ' || coalesce(wait_event, '') || ' blocked by ' || pg_blocking_pids(pid)::text || ' ' || left(query, 200)
+from pg_stat_activity where state <> 'idle' and pid <> pg_backend_pid()`)
+	if err != nil {
+		return err.Error()
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
 // put sends a command to the shop.
 func (w *world) put(path, body string) {
 	w.t.Helper()
