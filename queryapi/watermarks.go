@@ -30,7 +30,7 @@ select w.fact, c.log, c.incarnation, w.place, w.updated_at, greatest(w.updated_a
        coalesce((select e.position from eventlog.events e order by e.position desc limit 1), 0),
        ` + eventlog.WaitingSQL(`w.place`) + `,
        now(), ` + control.ReplicaSQL + `,
-       case when w.updated_at < now() - interval '10 seconds' and not pg_is_in_recovery() then` + holdersSQL + `end,
+       case when w.updated_at < now() - ` + holdersAfter + ` and not pg_is_in_recovery() then` + holdersSQL + `end,
        (select count(*) from (select from readside.cold_parked k where k.projector = c.name and k.generation = w.generation
                                  and k.fact = w.fact and k.state <> 'discarded' limit 1000) parked),
        exists (select from readside.verified v where v.projector = c.name and v.kind = 'fact' and v.name = w.fact and v.generation = w.generation and v.found_at is not null)

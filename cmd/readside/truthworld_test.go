@@ -37,6 +37,8 @@ type world struct {
 	project, serve, shop     *daemon
 	commands                 string
 	holding                  pgx.Tx // holds the log back
+	disk                     disk
+	said                     atomic.Value // string: what the status said last
 }
 
 // truthTTL is the lease's time to live.
