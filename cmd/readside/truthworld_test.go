@@ -59,7 +59,12 @@ func newWorld(t *testing.T) *world {
 	if w.admin, err = pgxpool.New(t.Context(), super); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(w.admin.Close)
+	t.Cleanup(func() {
+		if w.holding != nil { // the test failed meanwhile, and the pool waits for it
+			_ = w.holding.Rollback(context.Background())
+		}
+		w.admin.Close()
+	})
 	w.configure()
 	w.project = w.start("project", "health")
 	w.serve = w.start("serve", "url")
