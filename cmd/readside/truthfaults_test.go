@@ -161,6 +161,7 @@ func eventTruths() []fault {
 			inject: func(w *world) {
 				w.project.end()
 				w.project = w.start("project", "health", "READSIDE_PARKED_MAX=-1")
+				w.mustShow("a project that halts at the first", well, w.serve, testWait)
 				w.event(99)
 			},
 			undo: func(*world) {},
