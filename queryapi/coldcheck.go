@@ -36,8 +36,9 @@ func (c *Cold) Check(ctx context.Context, reports []*Report) []Trouble {
 		for _, t := range r.Tables {
 			tables[t] = true
 		}
-		if err := c.CheckReport(ctx, r); err != nil {
-			found = append(found, trouble(control.ClickHouseRefuses, "%s", err.Error()))
+		var fault *ReportError
+		if errors.As(c.CheckReport(ctx, r), &fault) {
+			found = append(found, trouble(fault.Cause, "%s", fault.Error()))
 		}
 	}
 	return append(found, c.checkTables(ctx, tables)...)
@@ -69,7 +70,7 @@ func (c *Cold) checkTables(ctx context.Context, tables map[string]bool) []Troubl
 				found = append(found, trouble(clickHouseCause(err), "table %s of the reports cannot be read: %s", name, exceptionOf(err)))
 			}
 		}
-		found = append(found, parked("fact "+name, marks[i].Parked)...)
+		found = append(found, rowTroubles("fact "+name, marks[i].Parked, marks[i].Differs)...)
 	}
 	return found
 }
@@ -95,8 +96,30 @@ func (c *Cold) readOne(ctx context.Context, table string) error {
 	return rows.Err()
 }
 
+// ReportError is why a report would not be answered.
+type ReportError struct {
+	Report string
+	// Cause is that ClickHouse is not there, or that it does not take the report as it is.
+	Cause control.Cause
+	// Err is what ClickHouse answered, or how the columns differ.
+	Err error
+}
+
+func (e *ReportError) Error() string {
+	var exception *clickhouse.Exception
+	switch {
+	case errors.As(e.Err, &exception):
+		return fmt.Sprintf("report %s: ClickHouse does not take its SQL: %s", e.Report, exceptionOf(e.Err))
+	case e.Cause == control.ClickHouseUnreachable:
+		return fmt.Sprintf("report %s: ClickHouse does not answer: %s", e.Report, exceptionOf(e.Err))
+	}
+	return fmt.Sprintf("report %s: %v", e.Report, e.Err)
+}
+
+func (e *ReportError) Unwrap() error { return e.Err }
+
 // CheckReport asks ClickHouse what a report's SQL answers, and compares it with the
-// columns that the report declares. It runs nothing.
+// columns that the report declares. It runs nothing, and returns a *ReportError.
 func (c *Cold) CheckReport(ctx context.Context, r *Report) error {
 	c.checked.mu.Lock()
 	good := c.checked.good[r.Name]
@@ -106,10 +129,10 @@ func (c *Cold) CheckReport(ctx context.Context, r *Report) error {
 	}
 	columns, err := c.describe(ctx, r)
 	if err != nil {
-		return fmt.Errorf("report %s: ClickHouse does not take its SQL: %s", r.Name, exceptionOf(err))
+		return &ReportError{r.Name, clickHouseCause(err), err}
 	}
 	if err := sameColumns(r, columns); err != nil {
-		return err
+		return &ReportError{r.Name, control.ClickHouseRefuses, err}
 	}
 	c.checked.mu.Lock()
 	defer c.checked.mu.Unlock()
@@ -150,12 +173,12 @@ func (c *Cold) describe(ctx context.Context, r *Report) ([]described, error) {
 
 func sameColumns(r *Report, columns []described) error {
 	if len(columns) != len(r.Columns) {
-		return fmt.Errorf("report %s: its SQL answers %d columns, and it declares %d", r.Name, len(columns), len(r.Columns))
+		return fmt.Errorf("its SQL answers %d columns, and it declares %d", len(columns), len(r.Columns))
 	}
 	for i, c := range columns {
 		if want := r.Columns[i]; !isOfKind(c.kind, want.Kind) {
-			return fmt.Errorf("report %s: column %d, %s, is of the type %s, and is declared as %s of the kind %s: convert it in the SQL, or declare another kind",
-				r.Name, i+1, c.name, c.kind, want.Name, want.Kind)
+			return fmt.Errorf("column %d, %s, is of the type %s, and is declared as %s of the kind %s: convert it in the SQL, or declare another kind",
+				i+1, c.name, c.kind, want.Name, want.Kind)
 		}
 	}
 	return nil

@@ -33,7 +33,8 @@ const (
 // the live table, the checkpoint and what its liveness is judged by: whether anybody
 // works for it, when it moved, how far the log is ahead of it (two probes of the log's
 // primary key), and which transactions hold the log back where it stands still. Then how
-// many events are parked, and which of the keys that the operation asks for are degraded.
+// many events are parked, whether continuous verification found a row that differs, and
+// which of the keys that the operation asks for are degraded.
 var stateSQL = `
 select v.view, v.table_name, p.name, p.log, p.incarnation, p.place,
        p.state, coalesce(p.log = l.identity and p.incarnation = l.incarnation, l.identity is null),
@@ -42,8 +43,9 @@ select v.view, v.table_name, p.name, p.log, p.incarnation, p.place,
        coalesce((select e.position from eventlog.events e order by e.position desc limit 1), 0),
        ` + eventlog.WaitingSQL(`p.place`) + `,
        now(), ` + control.ReplicaSQL + `,
-       case when p.updated_at < now() - interval '10 seconds' and not pg_is_in_recovery() then` + holdersSQL + `end,
+       case when p.updated_at < now() - ` + holdersAfter + ` and not pg_is_in_recovery() then` + holdersSQL + `end,
        (select count(*) from (select from readside.parked w where w.projector = p.name and w.view = v.view and w.state <> 'discarded' limit 1000) waiting),
+       exists (select from readside.verified c where c.projector = p.name and c.kind = 'view' and c.name = v.view and c.generation = v.generation and c.found_at is not null),
        array(select d.key from unnest($5::text[], $6::text[]) as k (view, key)
                join readside.degraded d on d.projector = p.name and d.view = k.view and d.key = k.key
               where k.view = v.view)
@@ -247,7 +249,7 @@ func scanState(rows pgx.Rows, held *holders) (*viewState, error) {
 	)
 	fields := []any{&f.View, &s.table, &f.projector, &log, &incarnation, &facts.Place, &facts.State, &facts.SameLog, &facts.WorkedFor, &facts.Moved,
 		&facts.Head, &waiting, &facts.Now}
-	err := rows.Scan(append(append(fields, facts.Replica.Fields()...), &holding, &f.Parked, &s.degraded)...)
+	err := rows.Scan(append(append(fields, facts.Replica.Fields()...), &holding, &f.Parked, &f.Differs, &s.degraded)...)
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,9 @@ type Freshness struct {
 	// Parked is how many events of the view wait because they, or one before them of
 	// the same row, could not be folded; counting stops at 1,000.
 	Parked int64 `json:"parked"`
+	// Differs says that continuous verification found a row of the view that is not what
+	// the log says, and that is not mended yet.
+	Differs bool `json:"differs"`
 	// State is BUILDING, CATCHING_UP, LIVE, HELD_BACK, STALLED, HALTED or FOREIGN, as
 	// control.Judge decides.
 	State string `json:"state"`
@@ -40,6 +43,9 @@ type Watermark struct {
 	// Parked is how many events the table has no rows of, since they could not be written
 	// and wait for an operator; counting stops at 1,000. Sums of the table lack them.
 	Parked int64 `json:"parked"`
+	// Differs says that continuous verification found a row of the table that is not what
+	// the log says, and that is not mended yet.
+	Differs bool `json:"differs"`
 
 	reason string
 }
@@ -57,6 +63,7 @@ func (b *builder) newFreshness() (hot, cold *graphql.Object) {
 			"FOREIGN":     {Value: "FOREIGN", Description: "It follows another log, or one from before a restore; the data stays as it was."},
 		},
 	})
+	yesNo := graphql.NewNonNull(graphql.Boolean)
 	str, long, num := graphql.NewNonNull(graphql.String), graphql.NewNonNull(b.long), graphql.NewNonNull(graphql.Int)
 	of := func(pick func(*Freshness) any) graphql.FieldResolveFn {
 		return func(p graphql.ResolveParams) (any, error) { return pick(p.Source.(*Freshness)), nil }
@@ -70,6 +77,7 @@ func (b *builder) newFreshness() (hot, cold *graphql.Object) {
 			"ageMs":     {Type: long, Description: "How long ago the first event that is not folded yet was appended; 0 when there is none.", Resolve: of(func(f *Freshness) any { return f.AgeMs })},
 			"lagEvents": {Type: long, Description: "How many events at most are not folded yet.", Resolve: of(func(f *Freshness) any { return f.LagEvents })},
 			"parked":    {Type: long, Description: "How many of the view's events wait because they, or one before them of the same row, could not be folded; counting stops at 1,000.", Resolve: of(func(f *Freshness) any { return f.Parked })},
+			"differs":   {Type: yesNo, Description: "Continuous verification found a row of the view that is not what the log says, and that is not mended yet.", Resolve: of(func(f *Freshness) any { return f.Differs })},
 			"state":     {Type: graphql.NewNonNull(state), Resolve: of(func(f *Freshness) any { return f.State })},
 		},
 	})
@@ -84,6 +92,7 @@ func (b *builder) newFreshness() (hot, cold *graphql.Object) {
 			"at":       {Type: graphql.NewNonNull(b.time), Description: "When the watermark was published.", Resolve: mark(func(w *Watermark) any { return w.At })},
 			"state":    {Type: graphql.NewNonNull(state), Resolve: mark(func(w *Watermark) any { return w.State })},
 			"parked":   {Type: long, Description: "How many events the table lacks, since they could not be written and wait for an operator; counting stops at 1,000. Sums lack them, too.", Resolve: mark(func(w *Watermark) any { return w.Parked })},
+			"differs":  {Type: yesNo, Description: "Continuous verification found a row of the table that is not what the log says, and that is not mended yet.", Resolve: mark(func(w *Watermark) any { return w.Differs })},
 		},
 	})
 	return hot, cold

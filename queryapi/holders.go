@@ -7,6 +7,11 @@ import (
 	"github.com/readside/readside/projections/control"
 )
 
+// holdersAfter is how long nothing must have moved until it is looked who holds the log
+// back: half of control.StalledAfter, so that a holder has been seen for long enough when a
+// standstill counts, and is named at once.
+const holdersAfter = `interval '5 seconds'`
+
 // holders remembers since when transactions have been seen that hold the log back. How
 // long another role's transaction has lasted, Postgres tells only its own.
 type holders struct {

@@ -127,7 +127,7 @@ func (a *API) viewReady(ctx context.Context, v *view) []Trouble {
 	if f.reason != "" {
 		return []Trouble{trouble(control.Cause(strings.ToLower(f.State)), "view %s is %s: projector %s: %s", v.model.Name, strings.ToLower(f.State), f.projector, f.reason)}
 	}
-	return parked("view "+v.model.Name, f.Parked)
+	return rowTroubles("view "+v.model.Name, f.Parked, f.Differs)
 }
 
 // readyz is 200 when everything can be answered, and 503 with the reasons.

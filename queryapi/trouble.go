@@ -15,22 +15,24 @@ type Trouble struct {
 	// Cause names it in a word, and Text says it to people.
 	Cause control.Cause `json:"cause"`
 	Text  string        `json:"text"`
-	// Degraded says that answers go on, and are marked as incomplete.
+	// Degraded says that answers go on, and are marked as incomplete: see control.Cause.
 	Degraded bool `json:"degraded,omitempty"`
 }
 
 func trouble(cause control.Cause, format string, args ...any) Trouble {
-	return Trouble{Cause: cause, Text: fmt.Sprintf(format, args...)}
+	return Trouble{Cause: cause, Text: fmt.Sprintf(format, args...), Degraded: cause.Degraded()}
 }
 
-// parked is the trouble of a view or fact that lacks events; nothing where there are none.
-func parked(what string, events int64) []Trouble {
-	if events == 0 {
-		return nil
+// rowTroubles are those of the rows of a view or fact: events that it lacks, and what
+// continuous verification has found. Which row differs the query API may not read.
+func rowTroubles(what string, parked int64, differs bool) (all []Trouble) {
+	if parked > 0 {
+		all = append(all, trouble(control.Parked, "%s lacks %d events that wait for an operator", what, parked))
 	}
-	t := trouble(control.Parked, "%s lacks %d events that wait for an operator", what, events)
-	t.Degraded = true
-	return []Trouble{t}
+	if differs {
+		all = append(all, trouble(control.Differs, "%s has a row that is not what the log says: `status` names it", what))
+	}
+	return all
 }
 
 // split are the texts of what makes readiness red, and of what is degraded.

@@ -30,9 +30,10 @@ select w.fact, c.log, c.incarnation, w.place, w.updated_at, greatest(w.updated_a
        coalesce((select e.position from eventlog.events e order by e.position desc limit 1), 0),
        ` + eventlog.WaitingSQL(`w.place`) + `,
        now(), ` + control.ReplicaSQL + `,
-       case when w.updated_at < now() - interval '10 seconds' and not pg_is_in_recovery() then` + holdersSQL + `end,
+       case when w.updated_at < now() - ` + holdersAfter + ` and not pg_is_in_recovery() then` + holdersSQL + `end,
        (select count(*) from (select from readside.cold_parked k where k.projector = c.name and k.generation = w.generation
-                                 and k.fact = w.fact and k.state <> 'discarded' limit 1000) parked)
+                                 and k.fact = w.fact and k.state <> 'discarded' limit 1000) parked),
+       exists (select from readside.verified v where v.projector = c.name and v.kind = 'fact' and v.name = w.fact and v.generation = w.generation and v.found_at is not null)
   from readside.cold_watermarks w
   join readside.cold_checkpoint c on c.name = w.projector and c.shown_generation = w.generation
  cross join eventlog.log l
@@ -58,7 +59,7 @@ func (l *Ledger) Watermarks(ctx context.Context, tables []string) ([]*Watermark,
 		)
 		fields := []any{&m.Table, &log, &incarnation, &facts.Place, &m.At, &facts.Moved, &facts.State, &facts.SameLog, &facts.WorkedFor,
 			&facts.Head, &waiting, &facts.Now}
-		if err := rows.Scan(append(append(fields, facts.Replica.Fields()...), &holding, &m.Parked)...); err != nil {
+		if err := rows.Scan(append(append(fields, facts.Replica.Fields()...), &holding, &m.Parked, &m.Differs)...); err != nil {
 			return nil, err
 		}
 		m.At = m.At.UTC()

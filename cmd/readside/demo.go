@@ -82,6 +82,12 @@ func (p *program) demoConfig() (c demo.Config, err error) {
 	if err != nil {
 		return c, err
 	}
+	project, err := settings[projectAddress]()
+	if err != nil {
+		return c, err
+	}
+	c.ProjectHealth = p.address(projectVariable, project.ProjectAddr)
+	c.ShopHealth = p.address(shopStatusVariable, address.StatusAddr)
 	c.ShopAddress = p.address(shopVariable, address.ShopAddr)
 	c.QueryAddress = p.address(queryVariable, c.Query.HTTPAddr)
 	c.Out, c.Terminal = p.out, isTerminal(p.out)

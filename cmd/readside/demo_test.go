@@ -160,8 +160,13 @@ func (p *process) leftNothing(t *testing.T) {
 func TestDemoProvesItselfAndLeavesNothing(t *testing.T) {
 	p := startDemo(t, "--for", "4s", "--summary", "json")
 	url := strings.Fields(p.until(t, "GraphQL"))[1]
+	health := strings.Fields(p.until(t, "Health")) // Health URL (projectors) URL (shop)
 	p.until(t, "commands")
 	p.look(t)
+	for i, metric := range map[int]string{1: "readside_projector_state", 3: "readside_reaction_state"} {
+		served(t, health[i], `"status"`)
+		served(t, strings.TrimSuffix(health[i], "readyz")+"metrics", metric)
+	}
 	response, err := http.Get(strings.TrimSuffix(url, "graphql") + "healthz")
 	if err != nil {
 		t.Fatal(err)
@@ -186,6 +191,15 @@ func TestDemoProvesItselfAndLeavesNothing(t *testing.T) {
 		}
 	}
 	onlyKnownTypes(t, s)
+}
+
+// served fails the test unless the address answers with what is wanted.
+func served(t *testing.T, address, want string) {
+	t.Helper()
+	response, body := fetch(http.MethodGet, address, "")
+	if response == nil || !strings.Contains(string(body), want) {
+		t.Errorf("%s answers %s, want %s", address, body, want)
+	}
 }
 
 func onlyKnownTypes(t *testing.T, s demo.Summary) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 
@@ -17,6 +18,7 @@ import (
 
 func main() {
 	embedded.RunIfChild()
+	time.Local = time.UTC // times that Postgres answers are local ones, and every time is printed in UTC
 	limitMemory(os.Stderr)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// From the first signal on the next one ends the process at once; the keepers of the

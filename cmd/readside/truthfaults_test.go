@@ -33,15 +33,15 @@ func workerTruths() []fault {
 		{name: "owner killed", often: true,
 			inject: func(w *world) { w.project.end() },
 			undo:   func(w *world) { w.project = w.start("project", "health") },
-			want:   faces{"stalled", both, "503 stalled", "stalled"}},
+			want:   faces{"stalled", both, "503 stalled", "stalled"}, says: "no worker holds its lease"},
 		{name: "owner stopped (lease)", grace: truthTTL,
 			inject: func(w *world) { w.must(w.project.Process.Signal(syscall.SIGSTOP)) },
 			undo:   func(*world) {},
-			want:   faces{"stalled", "views STALLED", "503 stalled", "stalled"}},
+			want:   faces{"stalled", "views STALLED", "503 stalled", "stalled"}, says: "no worker holds its lease"},
 		{name: "owner stopped (facts)", grace: stands, goesOn: true, // still stopped: a cold worker has no lease
 			inject: func(*world) {},
 			undo:   func(w *world) { w.must(w.project.Process.Signal(syscall.SIGCONT)) },
-			want:   faces{"stalled", both, "503 stalled", "stalled"}},
+			want:   faces{"stalled", both, "503 stalled", "stalled"}, says: "has not been heard of"},
 		{name: "log held back", grace: stands, by: asProject,
 			inject: func(w *world) {
 				tx, err := w.admin.Begin(w.t.Context())
@@ -54,7 +54,7 @@ values (1, now(), 1, gen_random_uuid()::text, 'postgres', 'noise', gen_random_uu
 				w.exec(held)
 			},
 			undo: func(w *world) { w.must(w.holding.Rollback(w.t.Context())) },
-			want: faces{"held_back", "views HELD_BACK, facts HELD_BACK", "503 held_back", "held_back"}},
+			want: faces{"held_back", "views HELD_BACK, facts HELD_BACK", "503 held_back", "held_back"}, says: "by process "},
 	}
 }
 
@@ -133,12 +133,22 @@ func eventTruths() []fault {
 			},
 			undo: func(w *world) { w.mend() },
 			// The views have all events that there are: what they promise holds.
-			want: faces{"failing", well.fresh, "503 failing", "failing"}},
-		// Postgres' own error, by a trigger: the server is not to lose its log for want of room.
+			want: faces{"failing", well.fresh, "503 failing", "failing"}, says: "No space left"},
 		{name: "disk full (views)", grace: stands, by: asProject,
-			inject: func(w *world) { w.failing("53100", `schemaname = 'views'`); w.product("p2") },
-			undo:   func(w *world) { w.mend() },
-			want:   faces{"stalled", "views STALLED", "503 postgres_full", "postgres_full"}},
+			inject: func(w *world) {
+				w.disk = w.smallDisk()
+				w.disk.fill()
+				for i := range pageful {
+					w.product(fmt.Sprintf("full%d", i))
+				}
+			},
+			undo: func(w *world) { w.disk.free() },
+			want: faces{"stalled", "views STALLED", "503 postgres_full", "postgres_full"}, says: "No space left on device"},
+		// Which row continuous verification compares next nobody knows: all are soon.
+		{name: "a row changed by hand", grace: 60 * time.Second,
+			inject: func(w *world) { w.exec(w.ofProducts(`update %s set name = 'Thong' where id = 'p0'`)) },
+			undo:   func(w *world) { w.exec(w.ofProducts(`update %s set name = 'Thing' where id = 'p0'`)) },
+			want:   faces{"differs", well.fresh, "200 differs", "differs"}, says: "product p0 differs in name"},
 		{name: "facts parked", often: true,
 			inject: func(w *world) { w.event(99) },
 			undo: func(w *world) { // given up, as an operator may
@@ -151,9 +161,10 @@ func eventTruths() []fault {
 			inject: func(w *world) {
 				w.project.end()
 				w.project = w.start("project", "health", "READSIDE_PARKED_MAX=-1")
+				w.mustShow("a project that halts at the first", well, w.serve, testWait)
 				w.event(99)
 			},
 			undo: func(*world) {},
-			want: faces{"halted", "views HALTED, facts HALTED", "503 halted", "halted"}},
+			want: faces{"halted", "views HALTED, facts HALTED", "503 halted", "halted"}, says: "version 99"},
 	}
 }

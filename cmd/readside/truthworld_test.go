@@ -37,6 +37,8 @@ type world struct {
 	project, serve, shop     *daemon
 	commands                 string
 	holding                  pgx.Tx // holds the log back
+	disk                     disk
+	said                     atomic.Value // string: what the status said last
 }
 
 // truthTTL is the lease's time to live.
@@ -57,7 +59,12 @@ func newWorld(t *testing.T) *world {
 	if w.admin, err = pgxpool.New(t.Context(), super); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(w.admin.Close)
+	t.Cleanup(func() {
+		if w.holding != nil { // the test failed meanwhile, and the pool waits for it
+			_ = w.holding.Rollback(context.Background())
+		}
+		w.admin.Close()
+	})
 	w.configure()
 	w.project = w.start("project", "health")
 	w.serve = w.start("serve", "url")
@@ -93,6 +100,22 @@ func (w *world) exec(sql string, args ...any) {
 	if _, err := w.admin.Exec(w.t.Context(), sql, args...); err != nil {
 		w.t.Fatalf("%s: %v", sql, err)
 	}
+}
+
+// sessions is what Postgres is doing, for a test that failed.
+func (w *world) sessions() string {
+	ctx, cancel := context.WithTimeout(context.Background(), lookWait)
+	defer cancel()
+	rows, err := w.admin.Query(ctx, `select pid || ' ' || application_name || ' ' || state || ' ' || coalesce(wait_event, '') || ' blocked by ' || pg_blocking_pids(pid)::text || ' ' || left(query, 200)
+from pg_stat_activity where state <> 'idle' and pid <> pg_backend_pid()`)
+	if err != nil {
+		return err.Error()
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err.Error()
+	}
+	return strings.Join(lines, "\n")
 }
 
 // put sends a command to the shop.

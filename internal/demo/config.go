@@ -26,6 +26,9 @@ type Config struct {
 	Query queryapi.Config
 	// ShopAddress and QueryAddress are where commands and queries are served.
 	ShopAddress, QueryAddress service.Address
+	// ProjectHealth and ShopHealth are where the health of the projectors and of the shop's
+	// services is served.
+	ProjectHealth, ShopHealth service.Address
 	// Out gets what people read. Terminal says that it can be redrawn.
 	Out      io.Writer
 	Terminal bool

@@ -110,6 +110,7 @@ func (d *demo) addresses() [][2]string {
 	a := [][2]string{
 		{"GraphQL", d.running.query.URL() + "  (GraphiQL in a browser)"},
 		{"Commands", "http://" + d.running.shopAddress + "/v1/"},
+		{"Health", d.running.projectHealth + " (projectors)  " + d.running.shopHealth + " (shop)"},
 	}
 	if d.cfg.Stores.PostgresURL == "" { // another may carry a password
 		a = append(a, [2]string{"Postgres", d.stores.PostgresURL})

@@ -25,7 +25,7 @@ func crowded() *frame {
 	for range 4 {
 		f.cold = append(f.cold, full)
 	}
-	for range 4 {
+	for range 5 {
 		f.addresses = append(f.addresses, [2]string{"GraphQL", "http://127.0.0.1:8080/graphql " + strings.Repeat("y", 200)})
 	}
 	return f

@@ -17,6 +17,8 @@ type running struct {
 	shop        *shopapi.Shop
 	shopAddress string
 	query       *service.Query
+	// projectHealth and shopHealth are where their /readyz is.
+	projectHealth, shopHealth string
 	// ended is closed when a service has ended, which none does by itself unless it failed.
 	ended    chan struct{}
 	stopShop func()
@@ -39,14 +41,20 @@ func (d *demo) start(ctx context.Context) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	shop, err := shopapi.New(ctx, config, d.cfg.Logger)
+	watch := service.NewShopWatch()
+	shop, err := watch.Open(ctx, d.stores.Application, config, d.cfg.Logger)
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
 	life, stopAll := context.WithCancel(context.WithoutCancel(ctx))
 	r := &running{shop: shop, shopAddress: listener.Addr().String(), ended: make(chan struct{}), shopDone: make(chan struct{}), stopAll: stopAll}
 	r.serveShop(life, d, listener)
-	err = r.project(life, d)
+	r.shopHealth, err = r.serveHealth("the shop's health", d, d.cfg.ShopHealth, func(l net.Listener) error {
+		return watch.Serve(life, l, d.cfg.Logger)
+	})
+	if err == nil {
+		err = r.project(life, d)
+	}
 	if err == nil {
 		err = r.serveQueries(life, d)
 	}
@@ -87,13 +95,27 @@ func (r *running) project(life context.Context, d *demo) error {
 	if err != nil {
 		return err
 	}
+	watch := service.NewWatch(d.set, d.stores.Stores)
 	r.run("the hot projector", func() error {
-		return service.Hot(life, d.stores.Application, postgres, d.set, service.Folding{}, d.cfg.Logger, nil)
+		return service.Hot(life, d.stores.Application, postgres, d.set, service.Folding{}, d.cfg.Logger, watch)
 	})
 	r.run("the cold projector", func() error {
-		return service.Cold(life, d.stores.Application, postgres, clickHouse, d.set, service.Folding{}, d.cfg.Logger, nil)
+		return service.Cold(life, d.stores.Application, postgres, clickHouse, d.set, service.Folding{}, d.cfg.Logger, watch)
 	})
-	return nil
+	r.projectHealth, err = r.serveHealth("the projectors' health", d, d.cfg.ProjectHealth, func(l net.Listener) error {
+		return watch.Serve(life, l, d.stores.Application, postgres, d.cfg.Logger)
+	})
+	return err
+}
+
+// serveHealth takes an address, and returns where the /readyz is that is served there.
+func (r *running) serveHealth(name string, d *demo, at service.Address, serve func(net.Listener) error) (ready string, err error) {
+	listener, err := service.Listen(at, func(m string) { d.say("%s", m) })
+	if err != nil {
+		return "", err
+	}
+	r.run(name, func() error { return serve(listener) })
+	return "http://" + listener.Addr().String() + "/readyz", nil
 }
 
 func (r *running) serveQueries(life context.Context, d *demo) (err error) {

@@ -30,6 +30,8 @@ var (
 	stateDesc      = desc("projector_state", "1 for the state that the projector is in, 0 for the others.", "kind", "projector", "state")
 	blocksDesc     = desc("cold_ledger_open_blocks", "Blocks of the ledger that are not known to be in ClickHouse.", "projector")
 	parkedDesc     = desc("parked_events", "Events of a view or fact that wait because they, or one before them of the same row, could not be folded.", "kind", "name")
+	verifiedDesc   = desc("verified_seconds", "How long ago the view or fact was last found equal to the log, all of it; no value where it has not been yet.", "kind", "projector", "name")
+	differsDesc    = desc("differs", "1 while continuous verification knows a row of the view or fact that is not what the log says, else 0.", "kind", "projector", "name")
 	reactedDesc    = desc("reaction_place", "The place of the log up to which the reaction has handled events.", "reaction")
 	reactLagDesc   = desc("reaction_lag_events", "Events of the log that the reaction has not passed, at most.", "reaction")
 	reactAgeDesc   = desc("reaction_lag_seconds", "How long ago the first event that the reaction has not passed was appended.", "reaction")
@@ -47,7 +49,7 @@ func NewCollector(m *Monitor) *Collector { return &Collector{m} }
 // Describe tells all metrics.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{readyDesc, troubleDesc, storeDesc, endDesc, heldDesc, placeDesc, lagDesc, ageDesc, stateDesc,
-		blocksDesc, parkedDesc, reactedDesc, reactLagDesc, reactAgeDesc, reactStateDesc, deadDesc} {
+		blocksDesc, parkedDesc, verifiedDesc, differsDesc, reactedDesc, reactLagDesc, reactAgeDesc, reactStateDesc, deadDesc} {
 		ch <- d
 	}
 }
@@ -119,16 +121,7 @@ func (w writer) workers(r *status.Report) {
 			w.gauge(blocksDesc, float64(p.OpenBlocks), p.Name)
 		}
 	}
-	parked := map[[2]string]int64{} // of several generations the most
-	for _, v := range r.Views {
-		parked[[2]string{"view", v.View}] = max(parked[[2]string{"view", v.View}], v.Parked)
-	}
-	for _, t := range r.Cold {
-		parked[[2]string{"fact", t.Fact}] = max(parked[[2]string{"fact", t.Fact}], t.Parked)
-	}
-	for name, n := range parked {
-		w.gauge(parkedDesc, float64(n), name[0], name[1])
-	}
+	w.tables(r)
 	for _, s := range r.Reactions {
 		w.gauge(reactedDesc, float64(s.Position.Place()), s.Reaction)
 		w.gauge(reactLagDesc, float64(s.LagEvents), s.Reaction)
@@ -137,6 +130,32 @@ func (w writer) workers(r *status.Report) {
 			w.gauge(reactStateDesc, number(s.State == string(state)), s.Reaction, string(state))
 		}
 		w.gauge(deadDesc, float64(s.DeadLetters), s.Reaction)
+	}
+}
+
+// tables shows what waits in each view and fact, and when it was last compared.
+func (w writer) tables(r *status.Report) {
+	parked := map[[2]string]int64{} // of several generations the most
+	for _, v := range r.Views {
+		parked[[2]string{"view", v.View}] = max(parked[[2]string{"view", v.View}], v.Parked)
+		w.verified(r, v.Verified, "view", v.Projector, v.View)
+	}
+	for _, t := range r.Cold {
+		parked[[2]string{"fact", t.Fact}] = max(parked[[2]string{"fact", t.Fact}], t.Parked)
+		w.verified(r, t.Verified, "fact", t.Projector, t.Fact)
+	}
+	for name, n := range parked {
+		w.gauge(parkedDesc, float64(n), name[0], name[1])
+	}
+}
+
+func (w writer) verified(r *status.Report, v *status.Verified, kind, projector, name string) {
+	if v == nil {
+		return
+	}
+	w.gauge(differsDesc, number(v.Difference != nil), kind, projector, name)
+	if !v.EqualAt.IsZero() {
+		w.gauge(verifiedDesc, max(0, r.At.Sub(v.EqualAt).Seconds()), kind, projector, name)
 	}
 }
 

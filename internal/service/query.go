@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/readside/readside/internal/health"
 	"github.com/readside/readside/projections"
@@ -20,11 +22,15 @@ type Query struct {
 	server     *queryapi.Server
 	pool       *pgxpool.Pool
 	clickHouse driver.Conn
+	cold       *queryapi.Cold
+	reports    []queryapi.Report
+	logger     *slog.Logger
 }
 
-// OpenQuery connects the query service and takes its address.
+// OpenQuery connects the query service and takes its address. What Postgres refuses for
+// good is an error at once; a Postgres that is away is waited for by Run.
 func OpenQuery(ctx context.Context, stores Stores, set *projections.Set, config queryapi.Config, address Address, logger *slog.Logger, tell func(string)) (q *Query, err error) {
-	q = &Query{}
+	q = &Query{logger: logger}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, q.Close())
@@ -54,8 +60,7 @@ func (q *Query) connect(ctx context.Context, stores Stores, config queryapi.Conf
 	if q.pool, err = queryapi.OpenPool(ctx, url, config); err != nil {
 		return err
 	}
-	// Where Postgres is away it is asked at the first connection, and readiness tells.
-	if err := q.pool.Ping(ctx); refused(err) {
+	if err := q.ask(ctx); err != nil && !isAway(err) {
 		return Hinted(err)
 	}
 	mart, err := stores.Mart()
@@ -66,11 +71,23 @@ func (q *Query) connect(ctx context.Context, stores Stores, config queryapi.Conf
 	return err
 }
 
+// askWait bounds one try to reach Postgres at the start: requests are answered meanwhile.
+const askWait = 5 * time.Second
+
+// ask asks Postgres whether it is there.
+func (q *Query) ask(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, askWait)
+	defer cancel()
+	return q.pool.Ping(ctx)
+}
+
 func (q *Query) api(set *projections.Set, config queryapi.Config, logger *slog.Logger) (*queryapi.API, *prometheus.Registry, error) {
-	schema, err := queryapi.NewSchema(shop.Definition(set))
+	definition := shop.Definition(set)
+	schema, err := queryapi.NewSchema(definition)
 	if err != nil {
 		return nil, nil, err
 	}
+	q.cold, q.reports = queryapi.NewCold(q.clickHouse, queryapi.NewLedger(q.pool), config.ReportTZ), definition.Reports
 	registry := health.NewRegistry()
 	pools := health.NewPools()
 	pools.Add("query", q.pool)
@@ -82,7 +99,7 @@ func (q *Query) api(set *projections.Set, config queryapi.Config, logger *slog.L
 	api, err := queryapi.New(schema, queryapi.Options{
 		Pool: q.pool, Logger: logger, Metrics: metrics,
 		WaitingMax: max(1, config.InFlightMax/2), // the other half is for those who do not wait
-		Reports:    queryapi.NewCold(q.clickHouse, queryapi.NewLedger(q.pool), config.ReportTZ),
+		Reports:    q.cold,
 	})
 	return api, registry, err
 }
@@ -90,8 +107,19 @@ func (q *Query) api(set *projections.Set, config queryapi.Config, logger *slog.L
 // URL is the address of the GraphQL endpoint.
 func (q *Query) URL() string { return q.server.URL() }
 
-// Run serves until ctx ends, and then answers the requests under way.
-func (q *Query) Run(ctx context.Context) error { return q.server.Run(ctx) }
+// Run serves until ctx ends, and then answers the requests under way. A Postgres that is
+// away is waited for meanwhile; what it refuses for good when it comes ends the service.
+func (q *Query) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	serving, stop := context.WithCancel(ctx)
+	group.Go(func() error { defer stop(); return q.server.Run(ctx) })
+	group.Go(func() error {
+		_, err := awaitPostgres(serving, &starting{}, q.logger, func(ctx context.Context) (struct{}, error) { return struct{}{}, q.ask(ctx) })
+		return unlessEnded(serving, err)
+	})
+	group.Go(func() error { checkReports(serving, q.cold, q.reports, q.logger); return nil })
+	return group.Wait()
+}
 
 // Close disconnects; call it after Run has returned.
 func (q *Query) Close() error {

@@ -41,6 +41,9 @@ var common = map[string]string{
 	// Statements mean what they say.
 	"standard_conforming_strings": "on", "backslash_quote": "safe_encoding", "transform_null_equals": "off", "array_nulls": "on",
 	"search_path": `"$user", public`, "row_security": "on",
+	// Statements read few rows of tables that the planner takes for large ones: compiling
+	// them took seconds on a busy machine, and probes gave up meanwhile.
+	"jit": "off",
 }
 
 // settingSQL sets what the server knows; older ones lack some. An asynchronous commit

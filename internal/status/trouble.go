@@ -2,6 +2,7 @@ package status
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/readside/readside/projections/control"
 )
@@ -14,8 +15,13 @@ type Trouble struct {
 	Subject string `json:"subject"`
 	// Text says it to people.
 	Text string `json:"text"`
-	// Degraded says that the subject goes on, and what it gives is marked as incomplete.
+	// Degraded says that the subject goes on, and what it gives is marked as incomplete: see
+	// control.Cause.
 	Degraded bool `json:"degraded,omitempty"`
+}
+
+func trouble(cause control.Cause, subject, format string, args ...any) Trouble {
+	return Trouble{Cause: cause, Subject: subject, Text: fmt.Sprintf(format, args...), Degraded: cause.Degraded()}
 }
 
 // Store is a server that was asked whether it is there.
@@ -41,7 +47,7 @@ func (r *Report) Troubles(s Scope) []Trouble {
 	all := []Trouble{}
 	for _, store := range r.Stores {
 		if store.Error != "" {
-			all = append(all, Trouble{store.Cause, store.Name, store.Error, false})
+			all = append(all, trouble(store.Cause, store.Name, "%s", store.Error))
 		}
 	}
 	for _, own := range [][2]string{{string(control.Hot), s.Hot}, {string(control.Cold), s.Cold}} {
@@ -64,11 +70,11 @@ func (r *Report) ofProjector(kind, name string) (all []Trouble) {
 			continue
 		}
 		if p.Reason != "" || p.State == building {
-			all = append(all, Trouble{control.Cause(p.State), kind + " " + name, fmt.Sprintf("the %s projector %s is %s%s", kind, name, shownWord(p.State), p.detail()), false})
+			all = append(all, trouble(control.Cause(p.State), kind+" "+name, "the %s projector %s is %s%s", kind, name, shownWord(p.State), p.detail()))
 		}
-		return append(all, r.parkedOf(kind, name)...)
+		return append(all, r.ofRows(kind, name)...)
 	}
-	return []Trouble{{control.NotThere, kind + " " + name, fmt.Sprintf("the %s projector %s has never worked", kind, name), false}}
+	return []Trouble{trouble(control.NotThere, kind+" "+name, "the %s projector %s has never worked", kind, name)}
 }
 
 // detail is why a projector is not well, or how far its first build is.
@@ -82,21 +88,35 @@ func (p Projector) detail() string {
 	return " its views"
 }
 
-func (r *Report) parkedOf(kind, name string) (all []Trouble) {
-	note := func(what string, n int64) {
-		if n > 0 {
-			all = append(all, Trouble{control.Parked, what, fmt.Sprintf("%s lacks %d events that wait: `parked list` shows why", what, n), true})
-		}
-	}
+// ofRows are the troubles of the rows of a projector's views or facts.
+func (r *Report) ofRows(kind, name string) (all []Trouble) {
 	for _, v := range r.Views {
 		if kind == string(control.Hot) && v.Projector == name {
-			note("view "+v.View, v.Parked)
+			all = append(all, rowTroubles("view "+v.View, v.Parked, v.Verified)...)
 		}
 	}
 	for _, t := range r.Cold {
 		if kind == string(control.Cold) && t.Projector == name {
-			note("fact "+t.Fact, t.Parked)
+			all = append(all, rowTroubles("fact "+t.Fact, t.Parked, t.Verified)...)
 		}
+	}
+	return all
+}
+
+// rowTroubles are what is missing in a view or fact, and what continuous verification found.
+func rowTroubles(subject string, parked int64, v *Verified) (all []Trouble) {
+	if parked > 0 {
+		all = append(all, trouble(control.Parked, subject, "%s lacks %d events that wait: `parked list` shows why", subject, parked))
+	}
+	if v == nil {
+		return all
+	}
+	if v.Difference != nil {
+		all = append(all, trouble(control.Differs, subject, "%s is not what the log says, found at %s: %s; %s",
+			subject, v.FoundAt.UTC().Format(time.RFC3339), v.Difference.RowText(), remedy(v.Difference)))
+	}
+	if v.Problem != "" {
+		all = append(all, trouble(control.NotCompared, subject, "%s cannot be compared with the log: `status` shows why", subject))
 	}
 	return all
 }
@@ -104,10 +124,10 @@ func (r *Report) parkedOf(kind, name string) (all []Trouble) {
 func (s Reaction) troubles() (all []Trouble) {
 	subject := "reaction " + s.Reaction
 	if s.Reason != "" {
-		all = append(all, Trouble{control.Cause(s.State), subject, fmt.Sprintf("the reaction %s is %s: %s", s.Reaction, shownWord(s.State), s.Reason), false})
+		all = append(all, trouble(control.Cause(s.State), subject, "the reaction %s is %s: %s", s.Reaction, shownWord(s.State), s.Reason))
 	}
 	if s.DeadLetters > 0 {
-		all = append(all, Trouble{control.DeadLetters, subject, fmt.Sprintf("the reaction %s could not handle %d events: `deadletters list` shows why", s.Reaction, s.DeadLetters), true})
+		all = append(all, trouble(control.DeadLetters, subject, "the reaction %s could not handle %d events: `deadletters list` shows why", s.Reaction, s.DeadLetters))
 	}
 	return all
 }

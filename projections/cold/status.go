@@ -94,6 +94,9 @@ from readside.cold_checkpoint c where name = $1`, s.Name).
 	if err != nil {
 		return 0, err
 	}
+	if s.EventTime != nil {
+		*s.EventTime = s.EventTime.UTC()
+	}
 	s.Position = eventlog.NewPosition(log, incarnation, place)
 	s.Rebuilding = s.Rebuilding || shown != 0 && shown != generation
 	if fault != nil {

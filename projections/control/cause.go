@@ -20,7 +20,16 @@ const (
 	NotThere              Cause = "not_there"              // nobody has begun to work yet
 	Parked                Cause = "parked"                 // events wait for an operator
 	DeadLetters           Cause = "dead_letters"           // events that reactions could not handle
+	Differs               Cause = "differs"                // continuous verification found a row that is not what the log says
+	NotCompared           Cause = "not_compared"           // continuous verification cannot fold what it is to compare
 )
+
+// Degraded reports whether everything goes on in spite of it, and says itself what is
+// missing or wrong in what it gives. Degraded causes leave /readyz ready: one event or one
+// row must not take all readers out of a load balancer.
+func (c Cause) Degraded() bool {
+	return c == Parked || c == DeadLetters || c == Differs || c == NotCompared
+}
 
 // CauseOf is what an error of Postgres, or of the way to it, says of the server.
 func CauseOf(err error) Cause {

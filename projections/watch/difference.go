@@ -38,13 +38,23 @@ func (d *Difference) SameRow(e *Difference) bool {
 		d.Partition == e.Partition && d.Place == e.Place && d.Row == e.Row
 }
 
-// String names the row and how it differs, in one line.
-func (d *Difference) String() string {
-	if d.Fact != "" {
+// RowText names the row and how it differs, without the values that it holds.
+func (d *Difference) RowText() string {
+	switch {
+	case d.Fact != "":
 		return fmt.Sprintf("%s partition %d, place %d, row %d: %s", d.Fact, d.Partition, d.Place, d.Row, d.Kind)
-	}
-	if d.Kind != "differs" || len(d.Columns) == 0 {
+	case d.Kind != "differs":
 		return fmt.Sprintf("%s %s is %s", d.View, d.Key, d.Kind)
+	case len(d.Columns) == 0:
+		return fmt.Sprintf("%s %s differs", d.View, d.Key)
+	}
+	return fmt.Sprintf("%s %s differs in %s", d.View, d.Key, strings.Join(d.Columns, ", "))
+}
+
+// String is RowText with the values of the first column that differs.
+func (d *Difference) String() string {
+	if d.Fact != "" || d.Kind != "differs" || len(d.Columns) == 0 {
+		return d.RowText()
 	}
 	expected := "the log says"
 	if len(d.Joins) > 0 {
