@@ -30,12 +30,15 @@ func newTables(schema string) tables {
 		// One statement for a whole run: the checkpoint moves, which makes a second
 		// process wait here, and the inbox says which events are new. It never goes back.
 		// Events that the log has lost since they were read have no effect: it was restored,
-		// or another server took over which did not get them.
+		// or another server took over which did not get them. Nor does the checkpoint move in
+		// another life of the server: it passes events of other types, too, which a crash may
+		// have lost, and others that have come since may stand at their places.
 		take: `with moved as (
 			update ` + checkpoints + ` set place = greatest(place, $4)
 			 where reaction = $1 and log = $2 and incarnation = $3
 			   and (select count(*) from unnest($5::text[], $6::text[], $7::bigint[]) as i(source, event_id, place)
 			          join eventlog.events e on e.position = i.place and e.id = i.event_id and e.source = i.source) = cardinality($7::bigint[])
+			   and $8 = ` + eventlog.LifeSQL + `
 			returning 1
 		), taken as (
 			insert into ` + inbox + ` (reaction, source, event_id)
@@ -45,7 +48,7 @@ func newTables(schema string) tables {
 		)
 		select (select count(*) from moved), array(select source from taken), array(select event_id from taken)`,
 		move: `update ` + checkpoints + ` set place = $4
-			where reaction = $1 and log = $2 and incarnation = $3 and place < $4`,
+			where reaction = $1 and log = $2 and incarnation = $3 and place < $4 and $5 = ` + eventlog.LifeSQL,
 		bury: `insert into ` + dead + ` (reaction, source, event_id, type, stream, place, error)
 			values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing`,
 		// updated_at is when the checkpoint moved last, alive_until how long the word holds.
@@ -114,14 +117,14 @@ func (r *Reactor) take(ctx context.Context, tx pgx.Tx, d *delivery) ([]eventlog.
 	d.stale = false
 	var moved int
 	var takenSources, takenIDs []string
-	err := tx.QueryRow(ctx, r.tables.take, r.config.Name, log, incarnation, place, sources, ids, places).
+	err := tx.QueryRow(ctx, r.tables.take, r.config.Name, log, incarnation, place, sources, ids, places, d.life).
 		Scan(&moved, &takenSources, &takenIDs)
 	if err != nil {
 		return nil, fmt.Errorf("%w: take events from the log: %w", errConnection, err)
 	}
 	if moved == 0 {
 		d.stale = true
-		return nil, fmt.Errorf("%w: reaction %s: the checkpoint is gone or of another incarnation of the log, or the log has lost the events: they are read anew", errConnection, r.config.Name)
+		return nil, fmt.Errorf("%w: reaction %s: the checkpoint is gone or of another incarnation of the log, or the server restarted: the events are read anew", errConnection, r.config.Name)
 	}
 	if len(takenIDs) == len(d.events) {
 		return d.events, nil
@@ -140,9 +143,10 @@ func (r *Reactor) take(ctx context.Context, tx pgx.Tx, d *delivery) ([]eventlog.
 	return events, nil
 }
 
-// pass stores a checkpoint that moved over events of other types.
-func (r *Reactor) pass(ctx context.Context, to eventlog.Position) error {
+// pass stores a checkpoint that moved over events of other types, in the life of the server
+// in which they were read; in another, the log is read again from what is stored.
+func (r *Reactor) pass(ctx context.Context, to eventlog.Position, life string) error {
 	log, incarnation, place := to.Parts()
-	_, err := r.config.Pool.Exec(ctx, r.tables.move, r.config.Name, log, incarnation, place)
+	_, err := r.config.Pool.Exec(ctx, r.tables.move, r.config.Name, log, incarnation, place, life)
 	return err
 }
