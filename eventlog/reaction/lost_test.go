@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -113,6 +114,88 @@ func TestPlacesPassedAndLostAreReadAgain(t *testing.T) {
 			t.Errorf("event %d had %d effects (%v)", n, effects, err)
 		}
 	}
+}
+
+// A checkpoint that was read right before a crash may have been lost in it, with the effects
+// that it stood for.
+func TestACheckpointReadBeforeACrashIsReadAgain(t *testing.T) {
+	t.Parallel()
+	cluster := dbtest.PostgresCluster(t, embedded.PostgresOptions{Durable: true, Settings: lossy})
+	s := serviceOn(t, cluster.Database(t))
+	config := s.config()
+	config.Pool = carefree(t, s.db.RoleURL("readside_appender"))
+	config.Logger = slog.New(slog.DiscardHandler)
+	var held atomic.Int32
+	met, goOn := make(chan struct{}), make(chan struct{})
+	release := sync.OnceFunc(func() { close(goOn) })
+	t.Cleanup(release)
+	config.Log = openHooked(t, s.db.RoleURL("readside_appender"), func() (good bool) {
+		// The log is asked which one it is when the checkpoint is read, and read then.
+		if held.Add(-1) != 0 {
+			return true
+		}
+		close(met)
+		<-goOn
+		return false // another connection is taken
+	})
+	first, stop := run(t, config, reaction.On(effect))
+	until(t, first, s.appendOnly(t, s.pool, "on", asked{N: 0}))
+	stopWALWriter(t, s.db.Pool)
+	until(t, first, s.appendOnly(t, s.pool, "on", asked{N: 1})) // the event is on the disk, its effect is not
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	held.Store(2)
+	run(t, config, reaction.On(effect))
+	<-met
+	killBackend(t, s.db.Pool)
+	var kept int
+	if err := s.db.Pool.QueryRow(bounded(t), `select count(*) from svc.effects where n = 1`).Scan(&kept); err != nil || kept != 0 {
+		t.Fatalf("%d effects of event 1 are still there (%v): this tests nothing", kept, err)
+	}
+	release()
+	s.appendOnly(t, s.db.Pool, "on", asked{N: 2})
+	s.wantOneEach(t, 3)
+}
+
+// wantOneEach waits until the last of n events had its effect, and fails unless each had one.
+func (s *service) wantOneEach(t *testing.T, n int) {
+	t.Helper()
+	var effects []int
+	for ctx := bounded(t); !slices.Contains(effects, n-1); {
+		rows, err := s.db.Pool.Query(ctx, `select n from svc.effects order by n`)
+		if err == nil {
+			effects, err = pgx.CollectRows(rows, pgx.RowTo[int])
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := numbers(0, n); !slices.Equal(effects, want) {
+		t.Errorf("the events %v had an effect, not %v", effects, want)
+	}
+}
+
+// openHooked opens the log over a pool that calls the hook whenever a connection is taken,
+// and takes another where it returns false.
+func openHooked(t *testing.T, url string, hook func() bool) *eventlog.Log {
+	t.Helper()
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.ConnConfig.RuntimeParams["synchronous_commit"] = "off"
+	config.PrepareConn = func(context.Context, *pgx.Conn) (bool, error) { return hook(), nil }
+	pool, err := pgxpool.NewWithConfig(bounded(t), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	log, err := eventlog.Open(bounded(t), pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return log
 }
 
 // carefree is a pool whose commits wait for no disk, and so bring nothing there that others

@@ -20,6 +20,8 @@ const passEvery = time.Second
 type subscriber struct {
 	reactor *Reactor
 	from    eventlog.Position
+	// loaded is the life of the server in which from was read from the checkpoint.
+	loaded string
 	// fail ends the reactor with the error that ended the reading.
 	fail func(error)
 
@@ -32,8 +34,8 @@ type subscriber struct {
 	running  sync.WaitGroup
 }
 
-func newSubscriber(r *Reactor, from eventlog.Position, fail func(error)) *subscriber {
-	return &subscriber{reactor: r, from: from, fail: fail, close: func() {}}
+func newSubscriber(r *Reactor, from eventlog.Position, loaded string, fail func(error)) *subscriber {
+	return &subscriber{reactor: r, from: from, loaded: loaded, fail: fail, close: func() {}}
 }
 
 // Subscribe begins to read; the router calls it once.
@@ -56,9 +58,9 @@ func (s *subscriber) Close() error {
 
 // follow reads on over the infrastructure's faults; others end the reactor.
 func (s *subscriber) follow(ctx context.Context, messages chan<- *message.Message) {
-	query := eventlog.Query{Types: s.reactor.types, AtRest: s.store}
 	retry := pauses{first: s.reactor.config.RetryFirst}
 	for {
+		query := eventlog.Query{Types: s.reactor.types, AtRest: s.store, Life: s.loaded}
 		err := s.reactor.config.Log.Follow(ctx, s.from, query, func(ctx context.Context, page eventlog.Page) error {
 			retry.reset()
 			s.reactor.trouble.Store(nil)
@@ -86,8 +88,9 @@ func (s *subscriber) resume(ctx context.Context, err error, retry *pauses) error
 		s.reactor.logger.WarnContext(ctx, "reading the log failed; trying again", "error", err, "retry_in", wait)
 		pause(ctx, wait)
 		var stored eventlog.Position
-		if stored, err = s.reactor.load(ctx); err == nil {
-			s.from, s.unstored = stored, eventlog.Position{}
+		var life string
+		if stored, life, err = s.reactor.load(ctx); err == nil {
+			s.from, s.loaded, s.unstored = stored, life, eventlog.Position{}
 			return nil
 		}
 	}

@@ -22,7 +22,7 @@ func newTables(schema string) tables {
 	checkpoints, inbox, dead := name("reaction_checkpoints"), name("inbox"), name("dead_letters")
 	return tables{
 		deadLetters: dead,
-		load:        `select log, incarnation, place from ` + checkpoints + ` where reaction = $1`,
+		load:        `select log, incarnation, place, ` + eventlog.LifeSQL + ` from ` + checkpoints + ` where reaction = $1`,
 		// It changes what was read and nothing else: another process may have moved on meanwhile.
 		create: `insert into ` + checkpoints + ` as c (reaction, log, incarnation, place) values ($1, $2, $3, $4)
 			on conflict (reaction) do update set log = excluded.log, incarnation = excluded.incarnation, place = excluded.place
@@ -74,36 +74,37 @@ func newTables(schema string) tables {
 // load is where the reactor goes on. A checkpoint of a former incarnation of the log, at a
 // place that the log still has, goes along into the one that is here. Any other is of no
 // use any more; the inbox is: reading from the start again finds there what was handled,
-// and handles the rest.
-func (r *Reactor) load(ctx context.Context) (eventlog.Position, error) {
+// and handles the rest. The life is that of the server which had the checkpoint, empty for
+// the start of the log: a crash may take the checkpoint back.
+func (r *Reactor) load(ctx context.Context) (at eventlog.Position, life string, err error) {
 	var log uuid.UUID
 	var incarnation int32
 	var place int64
-	err := r.config.Pool.QueryRow(ctx, r.tables.load, r.config.Name).Scan(&log, &incarnation, &place)
+	err = r.config.Pool.QueryRow(ctx, r.tables.load, r.config.Name).Scan(&log, &incarnation, &place, &life)
 	known := err == nil
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return eventlog.Position{}, fmt.Errorf("reaction %s: read its checkpoint (the tables come from `select eventlog.create_reaction_tables('%s')`): %w",
+		return at, "", fmt.Errorf("reaction %s: read its checkpoint (the tables come from `select eventlog.create_reaction_tables('%s')`): %w",
 			r.config.Name, r.config.Schema, err)
 	}
 	stored := eventlog.NewPosition(log, incarnation, place)
-	at, err := r.config.Log.Current(ctx, stored)
+	at, err = r.config.Log.Current(ctx, stored)
 	switch {
 	case errors.Is(err, eventlog.ErrForeignPosition):
 		r.logger.WarnContext(ctx, "the checkpoint is of a place that this log does not have: reading from its start, what was handled is known from the inbox", "error", err)
-		at = r.config.Log.Start()
+		at, life = r.config.Log.Start(), ""
 	case err != nil:
-		return eventlog.Position{}, fmt.Errorf("reaction %s: %w", r.config.Name, err)
+		return at, "", fmt.Errorf("reaction %s: %w", r.config.Name, err)
 	case !known:
-		at = r.config.Log.Start()
+		at, life = r.config.Log.Start(), ""
 	}
 	if !known || at != stored {
 		ownLog, ownIncarnation, from := at.Parts()
 		if _, err := r.config.Pool.Exec(ctx, r.tables.create, r.config.Name, ownLog, ownIncarnation, from, log, incarnation); err != nil {
-			return eventlog.Position{}, fmt.Errorf("reaction %s: write its checkpoint: %w", r.config.Name, err)
+			return at, "", fmt.Errorf("reaction %s: write its checkpoint: %w", r.config.Name, err)
 		}
 	}
 	r.moved(at)
-	return at, nil
+	return at, life, nil
 }
 
 // take moves the checkpoint and enters the events into the inbox, and answers those
