@@ -30,7 +30,7 @@ var (
 	seed   = flag.Uint64("seed", 0, "the seed of the first run; 0 takes 1")
 	runs   = flag.Int("runs", 2, "how many runs, each with the next seed")
 	events = flag.Int("events", 700, "how many events a run has at least")
-	faults = flag.Int("faults", 8, "how many times something is done to workers, stores or events in a run")
+	faults = flag.Int("faults", 6, "how many times something is done to workers, stores or events in a run")
 	ttl    = flag.Duration("lease-ttl", 600*time.Millisecond, "how long a worker may be silent before another takes over")
 )
 
