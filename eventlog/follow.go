@@ -24,8 +24,8 @@ const (
 // It waits for announcements where the log was opened WakenBy a listener, and polls
 // otherwise. An announcement only wakes; a lost one costs milliseconds, never an event.
 //
-// Follow ends with ErrRestarted when the server restarted meanwhile: follow again from
-// the stored checkpoint.
+// Follow ends with ErrRestarted when the server restarted meanwhile, or since q.Life: follow
+// again from the stored checkpoint.
 func (l *Log) Follow(ctx context.Context, from Position, q Query, each func(context.Context, Page) error) error {
 	if from.IsZero() {
 		from = l.Start()
@@ -45,7 +45,7 @@ func (l *Log) Follow(ctx context.Context, from Position, q Query, each func(cont
 		if began == (life{}) {
 			began = page.life
 		}
-		if page.life != began {
+		if page.life != began || q.Life != "" && page.Life() != q.Life {
 			return fmt.Errorf("follow the log after place %d: %w", from.place, ErrRestarted)
 		}
 		if page.Next != from {

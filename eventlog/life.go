@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -48,3 +49,16 @@ func lifeOf(conn *pgxpool.Conn) life {
 }
 
 func rememberLife(conn *pgxpool.Conn, l life) { conn.Conn().PgConn().CustomData()[lifeKey] = l }
+
+// Life is the life of the server that the page was read from, as LifeSQL names it.
+func (p Page) Life() string { return p.life.text() }
+
+func (l life) text() string { return fmt.Sprintf("%d/%d", l.postmaster, l.statistics) }
+
+// LifeSQL is the SQL expression of the life of the server that evaluates it, a text to be
+// compared with Page.Life. A reader that stores the Next of a page over another connection
+// than one that it has held since before it read the page compares both in the statement
+// that stores: in another life the server may have lost events that the page passed, of
+// types that were not asked for too, and has given their places away again.
+const LifeSQL = `(extract(epoch from pg_postmaster_start_time()) * 1000000)::bigint || '/' ||
+  (extract(epoch from coalesce(pg_stat_get_bgwriter_stat_reset_time(), pg_postmaster_start_time())) * 1000000)::bigint`

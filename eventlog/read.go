@@ -36,6 +36,10 @@ type Query struct {
 	// AtRest, unless nil, is called by Follow whenever it has looked and found nothing new;
 	// its error ends Follow. It must be quick.
 	AtRest func(ctx context.Context) error
+	// Life is the life of the server (see LifeSQL) in which Follow's first position was read
+	// from where it is stored; empty where that is not known, as it is for Log.Start. In
+	// another life the server may have lost what was stored, and what it stood for.
+	Life string
 	// Lean leaves out what no view is told of an event: Source, CausationID, TraceParent
 	// and PersonID stay empty.
 	Lean bool

@@ -48,7 +48,11 @@ type service struct {
 
 func newService(t testing.TB) *service {
 	t.Helper()
-	db := dbtest.Postgres(t)
+	return serviceOn(t, dbtest.Postgres(t))
+}
+
+func serviceOn(t testing.TB, db *dbtest.DB) *service {
+	t.Helper()
 	_, err := db.Pool.Exec(bounded(t), `
 		create schema svc;
 		select eventlog.create_reaction_tables('svc');

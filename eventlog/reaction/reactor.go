@@ -179,7 +179,7 @@ func (r *Reactor) moved(to eventlog.Position) {
 func (r *Reactor) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	from, err := r.load(ctx)
+	from, life, err := r.load(ctx)
 	if err != nil {
 		return err
 	}
@@ -195,7 +195,7 @@ func (r *Reactor) Run(ctx context.Context) error {
 	// its own time limit and turns a panic into an error.
 	router.AddMiddleware(middleware.CorrelationID, poison, r.retry().Middleware,
 		middleware.Timeout(r.config.Timeout), middleware.Recoverer)
-	router.AddConsumerHandler(r.config.Name, "eventlog", newSubscriber(r, from, stop), r.react)
+	router.AddConsumerHandler(r.config.Name, "eventlog", newSubscriber(r, from, life, stop), r.react)
 	var beating sync.WaitGroup
 	beating.Go(func() { r.beat(ctx) })
 	defer beating.Wait()

@@ -20,18 +20,22 @@ const passEvery = time.Second
 type subscriber struct {
 	reactor *Reactor
 	from    eventlog.Position
+	// loaded is the life of the server in which from was read from the checkpoint.
+	loaded string
 	// fail ends the reactor with the error that ended the reading.
 	fail func(error)
 
-	// unstored is a checkpoint that only passed other types, and is not stored yet.
+	// unstored is a checkpoint that only passed other types, and is not stored yet; life is
+	// that of the server in which the last page was read.
 	unstored eventlog.Position
+	life     string
 	passedAt time.Time
 	close    func()
 	running  sync.WaitGroup
 }
 
-func newSubscriber(r *Reactor, from eventlog.Position, fail func(error)) *subscriber {
-	return &subscriber{reactor: r, from: from, fail: fail, close: func() {}}
+func newSubscriber(r *Reactor, from eventlog.Position, loaded string, fail func(error)) *subscriber {
+	return &subscriber{reactor: r, from: from, loaded: loaded, fail: fail, close: func() {}}
 }
 
 // Subscribe begins to read; the router calls it once.
@@ -54,9 +58,9 @@ func (s *subscriber) Close() error {
 
 // follow reads on over the infrastructure's faults; others end the reactor.
 func (s *subscriber) follow(ctx context.Context, messages chan<- *message.Message) {
-	query := eventlog.Query{Types: s.reactor.types, AtRest: s.store}
 	retry := pauses{first: s.reactor.config.RetryFirst}
 	for {
+		query := eventlog.Query{Types: s.reactor.types, AtRest: s.store, Life: s.loaded}
 		err := s.reactor.config.Log.Follow(ctx, s.from, query, func(ctx context.Context, page eventlog.Page) error {
 			retry.reset()
 			s.reactor.trouble.Store(nil)
@@ -84,8 +88,9 @@ func (s *subscriber) resume(ctx context.Context, err error, retry *pauses) error
 		s.reactor.logger.WarnContext(ctx, "reading the log failed; trying again", "error", err, "retry_in", wait)
 		pause(ctx, wait)
 		var stored eventlog.Position
-		if stored, err = s.reactor.load(ctx); err == nil {
-			s.from, s.unstored = stored, eventlog.Position{}
+		var life string
+		if stored, life, err = s.reactor.load(ctx); err == nil {
+			s.from, s.loaded, s.unstored = stored, life, eventlog.Position{}
 			return nil
 		}
 	}
@@ -95,6 +100,7 @@ func (s *subscriber) resume(ctx context.Context, err error, retry *pauses) error
 // page delivers a page in runs. The last run carries the page's own end, which lies
 // beyond its last event when events of other types follow.
 func (s *subscriber) page(ctx context.Context, messages chan<- *message.Message, page eventlog.Page) error {
+	s.life = page.Life()
 	for events := page.Events; len(events) > 0; {
 		run := events[:min(len(events), s.reactor.config.RunEventsMax)]
 		events = events[len(run):]
@@ -129,7 +135,7 @@ func (s *subscriber) store(ctx context.Context) error {
 	if s.unstored.IsZero() || time.Since(s.passedAt) < passEvery {
 		return nil
 	}
-	if err := s.reactor.pass(ctx, s.unstored); err != nil {
+	if err := s.reactor.pass(ctx, s.unstored, s.life); err != nil {
 		return err
 	}
 	s.passedAt, s.unstored = time.Now(), eventlog.Position{}
@@ -140,7 +146,7 @@ func (s *subscriber) store(ctx context.Context) error {
 // that failed, event by event.
 func (s *subscriber) deliver(ctx context.Context, messages chan<- *message.Message, run []eventlog.Event, next eventlog.Position) error {
 	if len(run) > 1 {
-		acked, err := send(ctx, messages, &delivery{events: run, next: next})
+		acked, err := send(ctx, messages, &delivery{events: run, next: next, life: s.life})
 		if acked || err != nil {
 			return err
 		}
@@ -150,7 +156,7 @@ func (s *subscriber) deliver(ctx context.Context, messages chan<- *message.Messa
 		if i == len(run)-1 {
 			end = next
 		}
-		if err := s.deliverOne(ctx, messages, &delivery{events: run[i : i+1], next: end}); err != nil {
+		if err := s.deliverOne(ctx, messages, &delivery{events: run[i : i+1], next: end, life: s.life}); err != nil {
 			return err
 		}
 	}
@@ -191,10 +197,12 @@ func send(ctx context.Context, messages chan<- *message.Message, d *delivery) (a
 	}
 }
 
-// delivery is a run of events on its way; next is the checkpoint after it.
+// delivery is a run of events on its way; next is the checkpoint after it, and life that of
+// the server in which both were read.
 type delivery struct {
 	events []eventlog.Event
 	next   eventlog.Position
+	life   string
 	// done says that it is committed, and conflicts counts those met on the way; touched
 	// by one goroutine at a time.
 	done      bool

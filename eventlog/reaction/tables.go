@@ -22,7 +22,7 @@ func newTables(schema string) tables {
 	checkpoints, inbox, dead := name("reaction_checkpoints"), name("inbox"), name("dead_letters")
 	return tables{
 		deadLetters: dead,
-		load:        `select log, incarnation, place from ` + checkpoints + ` where reaction = $1`,
+		load:        `select log, incarnation, place, ` + eventlog.LifeSQL + ` from ` + checkpoints + ` where reaction = $1`,
 		// It changes what was read and nothing else: another process may have moved on meanwhile.
 		create: `insert into ` + checkpoints + ` as c (reaction, log, incarnation, place) values ($1, $2, $3, $4)
 			on conflict (reaction) do update set log = excluded.log, incarnation = excluded.incarnation, place = excluded.place
@@ -30,12 +30,15 @@ func newTables(schema string) tables {
 		// One statement for a whole run: the checkpoint moves, which makes a second
 		// process wait here, and the inbox says which events are new. It never goes back.
 		// Events that the log has lost since they were read have no effect: it was restored,
-		// or another server took over which did not get them.
+		// or another server took over which did not get them. Nor does the checkpoint move in
+		// another life of the server: it passes events of other types, too, which a crash may
+		// have lost, and others that have come since may stand at their places.
 		take: `with moved as (
 			update ` + checkpoints + ` set place = greatest(place, $4)
 			 where reaction = $1 and log = $2 and incarnation = $3
 			   and (select count(*) from unnest($5::text[], $6::text[], $7::bigint[]) as i(source, event_id, place)
 			          join eventlog.events e on e.position = i.place and e.id = i.event_id and e.source = i.source) = cardinality($7::bigint[])
+			   and $8 = ` + eventlog.LifeSQL + `
 			returning 1
 		), taken as (
 			insert into ` + inbox + ` (reaction, source, event_id)
@@ -45,7 +48,7 @@ func newTables(schema string) tables {
 		)
 		select (select count(*) from moved), array(select source from taken), array(select event_id from taken)`,
 		move: `update ` + checkpoints + ` set place = $4
-			where reaction = $1 and log = $2 and incarnation = $3 and place < $4`,
+			where reaction = $1 and log = $2 and incarnation = $3 and place < $4 and $5 = ` + eventlog.LifeSQL,
 		bury: `insert into ` + dead + ` (reaction, source, event_id, type, stream, place, error)
 			values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing`,
 		// updated_at is when the checkpoint moved last, alive_until how long the word holds.
@@ -71,36 +74,37 @@ func newTables(schema string) tables {
 // load is where the reactor goes on. A checkpoint of a former incarnation of the log, at a
 // place that the log still has, goes along into the one that is here. Any other is of no
 // use any more; the inbox is: reading from the start again finds there what was handled,
-// and handles the rest.
-func (r *Reactor) load(ctx context.Context) (eventlog.Position, error) {
+// and handles the rest. The life is that of the server which had the checkpoint, empty for
+// the start of the log: a crash may take the checkpoint back.
+func (r *Reactor) load(ctx context.Context) (at eventlog.Position, life string, err error) {
 	var log uuid.UUID
 	var incarnation int32
 	var place int64
-	err := r.config.Pool.QueryRow(ctx, r.tables.load, r.config.Name).Scan(&log, &incarnation, &place)
+	err = r.config.Pool.QueryRow(ctx, r.tables.load, r.config.Name).Scan(&log, &incarnation, &place, &life)
 	known := err == nil
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return eventlog.Position{}, fmt.Errorf("reaction %s: read its checkpoint (the tables come from `select eventlog.create_reaction_tables('%s')`): %w",
+		return at, "", fmt.Errorf("reaction %s: read its checkpoint (the tables come from `select eventlog.create_reaction_tables('%s')`): %w",
 			r.config.Name, r.config.Schema, err)
 	}
 	stored := eventlog.NewPosition(log, incarnation, place)
-	at, err := r.config.Log.Current(ctx, stored)
+	at, err = r.config.Log.Current(ctx, stored)
 	switch {
 	case errors.Is(err, eventlog.ErrForeignPosition):
 		r.logger.WarnContext(ctx, "the checkpoint is of a place that this log does not have: reading from its start, what was handled is known from the inbox", "error", err)
-		at = r.config.Log.Start()
+		at, life = r.config.Log.Start(), ""
 	case err != nil:
-		return eventlog.Position{}, fmt.Errorf("reaction %s: %w", r.config.Name, err)
+		return at, "", fmt.Errorf("reaction %s: %w", r.config.Name, err)
 	case !known:
-		at = r.config.Log.Start()
+		at, life = r.config.Log.Start(), ""
 	}
 	if !known || at != stored {
 		ownLog, ownIncarnation, from := at.Parts()
 		if _, err := r.config.Pool.Exec(ctx, r.tables.create, r.config.Name, ownLog, ownIncarnation, from, log, incarnation); err != nil {
-			return eventlog.Position{}, fmt.Errorf("reaction %s: write its checkpoint: %w", r.config.Name, err)
+			return at, "", fmt.Errorf("reaction %s: write its checkpoint: %w", r.config.Name, err)
 		}
 	}
 	r.moved(at)
-	return at, nil
+	return at, life, nil
 }
 
 // take moves the checkpoint and enters the events into the inbox, and answers those
@@ -114,14 +118,14 @@ func (r *Reactor) take(ctx context.Context, tx pgx.Tx, d *delivery) ([]eventlog.
 	d.stale = false
 	var moved int
 	var takenSources, takenIDs []string
-	err := tx.QueryRow(ctx, r.tables.take, r.config.Name, log, incarnation, place, sources, ids, places).
+	err := tx.QueryRow(ctx, r.tables.take, r.config.Name, log, incarnation, place, sources, ids, places, d.life).
 		Scan(&moved, &takenSources, &takenIDs)
 	if err != nil {
 		return nil, fmt.Errorf("%w: take events from the log: %w", errConnection, err)
 	}
 	if moved == 0 {
 		d.stale = true
-		return nil, fmt.Errorf("%w: reaction %s: the checkpoint is gone or of another incarnation of the log, or the log has lost the events: they are read anew", errConnection, r.config.Name)
+		return nil, fmt.Errorf("%w: reaction %s: the checkpoint is gone or of another incarnation of the log, or the server restarted: the events are read anew", errConnection, r.config.Name)
 	}
 	if len(takenIDs) == len(d.events) {
 		return d.events, nil
@@ -140,9 +144,10 @@ func (r *Reactor) take(ctx context.Context, tx pgx.Tx, d *delivery) ([]eventlog.
 	return events, nil
 }
 
-// pass stores a checkpoint that moved over events of other types.
-func (r *Reactor) pass(ctx context.Context, to eventlog.Position) error {
+// pass stores a checkpoint that moved over events of other types, in the life of the server
+// in which they were read; in another, the log is read again from what is stored.
+func (r *Reactor) pass(ctx context.Context, to eventlog.Position, life string) error {
 	log, incarnation, place := to.Parts()
-	_, err := r.config.Pool.Exec(ctx, r.tables.move, r.config.Name, log, incarnation, place)
+	_, err := r.config.Pool.Exec(ctx, r.tables.move, r.config.Name, log, incarnation, place, life)
 	return err
 }

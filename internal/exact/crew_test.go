@@ -2,142 +2,136 @@ package exact_test
 
 import (
 	"fmt"
-	"log/slog"
-	"sync"
+	"strings"
 	"syscall"
 	"time"
-
-	"github.com/jackc/pgx/v5"
-
-	"github.com/readside/readside/internal/dbtest"
-	"github.com/readside/readside/projections/engine"
-	"github.com/readside/readside/projections/shop"
 )
 
 // crew are the workers of an experiment: several that may fold the views, of which one
-// does, and one for the facts.
+// does, one for the facts, and one service that reacts.
 type crew struct {
-	x    *experiment
-	hot  []*worker
-	cold *worker
+	x              *experiment
+	hot            []*worker
+	cold, reaction *worker
 	// stopped is the worker that stands still, or nil.
 	stopped *worker
+	// beside is a rebuild on its way; nil while there is none.
+	beside chan error
 }
 
 func (x *experiment) startCrew() *crew {
 	x.t.Helper()
-	c := &crew{x: x, cold: x.start("cold")}
+	c := &crew{x: x, cold: x.start(x.draw(writes)), reaction: x.start(x.draw(reacts))}
 	for range hotWorkers {
-		c.hot = append(c.hot, x.start("hot"))
+		c.hot = append(c.hot, x.start(x.draw(folds)))
 	}
 	return c
 }
 
-func (c *crew) kill() {
-	c.cold.kill()
-	for _, w := range c.hot {
-		w.kill()
+// each calls do with the place of every worker.
+func (c *crew) each(do func(**worker)) {
+	do(&c.cold)
+	do(&c.reaction)
+	for i := range c.hot {
+		do(&c.hot[i])
 	}
 }
 
-// fault lets a worker that was stopped go on, and does something to one.
+func (c *crew) kill() {
+	c.each(func(w **worker) { (*w).kill() })
+}
+
+func (c *crew) String() string {
+	var out strings.Builder
+	c.each(func(w **worker) { fmt.Fprintf(&out, "%s: %.3000s\n", (*w).job.Kind, (*w).errs) })
+	return out.String()
+}
+
+// tend starts workers again that ended since a store failed, as a supervisor does. No
+// worker ends for another reason.
+func (c *crew) tend() {
+	c.x.t.Helper()
+	c.each(func(w **worker) {
+		if !(*w).ended() {
+			return
+		}
+		if (*w).faults == c.x.crashes.Load() {
+			c.x.t.Fatalf("worker %s ended by itself:\n%s", (*w).job.Kind, (*w).errs)
+		}
+		*w = c.x.start((*w).job)
+		c.x.tally.count("workers ended with their store", 1)
+	})
+}
+
+// fault lets a worker that was stopped go on, and does something to workers, stores or events.
 func (c *crew) fault() {
 	c.x.t.Helper()
 	c.resume()
-	i := c.x.r.IntN(hotWorkers)
-	switch k := c.x.r.IntN(13); {
-	case k < 2:
-		c.cold.kill()
-		c.cold = c.x.start("cold")
-		c.x.tally.kills++
-	case k < 4:
-		c.hot[i].kill()
-		c.hot[i] = c.x.start("hot")
-		c.x.tally.kills++
-	case k < 5:
-		c.hot[i].end(c.x)
-		c.hot[i] = c.x.start("hot")
-		c.x.tally.ends++
-	case k < 8:
-		c.stopOwner()
-	case k < 10:
-		c.x.endServerProcess()
-	case k < 12:
-		c.x.rebuild()
-	default:
-		c.x.rebuildRow()
-	}
+	c.tend()
+	name, do := c.drawFault()
+	do()
+	c.x.tally.count(name, 1)
 }
 
-// endServerProcess ends the server process that writes for the owner, wherever it is.
-func (x *experiment) endServerProcess() {
-	x.t.Helper()
-	if _, err := x.db.Pool.Exec(x.t.Context(), `select pg_terminate_backend(pid) from pg_stat_activity join readside.leases on pid = backend_pid
- where datname = current_database() and application_name = 'readside projector'`); err != nil {
-		x.t.Fatal(err)
+// drawFault draws what happens next, and how it goes about it.
+func (c *crew) drawFault() (name string, do func()) {
+	x, i := c.x, c.x.r.IntN(hotWorkers)
+	faults := []struct {
+		weight int
+		name   string
+		do     func()
+	}{
+		{2, "fact workers killed", func() { c.cold.kill(); c.cold = x.start(x.draw(writes)) }},
+		{2, "view workers killed", func() { c.hot[i].kill(); c.hot[i] = x.start(x.draw(folds)) }},
+		{1, "reactions killed", func() { c.reaction.kill(); c.reaction = x.start(x.draw(reacts)) }},
+		{1, "workers ended", func() { c.hot[i].end(x); c.hot[i] = x.start(x.draw(folds)) }},
+		{3, "workers stopped past their lease", c.stopOwner},
+		{2, "server processes ended", x.endServerProcess},
+		{3, "server processes killed", func() { x.killBackend(x.r.IntN(2) == 0, x.r.IntN(1000)) }},
+		{1, "restarts of Postgres", x.restartPostgres},
+		{2, "restarts of ClickHouse", x.restartClickHouse},
+		{2, "views rebuilt", func() { c.joinRebuild(); x.rebuild(x.drawView(), x.r.IntN(2) == 0) }},
+		{2, "views rebuilt through the next faults", c.startRebuild},
+		{1, "rows rebuilt", x.rebuildRow},
+		{1, "facts rebuilt", x.rebuildFacts},
+		{2, "rounds of an operator who retries", func() { x.operator(x.r.IntN(2) == 0).retry() }},
+		{3, "rounds of an operator who retries and discards", func() { c.joinRebuild(); x.operator(true).clear() }},
 	}
-	x.tally.terminated++
+	all := 0
+	for _, f := range faults {
+		all += f.weight
+	}
+	drawn := x.r.IntN(all)
+	for _, f := range faults {
+		if drawn -= f.weight; drawn < 0 {
+			return f.name, f.do
+		}
+	}
+	panic("unreachable")
 }
 
-// projector is one that works beside the crew, as an operator's commands do.
-func (x *experiment) projector() *engine.Projector {
+// finish brings the mended program everywhere, waits until it has caught up, and clears
+// what is parked.
+func (c *crew) finish() {
+	x := c.x
 	x.t.Helper()
-	set, err := shop.Set()
-	if err != nil {
-		x.t.Fatal(err)
-	}
-	config, err := pgx.ParseConfig(x.db.RoleURL("readside_projector"))
-	if err != nil {
-		x.t.Fatal(err)
-	}
-	p, err := engine.New(engine.Config{Application: dbtest.Application, Log: x.log, Postgres: config, Set: set, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		x.t.Fatal(err)
-	}
-	return p
-}
-
-// anyView waits until the views are live and returns the name of one of them.
-func (x *experiment) anyView() string {
-	x.t.Helper()
-	set, err := shop.Set()
-	if err != nil {
-		x.t.Fatal(err)
-	}
-	x.until("the views are live", func() bool {
-		var live int
-		err := x.db.Pool.QueryRow(x.t.Context(), `select count(*) from readside.views where state = 'live'`).Scan(&live)
-		return err == nil && live >= len(set.Views())
+	c.resume()
+	c.joinRebuild()
+	c.kill()
+	c.each(func(w **worker) {
+		job := (*w).job
+		job.Program.Mended = true
+		*w = x.start(job)
 	})
-	return set.Views()[x.r.IntN(len(set.Views()))].Name
-}
-
-// rebuild builds a view anew beside the load, and hands it over.
-func (x *experiment) rebuild() {
-	x.t.Helper()
-	view := x.anyView()
-	out, err := x.projector().Rebuild(x.t.Context(), view, engine.RebuildOptions{MaxRate: -1})
-	if err != nil {
-		x.t.Fatal(err)
-	}
-	if out.Repaired.Count > 0 {
-		x.t.Errorf("rebuilding view %s found %d rows that were wrong, the first: %+v", view, out.Repaired.Count, out.Repaired.First[0])
-	}
-	x.tally.rebuilds++
-}
-
-// rebuildRow folds one row anew beside the load.
-func (x *experiment) rebuildRow() {
-	x.t.Helper()
-	x.anyView()
-	out, err := x.projector().RebuildKey(x.t.Context(), "account", fmt.Sprintf("c%d", x.r.IntN(12)))
-	if err != nil {
-		x.t.Fatal(err)
-	}
-	if out.Repaired != nil {
-		x.t.Errorf("row %s of view account was wrong: %+v", out.Key, *out.Repaired)
-	}
-	x.tally.rows++
+	x.catchUp(c)
+	// A row's next hopeless event parks when the one before was given up.
+	o := x.operator(true)
+	x.until("nothing waits any more", func() bool {
+		c.tend()
+		o.clear()
+		return x.nothingWaits()
+	})
+	x.catchUp(c)
 }
 
 // stopOwner stops the worker that folds, wherever it is just then, until another has
@@ -147,6 +141,7 @@ func (c *crew) stopOwner() {
 	var owner *worker
 	var lease string
 	c.x.until("a worker folds", func() bool {
+		c.tend()
 		var process int
 		err := c.x.db.Pool.QueryRow(c.x.t.Context(), `select owner::text, process from readside.leases where expires_at > now() and projector not like '%+%'`).Scan(&lease, &process)
 		for _, w := range c.hot {
@@ -159,11 +154,11 @@ func (c *crew) stopOwner() {
 	_ = owner.cmd.Process.Signal(syscall.SIGSTOP)
 	c.stopped = owner
 	c.x.until("another worker has taken over", func() bool {
+		c.tend()
 		var now string
 		err := c.x.db.Pool.QueryRow(c.x.t.Context(), `select owner::text from readside.leases where projector not like '%+%'`).Scan(&now)
 		return err == nil && now != lease
 	})
-	c.x.tally.stops++
 }
 
 func (c *crew) resume() {
@@ -186,29 +181,4 @@ func (x *experiment) until(what string, condition func() bool) {
 			x.t.Fatalf("waited %s in vain until %s", patience, what)
 		}
 	}
-}
-
-// tally counts what was done.
-type tally struct {
-	mu                               sync.Mutex
-	runs, events, kills, ends, stops int
-	terminated, rebuilds, rows       int
-}
-
-func (t *tally) add(other *tally) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.runs += other.runs
-	t.events += other.events
-	t.kills += other.kills
-	t.ends += other.ends
-	t.stops += other.stops
-	t.terminated += other.terminated
-	t.rebuilds += other.rebuilds
-	t.rows += other.rows
-}
-
-func (t *tally) String() string {
-	return fmt.Sprintf("%d events, %d workers killed, %d ended, %d stopped past their lease, %d server processes ended, %d views and %d rows rebuilt",
-		t.events, t.kills, t.ends, t.stops, t.terminated, t.rebuilds, t.rows)
 }

@@ -103,6 +103,10 @@ type world struct {
 	submitted []*Order
 	wanted    map[string][]contract.OrderLine
 	payments  map[string]payment
+	// pieces are what accounts know of baskets, by buyer and product; paid is what each
+	// buyer has paid, by currency.
+	pieces map[string]map[string]int
+	paid   map[string]map[string]int64
 }
 
 type product struct {
@@ -125,11 +129,13 @@ func Expect(events []Event) Screens {
 	w := &world{
 		customers: map[string]*Account{}, products: map[string]*product{}, baskets: map[string]*basket{},
 		orders: map[string]*Order{}, wanted: map[string][]contract.OrderLine{}, payments: map[string]payment{},
+		pieces: map[string]map[string]int{}, paid: map[string]map[string]int64{},
 	}
 	for _, e := range events {
 		w.identity(e)
 		w.catalog(e)
 		w.basket(e)
+		w.count(e)
 		w.ordering(e)
 		w.payment(e)
 	}
@@ -208,9 +214,33 @@ func (w *world) basket(e Event) {
 	}
 }
 
+// count keeps how many pieces accounts say are in a basket. A quantity that is set counts
+// without the event that put the product there.
+func (w *world) count(e Event) {
+	of := func(buyer string) map[string]int {
+		if w.pieces[buyer] == nil {
+			w.pieces[buyer] = map[string]int{}
+		}
+		return w.pieces[buyer]
+	}
+	switch d := e.Data.(type) {
+	case contract.BasketItemAdded:
+		of(d.BuyerID)[d.ProductID] += d.Quantity
+	case contract.BasketQuantityChanged:
+		of(d.BuyerID)[d.ProductID] = d.Quantity
+	case contract.BasketItemRemoved:
+		delete(of(d.BuyerID), d.ProductID)
+	case contract.BasketCheckedOut:
+		delete(w.pieces, d.BuyerID)
+	}
+}
+
 func (w *world) ordering(e Event) {
 	reach := func(id, status string) *Order {
 		o := w.orders[id]
+		if o == nil {
+			return &Order{} // nobody submitted it, as far as is known
+		}
 		o.Status = status
 		o.Timeline = append(o.Timeline, Milestone{status, e.Time})
 		return o
@@ -230,6 +260,10 @@ func (w *world) ordering(e Event) {
 		reach(d.OrderID, "stock_rejected").Missing = d.Missing
 	case contract.OrderPaid:
 		reach(d.OrderID, "paid")
+		if w.paid[d.BuyerID] == nil {
+			w.paid[d.BuyerID] = map[string]int64{}
+		}
+		w.paid[d.BuyerID][d.Total.Currency] += d.Total.Amount
 	case contract.OrderShipped:
 		o := reach(d.OrderID, "shipped")
 		o.Carrier, o.Tracking = d.Carrier, d.TrackingNumber
@@ -303,12 +337,9 @@ func (w *world) basketScreens() map[string]*Basket {
 
 func (w *world) accountScreens() map[string]*Account {
 	for id, a := range w.customers {
-		if b := w.baskets[id]; b != nil {
-			for _, l := range b.items {
-				a.BasketPieces += int64(l.Quantity)
-			}
+		for _, pieces := range w.pieces[id] {
+			a.BasketPieces += int64(pieces)
 		}
-		sums := map[string]int64{}
 		var briefs []OrderBrief
 		for _, o := range w.submitted {
 			if o.BuyerID != id {
@@ -317,15 +348,12 @@ func (w *world) accountScreens() map[string]*Account {
 			a.OrderCount++
 			total := contract.Money{Amount: o.TotalMinor, Currency: o.Currency}
 			briefs = append(briefs, OrderBrief{o.ID, o.Status, total, o.SubmittedAt})
-			if slices.ContainsFunc(o.Timeline, func(m Milestone) bool { return m.Status == "paid" }) {
-				sums[o.Currency] += o.TotalMinor
-			}
 		}
 		slices.SortFunc(briefs, func(x, y OrderBrief) int {
 			return cmp.Or(y.SubmittedAt.Compare(x.SubmittedAt), cmp.Compare(x.OrderID, y.OrderID))
 		})
 		a.LatestOrders = briefs[:min(len(briefs), 5)]
-		a.LifetimeValue = sorted(sums)
+		a.LifetimeValue = sorted(w.paid[id])
 	}
 	return w.customers
 }

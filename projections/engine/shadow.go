@@ -13,6 +13,10 @@ import (
 // program, and, as entries of its own, what the projector has given up by then. What
 // has changed since shows in a comparison, whatever was cut off or came in between.
 
+// ErrSourceWaits is returned when a view is not built anew because events wait in one that
+// it joins: the rebuild's own copy of that one would have them, or other rows.
+var ErrSourceWaits = errors.New("retry or discard first what `readside parked list` shows of it")
+
 // errStale says that a rebuild has to begin anew.
 var errStale = errors.New("what was rebuilt so far is of no use")
 
@@ -98,7 +102,7 @@ func (r *rebuild) joinedWait(ctx context.Context, q rower) error {
 	if waiting == 1 {
 		verb = "waits"
 	}
-	return fmt.Errorf("view %s, which it joins, has %s that %s: retry or discard first what `readside parked list` shows of it", view, events(waiting), verb)
+	return fmt.Errorf("view %s, which it joins, has %s that %s: %w", view, events(waiting), verb, ErrSourceWaits)
 }
 
 // waiting finds a joined view of which a projector has events that wait.
