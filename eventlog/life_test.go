@@ -177,6 +177,14 @@ func (m *mortal) lose() (stored, remembered eventlog.Position, lost bool) {
 	m.t.Helper()
 	appendTo(m.t, m.log, m.pool, "a", 0, 1)
 	_, stored = m.read(m.log, m.log.Start())
+	// Since 17 each asynchronous commit wakes the WAL writer, which writes half of it at once.
+	var writer int
+	if err := m.pool.QueryRow(m.ctx, `select pid from pg_stat_activity where backend_type = 'walwriter'`).Scan(&writer); err != nil {
+		m.t.Fatal(err)
+	}
+	if err := syscall.Kill(writer, syscall.SIGSTOP); err != nil { // it ends with its server
+		m.t.Fatal(err)
+	}
 	m.appendAsync("b", 40)
 	got, remembered := m.read(m.log, stored)
 	if len(got) != 40 {
