@@ -62,7 +62,7 @@ demo: setup build ## run everything on embedded stores
 	@$(BINARY) demo $(DEMO_FLAGS)
 
 .PHONY: test
-test: setup-tests check test-main test-tools ## every check and every test at reduced sizes
+test: setup-tests check test-main test-tools test-cross ## every check and every test at reduced sizes
 
 .PHONY: check
 check: ## formatting and go vet
@@ -79,6 +79,18 @@ test-main: ## the module's tests, the architecture among them
 .PHONY: test-tools
 test-tools: ## the tests of the tools' own module
 	@cd tools && $(GO) test -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) ./...
+
+# What the programs must compile for besides this machine. No C compiler is needed, as for
+# every build of ours. `go build` of the programs compiles each package that they are made of
+# and links them: a type check alone would need the same packages compiled, and would not see
+# what a linker does.
+CROSS := linux/arm64 darwin/arm64
+
+.PHONY: test-cross
+test-cross: ## the programs compile for linux/arm64 and darwin/arm64
+	@for target in $(CROSS); do \
+	  echo "Compiling for $$target; the first time takes minutes …"; \
+	  GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 $(GO) build ./cmd/... ./examples/... ./internal/embedded/setup || exit 1; done
 
 .PHONY: lint
 lint: ## golangci-lint, pinned in tools/go.mod

@@ -10,6 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/readside/readside/internal/pooler"
 )
 
 // Log is one log, as one process sees it. It is safe for concurrent use; all
@@ -43,17 +45,31 @@ func Gathering(rest time.Duration) Option { return func(l *Log) { l.gather = res
 // its own rights. A database that was restored, cloned or failed over since the log
 // was last opened begins a new incarnation here; the checkpoints in it are taken along,
 // and positions of places that the log has lost are refused. A Log that is open meanwhile
-// goes over by itself.
+// goes over by itself. A pool that goes through a pooler which shares server processes among
+// transactions is refused: what a Log knows of its sessions would be strangers'.
 func Open(ctx context.Context, pool *pgxpool.Pool, options ...Option) (*Log, error) {
 	l := &Log{pool: pool, settler: newSettler()}
 	for _, option := range options {
 		option(l)
 	}
-	if err := l.identify(ctx, pool); err != nil {
+	if err := l.identifyWell(ctx); err != nil {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
 	l.settler.life.Store(l.life.Load())
 	return l, nil
+}
+
+// identifyWell identifies the log over a connection whose session is its own.
+func (l *Log) identifyWell(ctx context.Context) error {
+	conn, err := l.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	if err := pooler.Check(ctx, conn.Conn()); err != nil {
+		return err
+	}
+	return l.identify(ctx, conn)
 }
 
 // querier is what Pool, Conn and Tx have in common.

@@ -2,6 +2,7 @@ package queryapi
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -47,10 +48,26 @@ func (s *sharing) detect(ctx context.Context) (pooler.Mode, error) {
 		return s.mode, err
 	}
 	if mode == pooler.Transaction && role != "" {
-		return s.mode, &pooler.Error{Hint: "no session can act as role " + role + " through it: give READSIDE_QUERY_URL a login of its own, or connect to Postgres directly"}
+		if err := isAlready(ctx, conn, role); err != nil {
+			return s.mode, err
+		}
 	}
 	s.mode, s.known = mode, true
 	return mode, nil
+}
+
+// isAlready returns an error unless a login is the role that the address asks for, by its
+// name or by ALTER ROLE login SET role: no session can act as another one there.
+func isAlready(ctx context.Context, conn *pgconn.PgConn, role string) error {
+	results, err := conn.Exec(ctx, "select current_user::text").ReadAll()
+	if err != nil {
+		return fmt.Errorf("ask for the role: %w", err)
+	}
+	if user := string(results[0].Rows[0][0]); user != role {
+		return &pooler.Error{Hint: fmt.Sprintf("no session can act as role %s through it, and the login is %s: log in as %s itself, or `ALTER ROLE %s SET role = %s`, or connect to Postgres directly",
+			role, user, role, pgx.Identifier{user}.Sanitize(), pgx.Identifier{role}.Sanitize())}
+	}
+	return nil
 }
 
 func (s *sharing) beforeConnect(ctx context.Context, config *pgx.ConnConfig) error {
@@ -59,11 +76,12 @@ func (s *sharing) beforeConnect(ctx context.Context, config *pgx.ConnConfig) err
 		return err
 	}
 	if mode == pooler.Transaction {
+		delete(config.RuntimeParams, "role") // the login is that already, and a pooler may refuse it
 		// Statements by name live in one server process.
 		config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 		return nil
 	}
-	session.Prepare(&config.Config, session.Needs{ReadOnly: true, Settings: s.settings})
+	session.Prepare(&config.Config, session.Needs{ReadOnly: true, Kept: true, Settings: s.settings})
 	return nil
 }
 

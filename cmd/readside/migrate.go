@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
 
 	"github.com/readside/readside/internal/service"
@@ -122,9 +121,9 @@ func (p *program) migrateDownTo(c *cobra.Command, url string, f migrateFlags, al
 
 // ownDatabase refuses a database that is recorded as another application's.
 func (p *program) ownDatabase(ctx context.Context, url string) error {
-	conn, err := pgx.Connect(ctx, url)
+	conn, err := service.Connect(ctx, url)
 	if err != nil {
-		return fmt.Errorf("connect to Postgres: %w", err)
+		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	return application.Claim{Name: shop.Application, Named: true}.Fits(ctx, conn)
@@ -153,9 +152,9 @@ func (p *program) migrateStatus(c *cobra.Command, url string, _ migrateFlags) er
 }
 
 func (p *program) printApplication(ctx context.Context, url string) error {
-	conn, err := pgx.Connect(ctx, url)
+	conn, err := service.Connect(ctx, url)
 	if err != nil {
-		return fmt.Errorf("connect to Postgres: %w", err)
+		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	name, err := application.Recorded(ctx, conn)

@@ -28,7 +28,8 @@ unix_socket_dir =
 auth_type = scram-sha-256
 auth_file = %s
 pool_mode = %s
-default_pool_size = 8
+default_pool_size = %d
+max_client_conn = 300
 ignore_startup_parameters = %s
 `
 
@@ -52,7 +53,7 @@ func (d *DB) PgBouncer(t testing.TB, mode, ignored string, roles ...string) func
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	port := freePort(t)
 	users := filepath.Join(dir, "users")
-	config := fmt.Sprintf(pgBouncerConfig, to.Port(), port, users, mode, ignored)
+	config := fmt.Sprintf(pgBouncerConfig, to.Port(), port, users, mode, poolSize(mode), ignored)
 	if os.Geteuid() == 0 {
 		config += "user = " + pgBouncerAccount + "\n"
 	}
@@ -69,6 +70,15 @@ func (d *DB) PgBouncer(t testing.TB, mode, ignored string, roles ...string) func
 	}
 	untilConnected(t, address(to.User.Username()))
 	return address
+}
+
+// poolSize is how many server processes a role has in a database: a session keeps its own,
+// transactions are to share few.
+func poolSize(mode string) int {
+	if mode == "session" {
+		return 60
+	}
+	return 8
 }
 
 // findPgBouncer also looks where Debian puts it, which is not on a user's PATH.

@@ -40,7 +40,7 @@ func runChild(spec childSpec) int {
 	case spec.Postgres != nil:
 		return keep(&postgresStore{options: *spec.Postgres})
 	case spec.ClickHouse != nil:
-		return keep(&clickHouseStore{options: *spec.ClickHouse})
+		return keep(keptClickHouse(*spec.ClickHouse))
 	case spec.Shut != nil:
 		return shutIn(*spec.Shut)
 	case spec.Server != nil:

@@ -25,6 +25,9 @@ type ClickHouseOptions struct {
 	// Readable are the databases that readers may read, as names in which * stands for any
 	// letters. Defaults to the marts: "mart" and "*_mart".
 	Readable []string
+	// Program is a `clickhouse` program to run in place of the library. Defaults to the
+	// library, and to the program on PATH where no library is built for this platform.
+	Program string
 	// Unconfined is what a kernel that cannot confine the server means.
 	Unconfined Unconfined
 }

@@ -38,7 +38,7 @@ type clickHouseStore struct {
 const unconfinedVariable = "READSIDE_UNCONFINED_READERS"
 
 func (s *clickHouseStore) prepare(context.Context) (err error) {
-	if s.library, err = install.FindChdb(); err != nil {
+	if s.library, err = libraryHere(); err != nil {
 		return err
 	}
 	if s.options.Unconfined == RefuseReaders && os.Getenv(unconfinedVariable) == "allow" {
@@ -54,6 +54,12 @@ func (s *clickHouseStore) prepare(context.Context) (err error) {
 		return err
 	}
 	return s.own()
+}
+
+// libraryHere is libchdb's path, or an error that says how to get a ClickHouse here.
+func libraryHere() (string, error) {
+	found, err := install.FindClickHouse()
+	return found.Library, err
 }
 
 // own gives the folder to the server's user.

@@ -10,12 +10,14 @@
 // killed, it stops the store, removes a temporary folder and exits: nothing stays
 // behind. Postgres is the machine's own; ClickHouse is libchdb, the same engine as
 // a library, behind a small server that speaks as much of the ClickHouse HTTP
-// interface as clickhouse-go uses. Setup installs what is missing.
+// interface as clickhouse-go uses, or the program `clickhouse` where libchdb has no
+// build. Setup installs what is missing.
 //
 // Loopback is no boundary: other users and a browser's pages reach it. A Postgres
 // has no user without a password, made from a secret of its own that only URLs hold.
 // The ClickHouse server is confined by the kernel to its folder, as a user that owns
 // nothing else where root starts it, without a socket but its listener; its users have
-// random passwords, which URL returns. Both stores are meant for data that may be thrown
+// random passwords, which URL returns. A `clickhouse` program has the same users, bounded
+// by its own grants, constraints and quota, and no kernel's wall. Both stores are meant for data that may be thrown
 // away. Never open them to a network.
 package embedded

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -22,6 +23,9 @@ const ownerVariable = "READSIDE_TEST_OWNER"
 
 func TestMain(m *testing.M) {
 	embedded.RunIfChild()
+	if filepath.Base(os.Args[0]) == programName {
+		os.Exit(beClickHouse(os.Args[1:]))
+	}
 	if os.Getenv(ownerVariable) != "" {
 		os.Exit(ownStores())
 	}

@@ -23,6 +23,5 @@ func SetupPostgres(ctx context.Context, progress io.Writer, version string) erro
 
 // SetupStores installs what stores of our own need, whatever the environment names.
 func SetupStores(ctx context.Context, progress io.Writer, postgres string) error {
-	_, err := install.Chdb(ctx, progress)
-	return errors.Join(SetupPostgres(ctx, progress, postgres), err)
+	return errors.Join(SetupPostgres(ctx, progress, postgres), install.SetupClickHouse(ctx, progress))
 }

@@ -7,6 +7,7 @@ package pooler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -31,21 +32,40 @@ func (e *Error) Error() string {
 	return "the connection goes through a pooler that shares server processes among transactions, as PgBouncer does in transaction mode: " + e.Hint
 }
 
+// Refused reports whether an error is of a connection that shares its server process. It
+// will be the same however often it is tried.
+func Refused(err error) bool {
+	var shared *Error
+	return errors.As(err, &shared)
+}
+
 // refused is for programs that need sessions.
 func refused() error {
 	return &Error{"connect to Postgres directly or through a pool in session mode; only serve works through this one"}
 }
 
 // Check returns an *Error if the connection shares its server process with others. It
-// opens further connections for a moment where a pooler is seen.
+// opens further connections for a moment where a pooler is seen, and asks nothing of a
+// connection that was looked at when it was opened.
 func Check(ctx context.Context, conn *pgx.Conn) error {
 	plain := conn.Config().Config.Copy()
-	plain.ValidateConnect = nil
-	mode, err := Detect(ctx, conn.PgConn(), opening(plain))
-	if err == nil && mode == Transaction {
+	plain.ValidateConnect, plain.AfterConnect = nil, nil
+	return check(ctx, conn.PgConn(), plain)
+}
+
+func check(ctx context.Context, conn *pgconn.PgConn, plain *pgconn.Config) error {
+	if conn.CustomData()[soundKey] == true {
+		return nil
+	}
+	mode, err := Detect(ctx, conn, opening(plain))
+	if err != nil {
+		return err
+	}
+	if mode == Transaction {
 		return refused()
 	}
-	return err
+	conn.CustomData()[soundKey] = true
+	return nil
 }
 
 // opening opens connections of a configuration.

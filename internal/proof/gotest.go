@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"os"
 	"os/exec"
 	"regexp"
 	"slices"
@@ -15,11 +17,13 @@ import (
 	"time"
 )
 
-// testRun is a run of named tests of one package.
+// testRun is a run of tests of one package.
 type testRun struct {
 	pkg string
-	// tests must all be there and pass.
+	// tests must all be there and pass; none are all tests of the package.
 	tests []string
+	// env is added to the environment.
+	env []string
 	// args go to the test binary; "{seed}" stands for the seed.
 	args []string
 	// figure picks the lines of output that are figures; nil picks none.
@@ -52,7 +56,11 @@ func (r testRun) run(ctx context.Context, o options) ([]byte, error) {
 	if limit == 0 {
 		limit = testLimit
 	}
-	args := []string{"test", "-json", "-count=1", "-timeout", limit.String(), "-run", "^(" + strings.Join(r.tests, "|") + ")$", r.pkg}
+	args := []string{"test", "-json", "-count=1", "-timeout", limit.String()}
+	if len(r.tests) > 0 {
+		args = append(args, "-run", "^("+strings.Join(r.tests, "|")+")$")
+	}
+	args = append(args, r.pkg)
 	if len(r.args) > 0 {
 		args = append(args, "-args")
 		for _, a := range r.args {
@@ -61,6 +69,7 @@ func (r testRun) run(ctx context.Context, o options) ([]byte, error) {
 	}
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = o.repo
+	cmd.Env = append(os.Environ(), r.env...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
 	cmd.WaitDelay = interruptWait
 	out, err := cmd.CombinedOutput()
@@ -73,7 +82,8 @@ func (r testRun) run(ctx context.Context, o options) ([]byte, error) {
 
 // report is what go test -json said.
 type report struct {
-	outcome map[string]string // of top-level tests: pass, fail or skip
+	outcome map[string]string // of tests: pass, fail or skip
+	whole   string            // of the package
 	lines   []string          // output of tests
 	other   []string          // output of the package and of the go tool
 }
@@ -93,6 +103,8 @@ func readReport(out []byte) (*report, error) {
 			r.other = append(r.other, strings.TrimSpace(e.Output))
 		case e.Test != "" && (e.Action == "pass" || e.Action == "fail" || e.Action == "skip"):
 			r.outcome[e.Test] = e.Action
+		case e.Action == "pass" || e.Action == "fail" || e.Action == "skip":
+			r.whole = e.Action
 		}
 	}
 	if len(out) == 0 {
@@ -123,6 +135,9 @@ var logPlace = regexp.MustCompile(`^\s*[a-z0-9_]+_test\.go:\d+: `)
 
 // check answers an error for each test that is not there or did not pass.
 func (r *report) check(run testRun) error {
+	if len(run.tests) == 0 {
+		return r.checkAll(run.pkg)
+	}
 	var errs []error
 	for _, test := range run.tests {
 		switch outcome := r.outcome[test]; outcome {
@@ -134,6 +149,30 @@ func (r *report) check(run testRun) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// checkAll returns an error unless the package has tests and all of them passed.
+func (r *report) checkAll(pkg string) error {
+	var errs []error
+	for _, test := range slices.Sorted(maps.Keys(r.outcome)) {
+		if outcome := r.outcome[test]; outcome != "pass" {
+			errs = append(errs, fmt.Errorf("%s %s: %s", pkg, test, outcome))
+		}
+	}
+	if r.whole != "pass" || len(r.outcome) == 0 {
+		errs = append(errs, fmt.Errorf("%s did not pass%s\n%s", pkg, r.why(), r.tail()))
+	}
+	return errors.Join(errs...)
+}
+
+// passed is how many tests passed, those within tests not counted.
+func (r *report) passed() (n int) {
+	for test, outcome := range r.outcome {
+		if outcome == "pass" && !strings.Contains(test, "/") {
+			n++
+		}
+	}
+	return n
 }
 
 const tailLines = 30

@@ -9,7 +9,7 @@ import (
 var atOnce = []string{"-refusal-max", "50ms"}
 
 // items are those of the issues' "It must show".
-var items = slices.Concat(issue2, issue3, issue4Trust, issue4Engine, issue4Health, issue4Failover, issue4Checks, issue4Bounds, issue4Growth)
+var items = slices.Concat(issue2, issue3, issue4Trust, issue4Engine, issue4Health, issue4Ground, issue4Failover, issue4Checks, issue4Bounds, issue4Growth)
 
 var issue2 = []item{
 	{"2.1", "empty caches: make demo and make test set up and work; the second run needs no network", []step{freshMachine}},

@@ -80,6 +80,29 @@ func TestOnlyTestsThatRanAndPassedProve(t *testing.T) {
 	}
 }
 
+func TestAWholePackageIsProvedByAllOfItsTests(t *testing.T) {
+	for _, c := range []struct{ out, want string }{
+		{passed, ""},
+		{failed, "./x TestB: fail"},
+		{passed + skipped, "./x TestA: skip"},
+		{`{"Action":"pass"}` + "\n", "./x did not pass"},
+		{`{"Action":"pass","Test":"TestA"}` + "\n" + `{"Action":"fail"}` + "\n", "./x did not pass"},
+		{broken, "./x did not pass (x/x.go:3:1: syntax error)"},
+	} {
+		r, err := readReport([]byte(c.out))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if err := r.check(testRun{pkg: "./x"}); err != nil {
+			got = err.Error()
+		}
+		if (c.want == "") != (got == "") || !strings.Contains(got, c.want) {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+}
+
 func TestFiguresAreTheLinesPicked(t *testing.T) {
 	r, err := readReport([]byte(passed))
 	if err != nil {
@@ -149,7 +172,7 @@ func TestItemsOfTheIssues(t *testing.T) {
 			t.Errorf("item %s has no steps", it.name)
 		}
 	}
-	for _, want := range strings.Fields("2.1 2.2 2.3 2.4 2.5 2.6 2.7 2.8 2.9 2.10 3.1 3.2 3.5 3.6 3.7") {
+	for _, want := range strings.Fields("2.1 2.2 2.3 2.4 2.5 2.6 2.7 2.8 2.9 2.10 3.1 3.2 3.5 3.6 3.7 4.6") {
 		if !names[want] {
 			t.Errorf("item %s is missing", want)
 		}

@@ -62,8 +62,7 @@ func awaitPostgres[T any](ctx context.Context, s *starting, logger *slog.Logger,
 
 // isAway reports whether an error passes when the server, or the way to it, is back.
 func isAway(err error) bool {
-	var shared *pooler.Error
-	if owner.Refused(err) || errors.Is(err, owner.ErrNotMigrated) || errors.As(err, &shared) {
+	if owner.Refused(err) || errors.Is(err, owner.ErrNotMigrated) || pooler.Refused(err) {
 		return false
 	}
 	class, _ := session.ClassOf(err)

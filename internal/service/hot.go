@@ -8,7 +8,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/readside/readside/internal/pooler"
 	"github.com/readside/readside/projections"
 	owner "github.com/readside/readside/projections/application"
 	"github.com/readside/readside/projections/engine"
@@ -59,14 +58,13 @@ func Projector(log *OpenLog, postgresURL string, set *projections.Set, folding F
 }
 
 // ConnConfig is a single connection's configuration, for a program by whose name
-// pg_stat_activity shows it. Every other application's database is refused.
+// pg_stat_activity shows it. Every other application's database is refused. The session
+// is prepared by the package that connects.
 func ConnConfig(application, postgresURL, program string) (*pgx.ConnConfig, error) {
 	config, err := pgx.ParseConfig(postgresURL)
 	if err != nil {
 		return nil, fmt.Errorf("the address of Postgres: %w", err)
 	}
 	config.RuntimeParams["application_name"] = program
-	config = owner.Guard(config, application)
-	pooler.Forbid(&config.Config)
-	return config, nil
+	return owner.Guard(config, application), nil
 }

@@ -56,7 +56,6 @@ func Pool(ctx context.Context, application, postgresURL, program string) (*pgxpo
 	config.ConnConfig.RuntimeParams["application_name"] = program
 	config.ConnConfig = owner.Guard(config.ConnConfig, application)
 	session.Prepare(&config.ConnConfig.Config, session.Needs{Durable: true})
-	pooler.Forbid(&config.ConnConfig.Config)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to Postgres: %w", err)
@@ -69,5 +68,8 @@ func Pool(ctx context.Context, application, postgresURL, program string) (*pgxpo
 	return pool, nil
 }
 
-// refused reports whether a database is not the application's, or not yet.
-func refused(err error) bool { return owner.Refused(err) || errors.Is(err, owner.ErrNotMigrated) }
+// refused reports whether a database is not the application's, or not yet, or cannot be
+// used the way that it is addressed.
+func refused(err error) bool {
+	return owner.Refused(err) || errors.Is(err, owner.ErrNotMigrated) || pooler.Refused(err)
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/readside/readside/internal/session"
 	"github.com/readside/readside/writemodels/shopapi"
 )
 
@@ -52,6 +53,7 @@ func OwnShop(ctx context.Context, application string, c shopapi.Config) error {
 		if err != nil {
 			return err
 		}
+		session.Prepare(&config.Config, session.Needs{Durable: true})
 		conn, err := pgx.ConnectConfig(ctx, config)
 		if err != nil {
 			return Hinted(err)

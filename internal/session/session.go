@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/readside/readside/internal/pooler"
 )
 
 // Needs are what a program wants of its connections.
@@ -22,6 +24,9 @@ type Needs struct {
 	ReadOnly bool
 	// Durable connections append events: their commits are on disk when they return.
 	Durable bool
+	// Kept says that the caller has found out how the address reaches the server, and that
+	// its sessions are kept. All others refuse a pooler that shares server processes.
+	Kept bool
 	// Settings are the program's own, over the common ones.
 	Settings map[string]string
 }
@@ -58,7 +63,9 @@ const checkSQL = `select current_user, pg_is_in_recovery(), current_setting('tra
 
 // Prepare makes connections of a configuration as they are needed. The role that the
 // address asks for is set by a statement and then looked at: a pooler may drop what comes
-// with the connection. An address with several hosts finds the first that serves.
+// with the connection. An address with several hosts finds the first that serves. Where
+// a pooler shares server processes among transactions no session can be prepared, and
+// every connection fails with a *pooler.Error.
 func Prepare(c *pgconn.Config, n Needs) {
 	role := c.RuntimeParams["role"]
 	delete(c.RuntimeParams, "role")
@@ -76,25 +83,9 @@ func Prepare(c *pgconn.Config, n Needs) {
 		delete(c.RuntimeParams, name)
 	}
 	p := prepared{settings: settings, role: role, readOnly: n.ReadOnly}
-	before := c.ValidateConnect
-	c.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
-		if before == nil {
-			return p.apply(ctx, conn)
-		}
-		// What was asked before, as target_session_attrs is, is of the server: a session that
-		// reads only by its own will must not look like a server that cannot be written to.
-		writing := p
-		if n.ReadOnly {
-			writing.settings = maps.Clone(settings)
-			writing.settings["default_transaction_read_only"] = "off"
-		}
-		if err := writing.apply(ctx, conn); err != nil {
-			return err
-		}
-		if err := before(ctx, conn); err != nil || !n.ReadOnly {
-			return err
-		}
-		return p.apply(ctx, conn)
+	c.ValidateConnect = p.validate(c.ValidateConnect)
+	if !n.Kept {
+		pooler.Forbid(c)
 	}
 }
 
@@ -102,6 +93,29 @@ type prepared struct {
 	settings map[string]string
 	role     string
 	readOnly bool
+}
+
+// validate prepares a connection, and lets before, if there is one, judge the server.
+func (p prepared) validate(before pgconn.ValidateConnectFunc) pgconn.ValidateConnectFunc {
+	return func(ctx context.Context, conn *pgconn.PgConn) error {
+		if before == nil {
+			return p.apply(ctx, conn)
+		}
+		// What was asked before, as target_session_attrs is, is of the server: a session that
+		// reads only by its own will must not look like a server that cannot be written to.
+		writing := p
+		if p.readOnly {
+			writing.settings = maps.Clone(p.settings)
+			writing.settings["default_transaction_read_only"] = "off"
+		}
+		if err := writing.apply(ctx, conn); err != nil {
+			return err
+		}
+		if err := before(ctx, conn); err != nil || !p.readOnly {
+			return err
+		}
+		return p.apply(ctx, conn)
+	}
 }
 
 func (p prepared) apply(ctx context.Context, conn *pgconn.PgConn) error {

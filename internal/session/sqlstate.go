@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/readside/readside/internal/pooler"
 )
 
 // Class is what an error of Postgres asks of the caller.
@@ -61,7 +63,7 @@ var classes = map[string]Class{
 // that is not listed is Permanent: nobody knows that it passes.
 func ClassOf(err error) (Class, string) {
 	var refused *Error
-	if errors.As(err, &refused) {
+	if errors.As(err, &refused) || pooler.Refused(err) {
 		return Permanent, ""
 	}
 	var pg *pgconn.PgError

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/readside/readside/internal/pooler"
 )
 
 // leasePoll is how often a worker in waiting asks whether it may take over. It asks
@@ -34,6 +36,10 @@ const (
 func (p *Projector) lease(ctx context.Context) (*pgxpool.Conn, error) {
 	conn, err := p.cfg.Pool.Acquire(ctx)
 	if err != nil {
+		return nil, fmt.Errorf("connect the cold projector %s to Postgres: %w", p.cfg.Name, err)
+	}
+	if err := pooler.Check(ctx, conn.Conn()); err != nil {
+		giveUp(conn)
 		return nil, fmt.Errorf("connect the cold projector %s to Postgres: %w", p.cfg.Name, err)
 	}
 	looked, taken := time.Now(), time.Now()

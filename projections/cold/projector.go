@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/pooler"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/application"
 )
@@ -145,10 +146,11 @@ func halts(err error) bool {
 	return errors.As(err, &fold) || errors.As(err, &torn)
 }
 
-// refused reports whether the stores are not this application's.
+// refused reports whether the stores are not this application's, or not to be reached as
+// they must be.
 func refused(err error) bool {
 	var strange *StrangeTablesError
-	return application.Refused(err) || errors.As(err, &strange)
+	return application.Refused(err) || pooler.Refused(err) || errors.As(err, &strange)
 }
 
 // worker is one turn at the work: from taking over to the first error.

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/pooler"
 	"github.com/readside/readside/internal/session"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/application"
@@ -82,7 +83,7 @@ func (p *Projector) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.As(err, &fault), errors.Is(err, eventlog.ErrForeignPosition), errors.Is(err, eventlog.ErrTruncated), errors.Is(err, eventlog.ErrMoved), errors.Is(err, errDefinition), application.Refused(err):
+		case errors.As(err, &fault), errors.Is(err, eventlog.ErrForeignPosition), errors.Is(err, eventlog.ErrTruncated), errors.Is(err, eventlog.ErrMoved), errors.Is(err, errDefinition), application.Refused(err), pooler.Refused(err):
 			return err
 		case errors.Is(err, errMoved), errors.Is(err, errFenced), errors.Is(err, errAgain):
 			continue // nothing is wrong: read the state anew

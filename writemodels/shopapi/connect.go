@@ -10,7 +10,6 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/eventlog/reaction"
-	"github.com/readside/readside/internal/pooler"
 	"github.com/readside/readside/internal/session"
 	"github.com/readside/readside/writemodels/command"
 )
@@ -45,7 +44,6 @@ func (s *Shop) connect(ctx context.Context, a address) (*service, error) {
 	}
 	config.MaxConns = s.config.ConnsMax
 	session.Prepare(&config.ConnConfig.Config, session.Needs{Durable: true, Settings: settings(a.service)})
-	pooler.Forbid(&config.ConnConfig.Config)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("shop: connect %s: %w", a.service, err)

@@ -17,8 +17,7 @@ func All(ctx context.Context, progress io.Writer, postgres string) error {
 		problems = append(problems, err)
 	}
 	if os.Getenv("READSIDE_CLICKHOUSE_URL") == "" {
-		_, err := Chdb(ctx, progress)
-		problems = append(problems, err)
+		problems = append(problems, SetupClickHouse(ctx, progress))
 	}
 	return errors.Join(problems...)
 }

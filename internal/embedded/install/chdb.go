@@ -46,11 +46,11 @@ func (c chdb) install(ctx context.Context) (string, error) {
 // possible refuses at once what no download could mend.
 func (c chdb) possible(dir string) error {
 	if c.pack.name == "" {
-		return fmt.Errorf("there is no libchdb for %s: %s", c.platform, chdbAlternative)
+		return fmt.Errorf("there is no libchdb for %s: %s, or %s", c.platform, clickHouseProgramHint(), chdbAlternative)
 	}
 	if c.pack.integrity == "" {
-		return fmt.Errorf("no hash is pinned yet for libchdb on %s: check `npm pack %s@%s` yourself and unpack its libchdb.so into %s, or %s",
-			c.platform, c.pack.name, ChdbVersion, dir, chdbAlternative)
+		return fmt.Errorf("no hash is pinned yet for libchdb on %s: %s, or check `npm pack %s@%s` yourself and unpack its libchdb.so into %s, or %s",
+			c.platform, clickHouseProgramHint(), c.pack.name, ChdbVersion, dir, chdbAlternative)
 	}
 	return nil
 }
