@@ -57,8 +57,9 @@ func (t *turn) foldAttempt(ctx context.Context, f *folding) error {
 	if fault := t.parking.over(f.attempt.held, t.of.cfg.ParkedMax); fault != nil {
 		return fault
 	}
-	for i := range f.attempt.held {
-		if err := f.attempt.held[i].mark(ctx, t.log, t.of.cfg.Set); err != nil {
+	fresh := f.attempt.fresh()
+	for i := range fresh {
+		if err := fresh[i].mark(ctx, t.log, t.of.cfg.Set); err != nil {
 			return err
 		}
 	}

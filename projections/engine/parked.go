@@ -138,6 +138,8 @@ type mending struct {
 	given   *Parked
 	// tries are how often each entry was tried, this time included.
 	tries map[event]int
+	// partBytes is how much the events of a part have; 0 for the default.
+	partBytes int
 }
 
 func (m *mending) run(ctx context.Context) (out Retried, err error) {
@@ -272,15 +274,8 @@ const (
 func (w *worker) foldParked(ctx context.Context, m *mending) (waiting int, err error) {
 	failing := map[row]*projections.FoldError{}
 	for {
-		b, err := m.batch(ctx, w)
-		if err != nil {
-			return 0, err
-		}
-		a := w.parking.newAttempt(w.cfg.Set, b, failing)
-		a.mending = m
-		f := newFolding(w.cfg.Set, w.cache, w.session, w.session, b, a)
-		f.again = w.log.At
-		err = w.writeParked(ctx, f, m)
+		a := &attempt{parking: w.parking, here: newParking(), failing: failing, mending: m}
+		err := w.writeParked(ctx, a, m)
 		var faults foldErrors
 		if err == nil {
 			w.tell(ctx, a)
@@ -298,13 +293,34 @@ func (w *worker) foldParked(ctx context.Context, m *mending) (waiting int, err e
 	}
 }
 
-func (w *worker) writeParked(ctx context.Context, f *folding, m *mending) error {
+// writeParked makes one attempt at what waits, part by part in one transaction.
+func (w *worker) writeParked(ctx context.Context, a *attempt, m *mending) error {
 	w.session.Queue(markSQL)
 	m.queueBefore(w.session)
-	if err := w.foldAttempt(ctx, f); err != nil {
+	err := m.parts(ctx, w, func(b *batch, last bool) error {
+		a.take(w.cfg.Set, b)
+		if last {
+			a.end(b)
+		}
+		f := newFolding(w.cfg.Set, w.cache, w.session, w.session, b, a)
+		f.again = w.log.At
+		if err := w.foldAttempt(ctx, f); err != nil {
+			return err
+		}
+		a.queue(w.session, w.name)
+		if last {
+			return nil
+		}
+		// What is written is read again from here on: rows need not be kept.
+		if err := w.session.Flush(ctx); err != nil {
+			return err
+		}
+		w.cache.trim(f.number)
+		return nil
+	})
+	if err != nil {
 		return err
 	}
-	f.attempt.queue(w.session, w.name)
 	m.queueAfter(w.session, w.epoch)
 	return w.session.Commit(ctx)
 }
@@ -315,32 +331,7 @@ func (w *worker) backToMark(ctx context.Context) error {
 	return w.session.Exec(ctx, unmarkSQL)
 }
 
-// batch are the events that wait, with those of their touches that do.
-func (m *mending) batch(ctx context.Context, w *worker) (*batch, error) {
-	wants := map[int64]map[string]bool{}
-	var places []int64
-	for _, e := range m.entries {
-		if e.eventless() {
-			continue
-		}
-		at := e.Position.Place()
-		if wants[at] == nil {
-			wants[at] = map[string]bool{}
-			places = append(places, at)
-		}
-		wants[at][e.Key] = true
-	}
-	b := &batch{from: w.at, next: w.at}
-	for chunk := range slices.Chunk(places, defaultBatchEvents) {
-		stored, err := w.log.At(ctx, chunk)
-		if err != nil {
-			return nil, err
-		}
-		m.add(b, stored, wants)
-	}
-	return b, nil
-}
-
+// add decodes stored events into a batch, with those of their touches that wait.
 func (m *mending) add(b *batch, stored []eventlog.Event, wants map[int64]map[string]bool) {
 	events, touches, broken := m.cfg.Set.Prepare(stored)
 	for _, t := range touches {

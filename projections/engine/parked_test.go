@@ -396,6 +396,38 @@ func TestParkedEventsAreFoldedInOrder(t *testing.T) {
 	}
 }
 
+// What waits may be far more than a batch may have: it is folded in parts. The events of
+// c1 are more than two parts have, so that they are split; those of the others are not.
+func TestARetryIsFoldedInParts(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	broken, mended := cardSet(t, true), cardSet(t, false)
+	f.append(streamed{"r1", roomOpened{"r1", "one"}})
+	waiting := map[string]int{"c1": 40, "c2": 10, "c3": 10}
+	for id := range waiting {
+		f.append(streamed{id, cardOpened{id, "r1"}}, streamed{id, cardAdded{id, "handler", 7}})
+	}
+	var last eventlog.Position
+	for range 10 {
+		for id, n := range waiting {
+			for range n / 10 {
+				last = f.appendDamage(damage{raw: `{"ID": "` + id + `", "N": 1, "Pad": "` + strings.Repeat("p", 1_000_000) + `"}`}, id)
+			}
+		}
+	}
+	f.catchUp(broken, 100, last)
+	f.mustVerify(broken)
+	f.retries(broken, engine.Waiting{View: "card"}, engine.Retried{Waiting: 63})
+	f.mustVerify(broken)
+	f.retries(mended, engine.Waiting{View: "card"}, engine.Retried{Folded: 63})
+	for id, n := range waiting {
+		if got := f.int(`select total from views.card_v1_g1 where id = $1`, id); got != 7+n {
+			t.Errorf("card %s has %d, not %d", id, got, 7+n)
+		}
+	}
+	f.mustVerify(mended)
+}
+
 func (f *fixture) randomCards(r *rand.Rand, n int) (last eventlog.Position) {
 	for range n {
 		id, ro := fmt.Sprint("c", r.IntN(12)), fmt.Sprint("r", r.IntN(3))

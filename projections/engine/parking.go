@@ -59,6 +59,9 @@ func newParking() *parking {
 	return &parking{rows: map[row]bool{}, streams: map[stream]bool{}, given: map[event]bool{}, waiting: map[event]bool{}}
 }
 
+// empty reports whether every event can be folded.
+func (p *parking) empty() bool { return len(p.rows) == 0 && len(p.streams) == 0 && len(p.given) == 0 }
+
 // parkingOf is what waits of a projector's entries, and what was given up for good.
 func parkingOf(set *projections.Set, entries []Parked) *parking {
 	p := newParking()
@@ -182,18 +185,30 @@ type attempt struct {
 	last map[row]int64
 	// mending, unless nil, is the operator's order that this is an attempt at.
 	mending *mending
+	// queued is how many of held are written down; ended says that all parts were taken.
+	queued int
+	ended  bool
 }
 
 // newAttempt takes out of a batch what waits: behind what is parked already, behind
 // its broken events, and from the faults of former attempts on.
 func (p *parking) newAttempt(set *projections.Set, b *batch, failing map[row]*projections.FoldError) *attempt {
 	a := &attempt{parking: p, here: newParking(), failing: failing}
-	if len(p.rows) == 0 && len(p.streams) == 0 && len(p.given) == 0 && len(b.broken) == 0 && len(failing) == 0 {
+	a.take(set, b)
+	a.end(b)
+	return a
+}
+
+// take takes out of a batch, or of the next part of one, what waits.
+func (a *attempt) take(set *projections.Set, b *batch) {
+	if a.parking.empty() && a.here.empty() && len(b.broken) == 0 && len(a.failing) == 0 {
 		a.touches = b.touches
-		return a
+		return
 	}
 	broken := b.broken
-	a.last = map[row]int64{}
+	if a.last == nil {
+		a.last = map[row]int64{}
+	}
 	a.touches = make([]projections.Touch, 0, len(b.touches))
 	for _, t := range b.touches {
 		e := &b.events[t.Event]
@@ -206,8 +221,12 @@ func (p *parking) newAttempt(set *projections.Set, b *batch, failing map[row]*pr
 	for _, br := range broken {
 		a.park(set, br)
 	}
+}
+
+// end says that no part of the batch follows.
+func (a *attempt) end(b *batch) {
+	a.ended = true
 	a.parkJoins(b)
-	return a
 }
 
 // parkJoins holds rows that the batch did not touch and whose joins failed: no event
@@ -272,7 +291,7 @@ func (a *attempt) rowWaits(view int, key string) bool {
 
 // rejoin are the rows of a view whose joins failed and are tried again.
 func (a *attempt) rejoin(view int) []string {
-	if a.mending == nil {
+	if a.mending == nil || !a.ended {
 		return nil
 	}
 	return a.mending.rejoin(view)
@@ -309,9 +328,9 @@ on conflict do nothing`
 	degradeSQL = `insert into readside.degraded (projector, view, key, stream) values ($1::text, $2::text, $3::text, $4::text) on conflict do nothing`
 )
 
-// queue adds to a session what writes down what the batch holds.
+// queue adds to a session what writes down what the batch holds and is not written down yet.
 func (a *attempt) queue(s *hot.Session, projector string) {
-	for _, h := range a.held {
+	for _, h := range a.fresh() {
 		attempts := 0
 		if a.mending != nil {
 			attempts = a.mending.attempts(h.position.Place(), h.key)
@@ -323,7 +342,11 @@ func (a *attempt) queue(s *hot.Session, projector string) {
 			s.Queue(degradeSQL, []byte(projector), []byte(h.viewName), []byte(d[0]), []byte(d[1]))
 		}
 	}
+	a.queued = len(a.held)
 }
+
+// fresh are the events held since the last were written down.
+func (a *attempt) fresh() []held { return a.held[a.queued:] }
 
 // insert writes down one held event.
 func (h *held) insert(ctx context.Context, tx pgx.Tx, projector string) error {

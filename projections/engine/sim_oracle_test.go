@@ -150,7 +150,8 @@ func (o *simOracle) apply(r *simRow, key string, value eventlog.Typed, mended bo
 }
 
 // mend retries what waits and hangs together with an entry, or discards the first of it.
-func (o *simOracle) mend(view string, chosen Parked, discard, mended bool) {
+func (o *simOracle) mend(w Waiting, chosen Parked, discard, mended bool) {
+	view := w.View
 	var taken []simParked
 	add := func(at simParked) {
 		if !slices.Contains(taken, at) {
@@ -165,6 +166,9 @@ func (o *simOracle) mend(view string, chosen Parked, discard, mended bool) {
 	})
 	all = slices.DeleteFunc(all, func(at simParked) bool { return at.view != view || o.waits[at] == stateDiscarded })
 	add(simParked{view, chosen.Position.Place(), chosen.Key})
+	if w.Key == "" && w.Stream == "" {
+		taken = slices.Clone(all)
+	}
 	if chosen.Key == "" { // a whole stream was chosen
 		for _, at := range all {
 			if o.story[at.place].stream == chosen.Stream {

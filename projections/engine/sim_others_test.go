@@ -68,7 +68,10 @@ func (s *simulation) operate() error {
 	e := waiting[s.r.IntN(len(waiting))]
 	discard, mended := s.r.IntN(3) == 0, s.r.IntN(2) == 0
 	chosen := Waiting{View: e.View, Key: e.Key}
-	if e.Key == "" {
+	switch {
+	case !discard && s.r.IntN(3) == 0: // all of the view
+		chosen.Key = ""
+	case e.Key == "":
 		chosen.Stream = e.Stream
 	}
 	s.say("an operator mends %+v at place %d (discard %v, the handlers are mended %v)", chosen, s.db.now.place, discard, mended)
@@ -76,7 +79,7 @@ func (s *simulation) operate() error {
 		return &simDifference{fmt.Errorf("an operator cannot mend %+v: %w", chosen, err)}
 	}
 	s.oracle.goTo(s.db.now.place)
-	s.oracle.mend(e.View, e, discard, mended)
+	s.oracle.mend(chosen, e, discard, mended)
 	return s.committed()
 }
 
@@ -94,7 +97,7 @@ func (s *simulation) mend(chosen Waiting, discard, mended bool) error {
 		return err
 	}
 	w.take(s.log, f)
-	m := &mending{Projector: w.Projector, worker: w, view: viewIndex(s.set.set, chosen.View), chosen: chosen, discard: discard}
+	m := &mending{Projector: w.Projector, worker: w, view: viewIndex(s.set.set, chosen.View), chosen: chosen, discard: discard, partBytes: s.r.IntN(2)}
 	_, err = m.change(s.ctx, s.db.now.entries(chosen.View))
 	return err
 }
