@@ -403,7 +403,7 @@ func TestARetryIsFoldedInParts(t *testing.T) {
 	f := newFixture(t)
 	broken, mended := cardSet(t, true), cardSet(t, false)
 	f.append(streamed{"r1", roomOpened{"r1", "one"}})
-	waiting := map[string]int{"c1": 40, "c2": 10, "c3": 10}
+	waiting := map[string]int{"c1": 60, "c2": 10, "c3": 10}
 	for id := range waiting {
 		f.append(streamed{id, cardOpened{id, "r1"}}, streamed{id, cardAdded{id, "handler", 7}})
 	}
@@ -417,9 +417,9 @@ func TestARetryIsFoldedInParts(t *testing.T) {
 	}
 	f.catchUp(broken, 100, last)
 	f.mustVerify(broken)
-	f.retries(broken, engine.Waiting{View: "card"}, engine.Retried{Waiting: 63})
+	f.retries(broken, engine.Waiting{View: "card"}, engine.Retried{Waiting: 83})
 	f.mustVerify(broken)
-	f.retries(mended, engine.Waiting{View: "card"}, engine.Retried{Folded: 63})
+	f.retries(mended, engine.Waiting{View: "card"}, engine.Retried{Folded: 83})
 	for id, n := range waiting {
 		if got := f.int(`select total from views.card_v1_g1 where id = $1`, id); got != 7+n {
 			t.Errorf("card %s has %d, not %d", id, got, 7+n)
