@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/readside/readside/internal/embedded"
@@ -28,7 +29,8 @@ const migrationLock = 7_245_011
 type postgresServer struct {
 	embedded *embedded.Postgres // nil for a server named by the environment
 	admin    string             // its maintenance database, as a superuser
-	// upkeep are connections to it, kept: a new one costs as much as a small test.
+	// upkeep are connections to it, kept: a new one costs as much as a small test. A
+	// server that tests kill has none.
 	upkeep *pgxpool.Pool
 
 	mu       sync.Mutex
@@ -184,7 +186,9 @@ func (s *postgresServer) database(t testing.TB, template string) *DB {
 // drop deletes a database with what a failed test left open in it.
 func (s *postgresServer) drop(ctx context.Context, name string) error {
 	var prepared bool
-	err := s.upkeep.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_prepared_xacts WHERE database = $1)", name).Scan(&prepared)
+	err := s.maintain(ctx, func(db statements) error {
+		return db.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_prepared_xacts WHERE database = $1)", name).Scan(&prepared)
+	})
 	if err == nil && prepared {
 		err = s.rollbackPrepared(ctx, name)
 	}
@@ -221,6 +225,27 @@ func dropStatement(name string) string {
 
 // execute runs one statement in the maintenance database.
 func (s *postgresServer) execute(ctx context.Context, statement string) error {
-	_, err := s.upkeep.Exec(ctx, statement)
-	return err
+	return s.maintain(ctx, func(db statements) error {
+		_, err := db.Exec(ctx, statement)
+		return err
+	})
+}
+
+// statements are what the maintenance database is asked.
+type statements interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// maintain does something in the maintenance database.
+func (s *postgresServer) maintain(ctx context.Context, do func(statements) error) error {
+	if s.upkeep != nil {
+		return do(s.upkeep)
+	}
+	conn, err := pgx.Connect(ctx, s.admin)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	return do(conn)
 }
