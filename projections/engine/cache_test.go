@@ -34,7 +34,11 @@ func (f *fixture) run(set *projections.Set, batch, cacheBytes int) *running {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(f.t.Context(), patience)
+	bound := patience
+	if *full {
+		bound = 10 * patience
+	}
+	ctx, cancel := context.WithTimeout(f.t.Context(), bound)
 	r.cancel = cancel
 	f.t.Cleanup(cancel)
 	go func() { r.done <- p.Run(ctx) }()
