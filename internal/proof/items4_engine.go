@@ -15,7 +15,7 @@ var issue4Engine = []item{
 		mutants("counter-outlives-its-ownership", "counter-outlives-its-ownership-simulated"),
 	}},
 	{"4.4", "on real stores: drawn sets, caches and batches; workers killed, stopped and relieved, server processes killed, stores restarted, events parked, retried and given up, views, rows and facts rebuilt: views, facts and effects exact, 200 seeds", []step{
-		tests(testRun{pkg: "./internal/exact", tests: []string{"TestExactUnderKills"}, args: []string{"-seed", "{seed}", "-runs", "200", "-events", "700", "-faults", "12"},
-			figure: regexp.MustCompile(`seeds \d+ to \d+: `), limit: time.Hour}),
+		tests(testRun{pkg: "./internal/exact", tests: []string{"TestExactUnderKills"}, args: []string{"-seed", "{seed}", "-runs", "200", "-events", "700", "-faults", "8"},
+			figure: regexp.MustCompile(`seeds \d+ to \d+: `), limit: 150 * time.Minute}),
 	}},
 }
