@@ -88,12 +88,14 @@ func (p *process) until(t *testing.T, text string) string {
 	}
 }
 
-// untilCommands reads on until so many commands were carried out.
-func (p *process) untilCommands(t *testing.T, want int) {
+// untilOrdered reads on until a query finds an order.
+func (p *process) untilOrdered(t *testing.T) {
 	t.Helper()
-	for n := 0; n < want; {
-		_, after, _ := strings.Cut(p.until(t, "commands "), "commands ")
-		n, _ = strconv.Atoi(strings.ReplaceAll(strings.Fields(after)[0], ",", ""))
+	url := strings.Fields(p.until(t, "GraphQL"))[1]
+	for ordered := false; !ordered; {
+		p.until(t, "commands ") // a line a second
+		_, body := fetch(http.MethodPost, url, `{"query": "{ orders(first: 1) { nodes { id } } }"}`)
+		ordered = strings.Contains(string(body), `"id"`)
 	}
 }
 
@@ -223,7 +225,7 @@ func onlyKnownTypes(t *testing.T, s demo.Summary) {
 
 func TestDemoEndsWellAtCtrlC(t *testing.T) {
 	p := startDemo(t, "--summary", "json")
-	p.untilCommands(t, 250) // until then somebody has ordered
+	p.untilOrdered(t)
 	p.look(t)
 	p.listensWhereItSays(t)
 	if err := p.Process.Signal(os.Interrupt); err != nil {
