@@ -23,6 +23,6 @@ var issue4Growth = []item{
 			atMost("growth/facts_shuffled", 4, 0),
 		),
 		tests(testRun{pkg: "./projections/hot", tests: []string{"TestDependentsOfManySources"}, limit: 5 * time.Minute}),
-		tests(testRun{pkg: "./projections/engine", tests: []string{"TestWhatDidNotVisiblyChangeFansOutToNobody"}, limit: 5 * time.Minute}),
+		tests(testRun{pkg: "./projections/engine", tests: []string{"TestWhatDidNotVisiblyChangeFansOutToNobody", "TestABatchReadsAsMuchOfALargeTable"}, limit: 5 * time.Minute}),
 	}},
 }
