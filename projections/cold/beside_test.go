@@ -165,6 +165,46 @@ func TestAQuerySeesOneGeneration(t *testing.T) {
 	b.exact(b.open())
 }
 
+// A query that began behind the switch may have read a view that still names the old
+// tables: they stay until it has ended.
+func TestAQueryBehindTheSwitchKeepsTheOldTables(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.runTo(b.append(measurements(40)...))
+	b.orderRebuild()
+	ctx, cancel := context.WithCancel(bounded(t))
+	defer cancel()
+	p := b.open()
+	answers := make(chan error, 1)
+	asked, looked := false, false
+	p.at = func(s step) error {
+		switch {
+		case s == stepShown && !asked:
+			asked = true
+			begun := make(chan struct{})
+			go func() { answers <- b.asksTwice(p.Mart(), begun) }()
+			<-begun
+		case s == stepRested && asked && !looked:
+			looked = true
+			if b.oldTables(ctx) == 0 {
+				t.Error("the old tables were dropped under a query that may have to read them")
+			}
+			if err := <-answers; err != nil {
+				t.Error(err)
+			}
+		case s == stepRested && looked && b.oldTables(ctx) == 0:
+			cancel()
+		}
+		return nil
+	}
+	if err := p.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if !looked {
+		t.Error("the mart never went over to the new tables")
+	}
+}
+
 // asksTwice counts readings before and after a pause, in one query. It closes begun when the
 // query has counted once.
 func (b *bench) asksTwice(mart string, begun chan struct{}) error {

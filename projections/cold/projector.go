@@ -175,10 +175,11 @@ type worker struct {
 	waiting, shown int
 	// published counts what was told of them.
 	published uint64
-	// switched is when the mart last went over to other tables, as far as this worker knows;
-	// untidy says that former ones may still be there.
-	switched time.Time
-	untidy   bool
+	// switched is when the mart last went over to other tables, narrowed when its views last
+	// ceased to name former ones, as far as this worker knows; untidy says that former ones
+	// may still be there.
+	switched, narrowed time.Time
+	untidy             bool
 }
 
 func (p *Projector) run(ctx context.Context, healthy func()) error {

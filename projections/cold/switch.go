@@ -236,21 +236,28 @@ func (w *worker) olderQueries(ctx context.Context, before time.Time) (bool, erro
 const tidyEvery = 10 * time.Minute
 
 // tidy leaves the views with the generation shown alone, and drops former tables, once no
-// query can read those any more. A query that lasts keeps them, which costs space only.
+// query can read those any more: neither one that began before the switch, nor one that
+// read the views while they still named both. A query that lasts keeps the tables, which
+// costs space only.
 func (w *worker) tidy(ctx context.Context) error {
 	if w.rebuilds != "" || w.state.shownGeneration != w.state.generation || !w.untidy && time.Since(w.tidied) < tidyEvery {
 		return nil
 	}
-	older, err := w.olderQueries(ctx, w.switched)
-	if err != nil || older {
-		return err
-	}
-	if w.untidy {
+	if w.narrowed.Before(w.switched) {
+		older, err := w.olderQueries(ctx, w.switched)
+		if err != nil || older {
+			return err
+		}
 		for _, m := range w.cfg.Set.Facts() {
 			if err := w.exec(ctx, "create the mart's view "+m.Name, CreateMartView(m, w.database, w.cfg.Mart, w.state.generation)); err != nil {
 				return err
 			}
 		}
+		w.narrowed = time.Now()
+	}
+	older, err := w.olderQueries(ctx, w.narrowed)
+	if err != nil || older {
+		return err
 	}
 	if err := w.dropOld(ctx); err != nil {
 		return err
