@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 
 	"github.com/spf13/cobra"
 
 	"github.com/readside/readside/internal/service"
+	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/shop"
 )
 
@@ -26,20 +29,25 @@ func (p *program) factsCommand() *cobra.Command {
 			"any more.",
 		Args: usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			stores, err := storeSettings()
-			if err != nil {
-				return err
-			}
-			set, err := shop.Set()
-			if err != nil {
-				return err
-			}
-			if err := service.TakeFacts(c.Context(), stores, set, p.commandLog()); err != nil {
-				return err
-			}
-			fmt.Fprintln(p.out, "ClickHouse follows this copy of the log from now on: the running projector takes out what the log does not have, and goes on")
-			return nil
+			return p.orderFacts(c, service.TakeFacts, "ClickHouse follows this copy of the log from now on: the running projector takes out what the log does not have, and goes on")
 		},
 	})
 	return c
+}
+
+// orderFacts gives the facts an order, and says what follows from it.
+func (p *program) orderFacts(c *cobra.Command, order func(context.Context, service.Stores, *projections.Set, *slog.Logger) error, says string) error {
+	stores, err := storeSettings()
+	if err != nil {
+		return err
+	}
+	set, err := shop.Set()
+	if err != nil {
+		return err
+	}
+	if err := order(c.Context(), stores, set, p.commandLog()); err != nil {
+		return err
+	}
+	fmt.Fprintln(p.out, says)
+	return nil
 }

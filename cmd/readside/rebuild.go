@@ -12,7 +12,6 @@ import (
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/internal/table"
 	"github.com/readside/readside/projections/engine"
-	"github.com/readside/readside/projections/shop"
 )
 
 // rebuildFlags are the flags of rebuild.
@@ -139,19 +138,7 @@ func repaired(d *engine.Difference) string {
 const allFacts = "facts"
 
 func (p *program) rebuildFacts(c *cobra.Command) error {
-	stores, err := storeSettings()
-	if err != nil {
-		return err
-	}
-	set, err := shop.Set()
-	if err != nil {
-		return err
-	}
-	if err := service.RebuildFacts(c.Context(), stores, set, p.commandLog()); err != nil {
-		return err
-	}
-	fmt.Fprintln(p.out, "new tables for all facts are ordered: the running projector fills them, and the mart shows the old ones until then; `readside status` tells how far they are")
-	return nil
+	return p.orderFacts(c, service.RebuildFacts, "new tables for all facts are ordered: the running projector fills them, and the mart shows the old ones until then; `readside status` tells how far they are")
 }
 
 func (p *program) rebuildDry(c *cobra.Command, projector *engine.Projector, view string, f rebuildFlags) error {

@@ -11,19 +11,23 @@ import (
 	"github.com/readside/readside/internal/dbtest"
 )
 
+// changed is an address with a change made to it.
+func changed(t *testing.T, address string, change func(*url.URL)) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(u)
+	return u.String()
+}
+
 // A program waits for a Postgres that is away, says once why, and takes it when it comes;
 // what does not pass by itself ends it at once, with a hint.
 func TestAProgramWaitsForPostgresAndNotForWhatDoesNotPass(t *testing.T) {
 	t.Parallel()
 	db := dbtest.Postgres(t)
-	address := func(change func(*url.URL)) string {
-		u, err := url.Parse(db.URL)
-		if err != nil {
-			t.Fatal(err)
-		}
-		change(u)
-		return u.String()
-	}
+	address := func(change func(*url.URL)) string { return changed(t, db.URL, change) }
 	away := address(func(u *url.URL) { u.Host = "127.0.0.1:1" })
 	var logged bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&logged, nil))

@@ -77,14 +77,7 @@ func openQuery(t *testing.T, postgres string, logger *slog.Logger) (*Query, erro
 func TestServeEndsAtWhatDoesNotPass(t *testing.T) {
 	t.Parallel()
 	db := dbtest.Postgres(t)
-	address := func(change func(*url.URL)) string {
-		u, err := url.Parse(db.URL)
-		if err != nil {
-			t.Fatal(err)
-		}
-		change(u)
-		return u.String()
-	}
+	address := func(change func(*url.URL)) string { return changed(t, db.URL, change) }
 	for name, c := range map[string]struct{ address, hint string }{
 		"a wrong password": {address(func(u *url.URL) { u.User = url.UserPassword(u.User.Username(), "wrong") }), "password"},
 		"no such role":     {address(func(u *url.URL) { u.RawQuery += "&role=nobody_has_this" }), "readside migrate up"},
