@@ -11,8 +11,9 @@
 // into the time limit) is told and makes the command fail.
 //
 // With -random N it tries N breaks drawn at random instead (package mutate), each
-// against all tests of the package that it is in and of those that rely on it, and
-// fails when fewer than -floor percent are noticed:
+// against the tests that reach its line, of the package that it is in and of those that
+// rely on it, and fails when fewer than -floor percent are noticed. Which lines a test
+// reaches is measured once for each commit and kept among the user's caches:
 //
 //	go run ./internal/mutants -random 150 -seed 7 -floor 85 [PACKAGE…]
 //
@@ -27,6 +28,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -72,7 +74,12 @@ func runSample(ctx context.Context, cfg sampleConfig, packages []string, floor f
 		fmt.Fprintln(stderr, "mutants:", err)
 		return 2
 	}
-	cfg.suites = chosen
+	caches, err := os.UserCacheDir()
+	if err != nil {
+		fmt.Fprintln(stderr, "mutants: no folder for what tests reach; set HOME or XDG_CACHE_HOME:", err)
+		return 1
+	}
+	cfg.suites, cfg.rooms, cfg.kept = chosen, allRooms(), filepath.Join(caches, "readside", "mutants", "reach.json")
 	t, err := sample(ctx, cfg, stdout)
 	switch {
 	case err != nil:

@@ -173,6 +173,14 @@ func TestFaultsOfHeadersAreToldAtOnce(t *testing.T) {
 	}
 }
 
+// littleSample draws every break of the little module.
+func littleSample(t *testing.T, repo string) sampleConfig {
+	return sampleConfig{
+		repo: repo, count: 10, limit: time.Minute, suites: []suite{{"./sum", []string{"./sum"}}},
+		rooms: []string{"./sum"}, kept: filepath.Join(t.TempDir(), "reach.json"),
+	}
+}
+
 func TestASampleCountsWhatTestsNotice(t *testing.T) {
 	repo := newRepo(t, nil)
 	write(t, filepath.Join(repo, "sum/sum_test.go"), `package sum
@@ -192,28 +200,34 @@ func Unseen(a, b int) int { return a * b }
 `)
 	commit(t, repo)
 	var out bytes.Buffer
-	got, err := sample(t.Context(), sampleConfig{repo: repo, count: 10, limit: time.Minute, suites: []suite{{"./sum", []string{"./sum"}}}}, &out)
+	cfg := littleSample(t, repo)
+	got, err := sample(t.Context(), cfg, &out)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := (tally{killed: 1, survived: 1}); got != want {
 		t.Errorf("got %+v, want %+v:\n%s", got, want, &out)
 	}
-	for _, want := range []string{"sum/sum.go:6: + → -", "SURVIVED", "sum/other.go:4: * → /", "50 % noticed"} {
+	for _, want := range []string{"sum/sum.go:6: + → -; TestOf\n", "SURVIVED", "sum/other.go:4: * → /: no test reaches it\n", "50 % noticed", "./sum: 1 tests, each alone"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the lines do not say %q:\n%s", want, &out)
 		}
 	}
-	got, err = sample(t.Context(), sampleConfig{repo: repo, count: 10, from: 1, limit: time.Minute, suites: []suite{{"./sum", []string{"./sum"}}}}, io.Discard)
+	out.Reset()
+	cfg.from = 1
+	got, err = sample(t.Context(), cfg, &out)
 	if err != nil || got.all() != 1 {
 		t.Errorf("from the second on: %+v, %v, want one", got, err)
+	}
+	if strings.Contains(out.String(), "each alone") {
+		t.Errorf("what the tests reach was measured a second time:\n%s", &out)
 	}
 	leavesNothing(t, repo)
 }
 
 func TestASampleNeedsHealthyTests(t *testing.T) {
 	repo := newRepo(t, nil) // TestRed always fails
-	_, err := sample(t.Context(), sampleConfig{repo: repo, count: 1, limit: time.Minute, suites: []suite{{"./sum", []string{"./sum"}}}}, io.Discard)
+	_, err := sample(t.Context(), littleSample(t, repo), io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "the tests of ./sum fail without a break") {
 		t.Errorf("got %v", err)
 	}

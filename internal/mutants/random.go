@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/readside/readside/internal/mutants/mutate"
@@ -28,6 +29,15 @@ var suites = []suite{
 	{"./projections/replay", []string{"./projections/replay", "./projections/engine"}},
 	{"./projections/engine", []string{"./projections/engine", "./internal/exact"}},
 	{"./projections/cold", []string{"./projections/cold", "./internal/exact"}},
+}
+
+// allRooms are the packages of the suites.
+func allRooms() []string {
+	var rooms []string
+	for _, s := range suites {
+		rooms = append(rooms, s.pkg)
+	}
+	return rooms
 }
 
 // chooseSuites returns the suites of the named packages, all without a name.
@@ -57,6 +67,10 @@ type sampleConfig struct {
 	// limit bounds the tests of one package under one break.
 	limit  time.Duration
 	suites []suite
+	// rooms are all packages that breaks may be drawn from, those of this sample among
+	// them; kept is the file that remembers which of their lines each test reaches.
+	rooms []string
+	kept  string
 }
 
 // tally counts how a sample ended. A break that makes tests run into the limit counts
@@ -74,7 +88,9 @@ func (t tally) percent() float64 {
 }
 
 // sample tries breaks drawn at random and prints a line for each, with its place in the
-// draw. Those that do not build are replaced by others.
+// draw. Those that do not build are replaced by others. A break is shown to the tests that
+// reach its line, and only to those, so a test that notices it by the work of another
+// process is not counted.
 func sample(ctx context.Context, cfg sampleConfig, out io.Writer) (t tally, err error) {
 	tree, err := openWorktree(ctx, cfg.repo)
 	if err != nil {
@@ -91,7 +107,8 @@ func sample(ctx context.Context, cfg sampleConfig, out io.Writer) (t tally, err 
 	if err != nil {
 		return t, err
 	}
-	if err := tree.healthy(ctx, cfg); err != nil {
+	reaches, err := tree.reachOf(ctx, cfg, out)
+	if err != nil {
 		return t, err
 	}
 	for i, b := range breaks {
@@ -102,7 +119,7 @@ func sample(ctx context.Context, cfg sampleConfig, out io.Writer) (t tally, err 
 			break
 		}
 		started := time.Now()
-		said, err := tree.tryBreak(ctx, b, tests[b.Package], cfg.limit)
+		said, by, err := tree.tryBreak(ctx, b, tests[b.Package], reaches, cfg.limit)
 		if err != nil {
 			return t, err
 		}
@@ -116,61 +133,81 @@ func sample(ctx context.Context, cfg sampleConfig, out io.Writer) (t tally, err 
 		default:
 			continue
 		}
-		fmt.Fprintf(out, "%4d %-9s %6.1fs  %s\n", i, said, time.Since(started).Seconds(), b)
+		fmt.Fprintf(out, "%4d %-9s %6.1fs  %s%s\n", i, said, time.Since(started).Seconds(), b, by)
 	}
 	fmt.Fprintf(out, "sample of %d (seed %d): %d killed, %d ran into the limit, %d survived: %.0f %% noticed\n",
 		t.all(), cfg.seed, t.killed, t.timedOut, t.survived, t.percent())
 	return t, nil
 }
 
-// healthy runs every suite without a break: a test that fails by itself would kill
-// every break.
-func (w *worktree) healthy(ctx context.Context, cfg sampleConfig) error {
-	seen := map[string]bool{}
-	for _, s := range cfg.suites {
-		for _, pkg := range s.tests {
-			if seen[pkg] {
-				continue
-			}
-			seen[pkg] = true
-			if said, out, err := w.run(ctx, pkg, cfg.limit); err != nil || said != survived {
-				return errors.Join(err, fmt.Errorf("the tests of %s fail without a break (%s): %s", pkg, said, firstComplaint(out)))
-			}
-		}
-	}
-	return nil
-}
-
-// tryBreak writes one break into the worktree and runs the tests until one fails.
-func (w *worktree) tryBreak(ctx context.Context, b mutate.Break, tests []string, limit time.Duration) (outcome, error) {
+// tryBreak writes one break into the worktree and runs the tests that reach it until one
+// fails; by says which did, or that there are none.
+func (w *worktree) tryBreak(ctx context.Context, b mutate.Break, tests []string, reaches map[string]reach, limit time.Duration) (said outcome, by string, err error) {
 	if err := w.reset(ctx); err != nil {
-		return "", err
+		return "", "", err
 	}
 	file := filepath.Join(w.dir, b.File)
 	source, err := os.ReadFile(file)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	if err := os.WriteFile(file, b.Apply(source), 0o644); err != nil {
-		return "", err
+		return "", "", err
 	}
 	if _, err := w.goTool(ctx, "build", b.Package); err != nil {
-		return noBuild, ctx.Err()
+		return noBuild, "", ctx.Err()
 	}
+	by = ": no test reaches it"
 	for _, pkg := range tests {
-		said, _, err := w.run(ctx, pkg, limit)
-		if err != nil || said != survived {
-			return said, err
+		reaching := reaches[pkg].of(b)
+		if len(reaching) == 0 {
+			continue
+		}
+		by = ""
+		if said, by, err := w.show(ctx, pkg, reaching, limit); err != nil || said != survived {
+			return said, by, err
 		}
 	}
-	return survived, nil
+	return survived, by, nil
 }
 
-// run runs a package's tests up to the first that fails.
-func (w *worktree) run(ctx context.Context, pkg string, limit time.Duration) (outcome, []byte, error) {
+// show runs some tests of a package up to the first that fails, and names it.
+func (w *worktree) show(ctx context.Context, pkg string, tests []testReach, limit time.Duration) (said outcome, by string, err error) {
+	bin := filepath.Join(w.parent, "shown.test")
+	if _, err := w.goTool(ctx, "test", "-c", "-o", bin, pkg); err != nil {
+		return noBuild, "", ctx.Err()
+	}
+	for _, batch := range batches(tests) {
+		names := make([]string, len(batch))
+		for i, t := range batch {
+			names[i] = t.Name
+		}
+		said, out, err := w.runBinary(ctx, pkg, bin, limit, "-test.failfast", "-test.run", "^("+strings.Join(names, "|")+")$")
+		if err != nil || said != survived {
+			return said, "; " + firstFailed(out), err
+		}
+	}
+	return survived, "", nil
+}
+
+// firstFailed is the test that failed first, by what a test binary printed.
+func firstFailed(out []byte) string {
+	for line := range strings.Lines(string(out)) {
+		if name, failed := strings.CutPrefix(line, "--- FAIL: "); failed {
+			name, _, _ = strings.Cut(name, " ")
+			return name
+		}
+	}
+	return firstLine(string(out))
+}
+
+// runBinary runs a package's test binary in its folder, as go test does.
+func (w *worktree) runBinary(ctx context.Context, pkg, bin string, limit time.Duration, args ...string) (outcome, []byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit+interruptWait)
 	defer cancel()
-	out, err := w.goTool(ctx, "test", "-count=1", "-failfast", "-timeout", limit.String(), pkg)
+	cmd := w.command(ctx, bin, append(args, "-test.timeout", limit.String())...)
+	cmd.Dir = filepath.Join(w.dir, pkg)
+	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded) || timedOutIn(out):
@@ -180,7 +217,7 @@ func (w *worktree) run(ctx context.Context, pkg string, limit time.Duration) (ou
 	case err == nil:
 		return survived, out, nil
 	case !errors.As(err, &exit):
-		return "", out, fmt.Errorf("run go test: %w", err)
+		return "", out, fmt.Errorf("run the tests of %s: %w", pkg, err)
 	}
 	return killed, out, nil
 }

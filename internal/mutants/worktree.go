@@ -75,11 +75,16 @@ const interruptWait = 20 * time.Second
 // goTool runs go in the checkout. (The Makefile sets GOFLAGS=-trimpath, so that
 // checkouts in different folders share the build cache.)
 func (w *worktree) goTool(ctx context.Context, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "go", args...)
+	return w.command(ctx, "go", args...).CombinedOutput()
+}
+
+// command is a program that runs in the checkout and may stop its stores when interrupted.
+func (w *worktree) command(ctx context.Context, program string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = w.dir
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
 	cmd.WaitDelay = interruptWait
-	return cmd.CombinedOutput()
+	return cmd
 }
 
 func firstLine(s string) string {
