@@ -13,7 +13,7 @@
 // With -random N it tries N breaks drawn at random instead (package mutate), each
 // against the tests that reach its line, of the package that it is in and of those that
 // rely on it, and fails when fewer than -floor percent are noticed. Which lines a test
-// reaches is measured once for each commit and kept among the user's caches:
+// reaches is measured once for each state of the source and kept among the user's caches:
 //
 //	go run ./internal/mutants -random 150 -seed 7 -floor 85 [PACKAGE…]
 //
