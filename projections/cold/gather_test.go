@@ -69,9 +69,11 @@ func TestARunningInsertOfADeadWorkerIsEnded(t *testing.T) {
 		}
 		return n
 	}
+	inserting, cancelInsert := context.WithCancel(bounded(t))
+	defer cancelInsert()
 	var insert sync.WaitGroup
 	insert.Go(func() {
-		ctx := clickhouse.Context(bounded(t), clickhouse.WithQueryID(id))
+		ctx := clickhouse.Context(inserting, clickhouse.WithQueryID(id))
 		if err := b.cfg.ClickHouse.Exec(ctx, "INSERT INTO late SELECT number + sleepEachRow(0.5) FROM numbers(200) SETTINGS max_block_size = 1, function_sleep_max_microseconds_per_block = 0"); err == nil {
 			t.Error("the dead worker's INSERT came to its end")
 		}
@@ -87,6 +89,7 @@ func TestARunningInsertOfADeadWorkerIsEnded(t *testing.T) {
 			counted = true
 			if running() != 0 {
 				t.Error("a block is counted while its INSERT runs")
+				cancelInsert() // else it takes longer than this test may
 			}
 		}
 		if s == stepRested && b.reached(to) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/readside/readside/internal/dbtest"
@@ -257,6 +258,51 @@ func TestSourceOfManyRows(t *testing.T) {
 	f.catchUp(set, 10_000, f.append(streamed{"a1", artistRenamed{"a1", "Anna"}}))
 	if got := f.int(`select count(*) from views.below_v1_g1 where name = 'Anna' and names::text = '["Anna"]'`); got != 2_100 {
 		t.Errorf("%d rows have the new name", got)
+	}
+	f.mustVerify(set)
+}
+
+// linerNotes are rows of megabytes that join by a function.
+type linerNotes struct {
+	ID     string `view:"id,key"`
+	Artist string `view:"artist"`
+	Text   string `view:"text"`
+	Name   string `view:"name,join"`
+}
+
+// Rows that are too large to be computed anew together are computed one group after
+// another, and none is left out.
+func TestSourceOfManyLargeRows(t *testing.T) {
+	t.Parallel()
+	const rows, size = 20, 1 << 20 // more than fanBytes together
+	artists := &projections.View[artist]{Name: "artist", Version: 1, Handlers: []projections.Handler[artist]{
+		projections.Create(func(e artistSigned) string { return e.ID }, func(a *artist, e artistSigned, _ projections.Meta) error { a.Name = e.Name; return nil }),
+		projections.Update(func(e artistRenamed) string { return e.ID }, func(a *artist, e artistRenamed, _ projections.Meta) error { return renames(a, e) }),
+	}}
+	notes := &projections.View[linerNotes]{Name: "notes", Version: 1,
+		Handlers: []projections.Handler[linerNotes]{projections.Create(func(e recordCut) string { return e.ID }, func(r *linerNotes, e recordCut, _ projections.Meta) error {
+			r.Artist, r.Text = e.Artists[0], strings.Repeat("x", size)
+			return nil
+		})},
+		Joins: []projections.Join[linerNotes]{projections.JoinOn(artists, func(r *linerNotes) []string { return []string{r.Artist} }, func(r *linerNotes, get func(string) *artist) {
+			if a := get(r.Artist); a != nil {
+				r.Name = a.Name
+			}
+		}, "name")}}
+	set, err := projections.NewSet(artists, notes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFixture(t)
+	events := []streamed{{"a1", artistSigned{"a1", "Ann"}}}
+	for i := range rows {
+		id := fmt.Sprint("r", i)
+		events = append(events, streamed{id, recordCut{id, []string{"a1"}}})
+	}
+	f.catchUp(set, 10_000, f.append(events...))
+	f.catchUp(set, 10_000, f.append(streamed{"a1", artistRenamed{"a1", "Anna"}}))
+	if got := f.int(`select count(*) from views.notes_v1_g1 where name = 'Anna'`); got != rows {
+		t.Errorf("%d of %d rows have the new name", got, rows)
 	}
 	f.mustVerify(set)
 }
