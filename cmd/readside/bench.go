@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/readside/readside/internal/bench"
+	"github.com/readside/readside/internal/cli"
 	"github.com/readside/readside/internal/embedded"
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/migrations"
@@ -19,7 +20,7 @@ import (
 // benchSettings give every contestant a server that is not waiting for checkpoints.
 var benchSettings = map[string]string{"shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "30min"}
 
-func (p *program) benchCommand() *cobra.Command {
+func benchCommand(p *cli.Program) *cobra.Command {
 	cfg := bench.Config{}
 	var asJSON bool
 	c := &cobra.Command{
@@ -29,8 +30,8 @@ func (p *program) benchCommand() *cobra.Command {
 			"interleaved rounds. It starts a Postgres of its own. Names: " + strings.Join(bench.Names, ", ") + "; none means all.\n" +
 			"What counts are the ratios within one run; with --json the last line holds them.",
 		RunE: func(c *cobra.Command, names []string) error {
-			cfg.Out = p.out
-			return p.bench(c, cfg, asJSON, names)
+			cfg.Out = p.Out
+			return runBench(p, c, cfg, asJSON, names)
 		},
 	}
 	c.Flags().IntVar(&cfg.Events, "events", 0, "size of the log; 0 means a million")
@@ -39,7 +40,7 @@ func (p *program) benchCommand() *cobra.Command {
 	return c
 }
 
-func (p *program) bench(c *cobra.Command, cfg bench.Config, asJSON bool, names []string) error {
+func runBench(p *cli.Program, c *cobra.Command, cfg bench.Config, asJSON bool, names []string) error {
 	ctx := c.Context()
 	server, err := embedded.StartPostgres(ctx, embedded.PostgresOptions{Durable: true, Settings: benchSettings})
 	if err != nil {
@@ -58,12 +59,12 @@ func (p *program) bench(c *cobra.Command, cfg bench.Config, asJSON bool, names [
 	defer facts.close()
 	cfg.FactStores = facts.open
 	ratios, err := bench.Run(ctx, cfg, names...)
-	printRatios(p.out, ratios)
+	printRatios(p.Out, ratios)
 	if err == nil {
 		err = ratios.Fair()
 	}
 	if asJSON && len(ratios) > 0 {
-		fmt.Fprintln(p.out, ratios.JSON())
+		fmt.Fprintln(p.Out, ratios.JSON())
 	}
 	return err
 }

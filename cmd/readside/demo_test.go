@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/readside/readside/internal/cli"
 	"github.com/readside/readside/internal/demo"
 	"github.com/readside/readside/writemodels/contract"
 )
@@ -266,5 +267,5 @@ func TestDemoRefusesABusyAddressThatWasSet(t *testing.T) {
 	defer l.Close()
 	useStores(t)
 	t.Setenv("READSIDE_SHOP_ADDR", l.Addr().String())
-	contains(t, must(t, exitNo, "demo", "--for", "1s").err, "READSIDE_SHOP_ADDR", l.Addr().String())
+	contains(t, must(t, cli.ExitNo, "demo", "--for", "1s").err, "READSIDE_SHOP_ADDR", l.Addr().String())
 }

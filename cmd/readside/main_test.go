@@ -44,7 +44,7 @@ func runWith(t *testing.T, stdin string, args ...string) outcome {
 	ctx, cancel := context.WithTimeout(t.Context(), testWait)
 	defer cancel()
 	var out, errs bytes.Buffer
-	code := (&program{lookup: os.LookupEnv}).Run(ctx, args, strings.NewReader(stdin), &out, &errs)
+	code := runProgram(ctx, args, strings.NewReader(stdin), &out, &errs)
 	return outcome{code, out.String(), errs.String()}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/readside/readside/internal/cli"
 	"github.com/readside/readside/internal/dbtest"
 )
 
@@ -44,7 +45,7 @@ func TestProgramsRefuseASharingPooler(t *testing.T) {
 		t.Setenv("READSIDE_CLICKHOUSE_URL", ch.URL)
 		for _, args := range throughSharing {
 			o := run(t, strings.Fields(args)...)
-			if o.code != exitNo || !strings.Contains(o.err, "shares server processes among transactions") || !strings.Contains(o.err, "session mode") {
+			if o.code != cli.ExitNo || !strings.Contains(o.err, "shares server processes among transactions") || !strings.Contains(o.err, "session mode") {
 				t.Errorf("readside %s (ignored: %q): exit code %d, standard error %q", args, ignored, o.code, o.err)
 			}
 		}
@@ -68,7 +69,7 @@ func TestEveryCommandIsTriedThroughASharingPooler(t *testing.T) {
 			t.Errorf("readside %s is not tried through a pooler that shares server processes", path)
 		}
 	}
-	walk((&program{}).root(), "")
+	walk(root(&cli.Program{App: theShop}), "")
 }
 
 // The query service has a login of its own there, and brings its settings with each
@@ -88,7 +89,7 @@ func TestServeWorksThroughASharingPooler(t *testing.T) {
 	}
 	pooled := db.PgBouncer(t, "transaction", "", "readside_query", member, other)
 	t.Setenv("READSIDE_QUERY_URL", pooled(other))
-	contains(t, must(t, exitNo, "serve").err, "no session can act as role readside_query", "SET role")
+	contains(t, must(t, cli.ExitNo, "serve").err, "no session can act as role readside_query", "SET role")
 	for _, login := range []string{"readside_query", member} {
 		t.Setenv("READSIDE_QUERY_URL", pooled(login))
 		query := start(t, "serve")
@@ -112,18 +113,18 @@ func TestEveryProgramWorksThroughAPoolInSessionMode(t *testing.T) {
 	buy(t, strings.TrimSuffix(shop.logged(t, "address"), "/v1/"))
 	report := untilCaughtUp(t)
 	asks(t, query.logged(t, "url"))
-	contains(t, must(t, exitOK, "verify").out, "view order version", "fact order_lines", "equals")
+	contains(t, must(t, cli.ExitOK, "verify").out, "view order version", "fact order_lines", "equals")
 	damage(t, db)
 	mend(t)
 	mendFacts(t)
-	contains(t, must(t, exitOK, "parked", "list").out, "nothing")
-	must(t, exitOK, "deadletters", "list")
-	must(t, exitOK, "facts", "take-over")
+	contains(t, must(t, cli.ExitOK, "parked", "list").out, "nothing")
+	must(t, cli.ExitOK, "deadletters", "list")
+	must(t, cli.ExitOK, "facts", "take-over")
 	var order string
 	if err := db.Pool.QueryRow(t.Context(), `select stream from eventlog.events where type = 'ordering.OrderSubmitted' limit 1`).Scan(&order); err != nil {
 		t.Fatal(err)
 	}
-	contains(t, must(t, exitOK, "explain", "order", strings.TrimPrefix(order, "order-")).out, "ordering.OrderSubmitted")
+	contains(t, must(t, cli.ExitOK, "explain", "order", strings.TrimPrefix(order, "order-")).out, "ordering.OrderSubmitted")
 	for _, b := range []*background{shop, projector, query} {
 		b.stop(t)
 	}
@@ -132,5 +133,5 @@ func TestEveryProgramWorksThroughAPoolInSessionMode(t *testing.T) {
 	fresh := dbtest.EmptyPostgres(t)
 	t.Setenv("READSIDE_POSTGRES_URL", strings.Replace(pooled, db.Name, fresh.Name, 1))
 	t.Setenv("READSIDE_CLICKHOUSE_URL", dbtest.ClickHouse(t).URL)
-	contains(t, must(t, exitOK, "demo", "--for", "2s", "--summary", "json").out, `"verified":true`)
+	contains(t, must(t, cli.ExitOK, "demo", "--for", "2s", "--summary", "json").out, `"verified":true`)
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/readside/readside/internal/cli"
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/internal/status"
 	"github.com/readside/readside/projections/engine"
@@ -171,7 +171,7 @@ func (w *world) statusFace() string {
 	ctx, cancel := context.WithTimeout(w.t.Context(), 2*lookWait)
 	defer cancel()
 	var out, errs bytes.Buffer
-	if code := (&program{lookup: os.LookupEnv}).Run(ctx, []string{"status", "--json"}, strings.NewReader(""), &out, &errs); code != exitOK {
+	if code := runProgram(ctx, []string{"status", "--json"}, strings.NewReader(""), &out, &errs); code != cli.ExitOK {
 		_, text, _ := strings.Cut(errs.String(), "readside status: ")
 		cause, _, _ := strings.Cut(text, ":")
 		return "exit 1 " + cause

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"testing"
 	"time"
+
+	"github.com/readside/readside/internal/cli"
 )
 
 // Wherever the machine stands, what its programs print is in UTC.
@@ -15,7 +17,7 @@ func TestEveryTimeThatAProgramPrintsIsInUTC(t *testing.T) {
 		t.Fatal(err)
 	}
 	db, _ := useStores(t)
-	must(t, exitOK, "migrate", "up")
+	must(t, cli.ExitOK, "migrate", "up")
 	insert := func(sql string) {
 		if _, err := db.Pool.Exec(t.Context(), sql); err != nil {
 			t.Fatal(err)

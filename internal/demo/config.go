@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"time"
@@ -20,8 +21,9 @@ type Config struct {
 	Stores service.Stores
 	// PostgresVersion is the major version of a started Postgres; empty is the default.
 	PostgresVersion string
-	// Shop configures the services; its addresses are filled in for started stores.
-	Shop shopapi.Config
+	// Open connects the shop's services; those without an address of their own where common
+	// lets their role.
+	Open func(ctx context.Context, common func(role string) (string, error)) (*shopapi.Shop, error)
 	// Query configures the query service; its address is QueryAddress.
 	Query queryapi.Config
 	// ShopAddress and QueryAddress are where commands and queries are served.

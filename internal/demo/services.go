@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/readside/readside/internal/service"
+	screens "github.com/readside/readside/queryapi/shop"
 	"github.com/readside/readside/writemodels/shopapi"
 )
 
@@ -33,16 +34,16 @@ type running struct {
 
 // start starts the services. They live until stop, whatever becomes of ctx.
 func (d *demo) start(ctx context.Context) (*running, error) {
-	config, err := d.shopConfig()
-	if err != nil {
-		return nil, err
-	}
 	listener, err := service.Listen(d.cfg.ShopAddress, func(m string) { d.say("%s", m) })
 	if err != nil {
 		return nil, err
 	}
-	watch := service.NewShopWatch()
-	shop, err := watch.Open(ctx, d.stores.Application, config, d.cfg.Logger)
+	watch := service.NewServicesWatch()
+	var shop *shopapi.Shop
+	_, err = watch.Open(ctx, func(ctx context.Context) (running service.Running, err error) {
+		shop, err = d.cfg.Open(ctx, d.stores.login)
+		return shop, err
+	}, d.cfg.Logger)
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
@@ -64,17 +65,6 @@ func (d *demo) start(ctx context.Context) (*running, error) {
 	return r, nil
 }
 
-// shopConfig lets the services log in as their own roles on the demo's own cluster, and
-// act as them elsewhere.
-func (d *demo) shopConfig() (shopapi.Config, error) {
-	config := d.cfg.Shop
-	config.PostgresURL = d.stores.PostgresURL
-	if d.stores.login != nil {
-		return service.ShopLogins(config, d.stores.login)
-	}
-	return service.ShopConfig(config)
-}
-
 // serveShop runs the shop apart from the others, since it stops before them.
 func (r *running) serveShop(life context.Context, d *demo, l net.Listener) {
 	ctx, stop := context.WithCancel(life)
@@ -82,7 +72,7 @@ func (r *running) serveShop(life context.Context, d *demo, l net.Listener) {
 	r.run("the shop", func() error {
 		defer close(r.shopDone)
 		defer r.shop.Close()
-		return service.Shop(ctx, l, r.shop, d.cfg.Logger)
+		return service.RunServices(ctx, l, r.shop, d.cfg.Logger)
 	})
 }
 
@@ -119,7 +109,7 @@ func (r *running) serveHealth(name string, d *demo, at service.Address, serve fu
 }
 
 func (r *running) serveQueries(life context.Context, d *demo) (err error) {
-	r.query, err = service.OpenQuery(life, d.stores.Stores, d.set, d.cfg.Query, d.cfg.QueryAddress, d.cfg.Logger,
+	r.query, err = service.OpenQuery(life, d.stores.Stores, screens.Definition(d.set), d.cfg.Query, d.cfg.QueryAddress, d.cfg.Logger,
 		func(m string) { d.say("%s", m) })
 	if err != nil {
 		return err

@@ -13,7 +13,8 @@ import (
 // stores are the demo's stores, migrated.
 type stores struct {
 	service.Stores
-	// login addresses the demo's own Postgres as one of its roles; nil for another.
+	// login addresses Postgres as one of the services' roles, which log in as themselves on
+	// the demo's own.
 	login func(role string) (string, error)
 	// readers is the address of analysts in a started ClickHouse. The reports of `serve` have
 	// another user, so that they wait for no analyst.
@@ -24,7 +25,7 @@ type stores struct {
 // openStores starts the stores that have no address and migrates Postgres; version is
 // that of the one it starts.
 func openStores(ctx context.Context, given service.Stores, version string, set *projections.Set) (s *stores, err error) {
-	s = &stores{Stores: given}
+	s = &stores{Stores: given, login: given.Acting}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.stop())

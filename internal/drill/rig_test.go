@@ -21,6 +21,7 @@ import (
 	"github.com/readside/readside/projections"
 	reference "github.com/readside/readside/projections/shop"
 	"github.com/readside/readside/queryapi"
+	screens "github.com/readside/readside/queryapi/shop"
 	"github.com/readside/readside/writemodels/shopapi"
 )
 
@@ -116,7 +117,8 @@ func (d *failover) run1(what string, program func(context.Context) error) {
 func (d *failover) sell() {
 	t := d.t
 	t.Helper()
-	config, err := service.ShopConfig(shopapi.Config{PostgresURL: d.stores.PostgresURL, Grace: 100 * time.Millisecond, CardLimit: 500_000, KeyAge: time.Hour, ConnsMax: 8})
+	config, err := shopapi.Config{Grace: 100 * time.Millisecond, CardLimit: 500_000, KeyAge: time.Hour, ConnsMax: 8}.
+		LoggedIn(t.Context(), service.Logins(d.stores.Application, d.stores.Acting))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +132,7 @@ func (d *failover) sell() {
 	}
 	d.shopURL = "http://" + l.Addr().String()
 	t.Cleanup(func() { shop.Close() })
-	d.run1("the shop", func(ctx context.Context) error { return service.Shop(ctx, l, shop, d.logger) })
+	d.run1("the shop", func(ctx context.Context) error { return service.RunServices(ctx, l, shop, d.logger) })
 }
 
 // serve starts a query service at an address and returns its own.
@@ -140,7 +142,7 @@ func (d *failover) serve(postgres string) string {
 	stores := d.stores
 	stores.PostgresURL = postgres
 	config := queryapi.Config{HTTPAddr: "127.0.0.1:0", RequestTimeout: 5 * time.Second, InFlightMax: 32, ReportTZ: "UTC", DrainTimeout: 2 * time.Second}
-	q, err := service.OpenQuery(t.Context(), stores, d.set, config, service.Address{HostPort: "127.0.0.1:0", Explicit: true}, d.logger, func(string) {})
+	q, err := service.OpenQuery(t.Context(), stores, screens.Definition(d.set), config, service.Address{HostPort: "127.0.0.1:0", Explicit: true}, d.logger, func(string) {})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,9 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/readside/readside/internal/health"
-	"github.com/readside/readside/projections"
 	"github.com/readside/readside/queryapi"
-	"github.com/readside/readside/queryapi/shop"
 )
 
 // Query is the query service, listening. Run serves, Close disconnects.
@@ -29,7 +27,7 @@ type Query struct {
 
 // OpenQuery connects the query service and takes its address. What Postgres refuses for
 // good is an error at once; a Postgres that is away is waited for by Run.
-func OpenQuery(ctx context.Context, stores Stores, set *projections.Set, config queryapi.Config, address Address, logger *slog.Logger, tell func(string)) (q *Query, err error) {
+func OpenQuery(ctx context.Context, stores Stores, definition queryapi.Definition, config queryapi.Config, address Address, logger *slog.Logger, tell func(string)) (q *Query, err error) {
 	q = &Query{logger: logger}
 	defer func() {
 		if err != nil {
@@ -39,7 +37,7 @@ func OpenQuery(ctx context.Context, stores Stores, set *projections.Set, config 
 	if err := q.connect(ctx, stores, config); err != nil {
 		return q, err
 	}
-	api, registry, err := q.api(set, config, logger)
+	api, registry, err := q.api(definition, config, logger)
 	if err != nil {
 		return q, err
 	}
@@ -81,8 +79,7 @@ func (q *Query) ask(ctx context.Context) error {
 	return q.pool.Ping(ctx)
 }
 
-func (q *Query) api(set *projections.Set, config queryapi.Config, logger *slog.Logger) (*queryapi.API, *prometheus.Registry, error) {
-	definition := shop.Definition(set)
+func (q *Query) api(definition queryapi.Definition, config queryapi.Config, logger *slog.Logger) (*queryapi.API, *prometheus.Registry, error) {
 	schema, err := queryapi.NewSchema(definition)
 	if err != nil {
 		return nil, nil, err

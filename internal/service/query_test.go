@@ -17,6 +17,7 @@ import (
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/shop"
 	"github.com/readside/readside/queryapi"
+	screens "github.com/readside/readside/queryapi/shop"
 )
 
 // said keeps what is logged, and lets a test wait for it.
@@ -70,7 +71,7 @@ func openQuery(t *testing.T, postgres string, logger *slog.Logger) (*Query, erro
 	}
 	config := queryapi.Config{RequestTimeout: 5 * time.Second, DrainTimeout: time.Second, InFlightMax: 4, ReportTZ: "UTC"}
 	stores := Stores{Application: dbtest.Application, QueryURL: postgres, ClickHouseURL: "http://nobody@127.0.0.1:1/readside"}
-	return OpenQuery(t.Context(), stores, set, config, Address{Variable: "X", HostPort: "127.0.0.1:0"}, logger, func(string) {})
+	return OpenQuery(t.Context(), stores, screens.Definition(set), config, Address{Variable: "X", HostPort: "127.0.0.1:0"}, logger, func(string) {})
 }
 
 // What Postgres refuses for good ends serve at its start, with a hint.

@@ -1,6 +1,7 @@
 package shopapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -56,6 +57,21 @@ func (c Config) Validate() error {
 		faults = append(faults, fmt.Errorf("READSIDE_SHOP_CONNS_MAX is %d; it must be from %d to %d", c.ConnsMax, connsMinMax, connsMaxMax))
 	}
 	return errors.Join(faults...)
+}
+
+// LoggedIn returns the configuration with the address of every service filled in: login
+// returns the address at which a service connects as its role, given its own one, which
+// may be empty.
+func (c Config) LoggedIn(ctx context.Context, login func(ctx context.Context, own, role string) (string, error)) (Config, error) {
+	for name, own := range map[string]*string{
+		"identity": &c.IdentityURL, "catalog": &c.CatalogURL, "basket": &c.BasketURL, "ordering": &c.OrderingURL, "payment": &c.PaymentURL,
+	} {
+		var err error
+		if *own, err = login(ctx, *own, schema(name)); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
 }
 
 // address is where one service's Postgres is.

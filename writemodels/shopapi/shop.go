@@ -145,21 +145,10 @@ func (s *Shop) Reactors() (all []*reaction.Reactor) {
 	return all
 }
 
-// Service is one of the five for those who watch them.
-type Service struct {
-	Name string
-	// Role is as whom its pool connects.
-	Role string
-	Pool *pgxpool.Pool
-	Log  *eventlog.Log
-	// Reactor is nil where the service reacts to nothing.
-	Reactor *reaction.Reactor
-}
-
 // Services are the five.
-func (s *Shop) Services() (all []Service) {
+func (s *Shop) Services() (all []reaction.Service) {
 	for _, made := range s.services {
-		all = append(all, Service{Name: made.name, Role: schema(made.name), Pool: made.pool, Log: made.log, Reactor: made.reactor})
+		all = append(all, reaction.Service{Name: made.name, Role: schema(made.name), Pool: made.pool, Log: made.log, Reactor: made.reactor})
 	}
 	return all
 }

@@ -1,8 +1,9 @@
-package main
+package run
 
 import (
 	"bytes"
 	"fmt"
+	"github.com/readside/readside/internal/cli"
 	"io"
 	"slices"
 	"strings"
@@ -13,7 +14,6 @@ import (
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/internal/table"
 	"github.com/readside/readside/queryapi"
-	"github.com/readside/readside/writemodels/shopapi"
 )
 
 // otherVariables are those that are read outside of envconfig.
@@ -25,16 +25,30 @@ type otherVariables struct {
 }
 
 // configurations are the structs that the commands read from the environment.
-func configurations() []any {
-	return []any{&service.Stores{}, &service.Folding{}, &shopAddress{}, &projectAddress{}, &shopapi.Config{}, &queryapi.Config{}, &otherVariables{}}
+func configurations(app cli.App) []any {
+	all := []any{&service.Stores{}, &service.Folding{}, &queryapi.Config{}, &otherVariables{}}
+	if app.Services != nil {
+		all = append(all, app.Services.Settings())
+	}
+	return all
 }
 
-// configTopic is `readside help config`.
-func (p *program) configTopic() *cobra.Command {
-	c := &cobra.Command{Use: "config", Short: "Every READSIDE_ variable with its default and meaning"}
+// listeners are the variables that say where something listens; the query API's is among
+// its settings.
+func listeners(app cli.App) []cli.Listener {
+	all := []cli.Listener{cli.ProjectHealth}
+	if app.Services != nil {
+		all = append(all, app.Services.Commands(), app.Services.Health())
+	}
+	return all
+}
+
+// ConfigTopic is `help config`.
+func ConfigTopic(p *cli.Program) *cobra.Command {
+	c := &cobra.Command{Use: "config", Short: "Every " + p.App.Prefix() + "_ variable with its default and meaning"}
 	c.SetHelpFunc(func(*cobra.Command, []string) {
-		if err := printVariables(p.out); err != nil {
-			fmt.Fprintln(p.err, err)
+		if err := printVariables(p.Out, p.App); err != nil {
+			fmt.Fprintln(p.Err, err)
 		}
 	})
 	return c
@@ -42,11 +56,11 @@ func (p *program) configTopic() *cobra.Command {
 
 const variableFormat = "{{range .}}{{usage_key .}}\t{{usage_default .}}\t{{usage_description .}}\n{{end}}"
 
-func printVariables(w io.Writer) error {
+func printVariables(w io.Writer, app cli.App) error {
 	rows := map[string][]string{}
-	for _, c := range configurations() {
+	for _, c := range configurations(app) {
 		var text bytes.Buffer
-		if err := envconfig.Usagef(prefix, c, &text, variableFormat); err != nil {
+		if err := envconfig.Usagef(app.Prefix(), c, &text, variableFormat); err != nil {
 			return fmt.Errorf("list the variables of %T: %w", c, err)
 		}
 		for line := range strings.Lines(text.String()) {
@@ -55,6 +69,10 @@ func printVariables(w io.Writer) error {
 				rows[cells[0]] = cells
 			}
 		}
+	}
+	for _, l := range listeners(app) {
+		name := app.Variable(l.Variable)
+		rows[name] = []string{name, l.Default, l.Serves}
 	}
 	return printSorted(w, rows)
 }

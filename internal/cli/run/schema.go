@@ -1,9 +1,10 @@
-package main
+package run
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/readside/readside/internal/cli"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,32 +13,31 @@ import (
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/cold"
 	"github.com/readside/readside/projections/hot"
-	"github.com/readside/readside/projections/shop"
 	"github.com/readside/readside/queryapi"
-	screens "github.com/readside/readside/queryapi/shop"
 )
 
-func (p *program) schemaCommand() *cobra.Command {
-	return group("schema", "Print the GraphQL schema, or the SQL of the views' and facts' tables",
+// Schema is the command of that name.
+func Schema(p *cli.Program) *cobra.Command {
+	return cli.Group("schema", "Print the GraphQL schema, or the SQL of the views' and facts' tables",
 		&cobra.Command{
-			Use: "graphql", Short: "Print the GraphQL schema in its own language", Args: usage(cobra.NoArgs),
+			Use: "graphql", Short: "Print the GraphQL schema in its own language", Args: cli.Usage(cobra.NoArgs),
 			RunE: func(*cobra.Command, []string) error {
-				set, err := shop.Set()
+				set, err := p.App.Set()
 				if err != nil {
 					return err
 				}
-				schema, err := queryapi.NewSchema(screens.Definition(set))
+				schema, err := queryapi.NewSchema(p.App.API(set))
 				if err != nil {
 					return err
 				}
-				_, err = fmt.Fprint(p.out, schema.SDL())
+				_, err = fmt.Fprint(p.Out, schema.SDL())
 				return err
 			},
 		},
 		&cobra.Command{
-			Use: "sql", Short: "Print the SQL that makes the tables of the views and of the facts", Args: usage(cobra.NoArgs),
+			Use: "sql", Short: "Print the SQL that makes the tables of the views and of the facts", Args: cli.Usage(cobra.NoArgs),
 			RunE: func(*cobra.Command, []string) error {
-				set, err := shop.Set()
+				set, err := p.App.Set()
 				if err != nil {
 					return err
 				}
@@ -45,34 +45,34 @@ func (p *program) schemaCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				_, err = fmt.Fprint(p.out, text)
+				_, err = fmt.Fprint(p.Out, text)
 				return err
 			},
 		},
 		&cobra.Command{
-			Use: "check", Short: "Check the definitions, and the reports against ClickHouse where READSIDE_CLICKHOUSE_URL names one", Args: usage(cobra.NoArgs),
-			RunE: func(cmd *cobra.Command, _ []string) error { return p.checkSchema(cmd.Context()) },
+			Use: "check", Short: "Check the definitions, and the reports against ClickHouse where READSIDE_CLICKHOUSE_URL names one", Args: cli.Usage(cobra.NoArgs),
+			RunE: func(cmd *cobra.Command, _ []string) error { return checkSchema(p, cmd.Context()) },
 		},
 	)
 }
 
 // checkSchema compiles all definitions, and lets ClickHouse say what each report's SQL
 // answers.
-func (p *program) checkSchema(ctx context.Context) error {
-	set, err := shop.Set()
+func checkSchema(p *cli.Program, ctx context.Context) error {
+	set, err := p.App.Set()
 	if err != nil {
 		return err
 	}
-	definition := screens.Definition(set)
+	definition := p.App.API(set)
 	if _, err := queryapi.NewSchema(definition); err != nil {
 		return err
 	}
-	stores, err := settings[service.Stores]()
+	stores, err := cli.Settings[service.Stores](p)
 	if err != nil {
 		return err
 	}
 	if stores.ClickHouseURL == "" && stores.ClickHouseMart == "" {
-		_, err = fmt.Fprintf(p.out, "%d views, %d facts and %d reports are well defined; the reports' SQL was not checked, since READSIDE_CLICKHOUSE_URL is not set\n",
+		_, err = fmt.Fprintf(p.Out, "%d views, %d facts and %d reports are well defined; the reports' SQL was not checked, since READSIDE_CLICKHOUSE_URL is not set\n",
 			len(set.Views()), len(set.Facts()), len(definition.Reports))
 		return err
 	}
@@ -93,7 +93,7 @@ func (p *program) checkSchema(ctx context.Context) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(p.out, "%d views, %d facts and %d reports are well defined, and ClickHouse takes the reports' SQL\n", len(set.Views()), len(set.Facts()), len(definition.Reports))
+	_, err = fmt.Fprintf(p.Out, "%d views, %d facts and %d reports are well defined, and ClickHouse takes the reports' SQL\n", len(set.Views()), len(set.Facts()), len(definition.Reports))
 	return err
 }
 

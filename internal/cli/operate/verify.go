@@ -1,14 +1,14 @@
-package main
+package operate
 
 import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/readside/readside/internal/cli"
 
 	"github.com/spf13/cobra"
 
 	"github.com/readside/readside/internal/service"
-	"github.com/readside/readside/projections/shop"
 )
 
 // verifyFlags are the flags of verify.
@@ -18,7 +18,8 @@ type verifyFlags struct {
 	memoryMB       int64
 }
 
-func (p *program) verifyCommand() *cobra.Command {
+// Verify is the command of that name.
+func Verify(p *cli.Program) *cobra.Command {
 	var f verifyFlags
 	c := &cobra.Command{
 		Use:   "verify [VIEW]",
@@ -27,8 +28,8 @@ func (p *program) verifyCommand() *cobra.Command {
 			"ClickHouse with it: of VIEW, or of all. It names the rows that differ and ends with exit\n" +
 			"code 1 then. It is right while a projector runs. Its memory is bounded: what does not fit\n" +
 			"goes to a file in the folder for temporary files (TMPDIR), readable by its owner only.",
-		Args: usage(cobra.MaximumNArgs(1)),
-		RunE: func(c *cobra.Command, names []string) error { return p.verify(c, names, f) },
+		Args: cli.Usage(cobra.MaximumNArgs(1)),
+		RunE: func(c *cobra.Command, names []string) error { return verify(p, c, names, f) },
 	}
 	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object")
 	c.Flags().Float64Var(&f.sample, "sample", 0, "compare only this share of each view's keys, chosen by hash, as 0.01")
@@ -39,32 +40,32 @@ func (p *program) verifyCommand() *cobra.Command {
 
 func (f *verifyFlags) check() error {
 	if f.sample < 0 || f.sample > 1 {
-		return fmt.Errorf("%w--sample %g: a share is above 0 and at most 1", errUsage, f.sample)
+		return fmt.Errorf("%w--sample %g: a share is above 0 and at most 1", cli.ErrUsage, f.sample)
 	}
 	const memoryMBMax = 1 << 20
 	if f.memoryMB < 0 || f.memoryMB > memoryMBMax {
-		return fmt.Errorf("%w--memory %d: at least 1 megabyte, at most %d; 0 is the default", errUsage, f.memoryMB, memoryMBMax)
+		return fmt.Errorf("%w--memory %d: at least 1 megabyte, at most %d; 0 is the default", cli.ErrUsage, f.memoryMB, memoryMBMax)
 	}
 	return nil
 }
 
-func (p *program) verify(c *cobra.Command, names []string, f verifyFlags) error {
+func verify(p *cli.Program, c *cobra.Command, names []string, f verifyFlags) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	stores, err := storeSettings()
+	stores, err := p.Stores()
 	if err != nil {
 		return err
 	}
-	set, err := shop.Set()
+	set, err := p.App.Set()
 	if err != nil {
 		return err
 	}
-	bar := newProgressBar(p.err)
+	bar := cli.NewProgressBar(p.Err)
 	found, err := service.Verify(c.Context(), stores, set, names, service.VerifyOptions{
-		Sample: f.sample, Checksum: f.checksum, Budget: f.memoryMB << 20, Progress: bar.replayed,
-	}, p.commandLog())
-	bar.end()
+		Sample: f.sample, Checksum: f.checksum, Budget: f.memoryMB << 20, Progress: bar.Replayed,
+	}, p.CommandLog())
+	bar.End()
 	if errors.Is(err, service.ErrNoClickHouse) && len(names) == 0 {
 		return fmt.Errorf("%w; `readside verify VIEW` compares one view and needs none", err)
 	}
@@ -72,15 +73,15 @@ func (p *program) verify(c *cobra.Command, names []string, f verifyFlags) error 
 		return err
 	}
 	if f.json {
-		err = json.NewEncoder(p.out).Encode(struct {
+		err = json.NewEncoder(p.Out).Encode(struct {
 			Answer bool `json:"verified"`
 			*service.Verified
 		}{found.OK(), found})
 	} else {
-		found.Print(p.out)
+		found.Print(p.Out)
 	}
 	if err == nil && !found.OK() {
-		return errNo
+		return cli.ErrNo
 	}
 	return err
 }

@@ -1,10 +1,11 @@
-package main
+package operate
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/readside/readside/internal/cli"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -12,15 +13,15 @@ import (
 	"github.com/readside/readside/eventlog/reaction"
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/internal/table"
-	"github.com/readside/readside/writemodels/shopapi"
 )
 
-func (p *program) deadLettersCommand() *cobra.Command {
-	c := group("deadletters", "Events that a service's reaction could not handle",
-		p.deadListCommand(), p.deadShowCommand(),
-		p.deadMendCommand("retry SERVICE [EVENT]", "Handle dead letters again, with the handlers of this program", "handled",
+// DeadLetters is the command of that name.
+func DeadLetters(p *cli.Program) *cobra.Command {
+	c := cli.Group("deadletters", "Events that a service's reaction could not handle",
+		deadListCommand(p), deadShowCommand(p),
+		deadMendCommand(p, "retry SERVICE [EVENT]", "Handle dead letters again, with the handlers of this program", "handled",
 			"Handles a dead letter again, or all of a service, in the order of the log; each has its\neffect once. What fails again stays, with the new reason.", cobra.RangeArgs(1, 2), (*reaction.Desk).Retry),
-		p.deadMendCommand("discard SERVICE EVENT", "Give a dead letter up for good", "discarded",
+		deadMendCommand(p, "discard SERVICE EVENT", "Give a dead letter up for good", "discarded",
 			"Gives a dead letter up. It stays in the list and is never handled.", cobra.ExactArgs(2), (*reaction.Desk).Discard))
 	c.Long = "An event that a service's reaction could not handle, also when it was tried again, is a dead\n" +
 		"letter: it waits for an operator, and the reaction goes on with the events behind it."
@@ -28,45 +29,31 @@ func (p *program) deadLettersCommand() *cobra.Command {
 }
 
 // withDesk gives the desk of all services' reactions to work; none of them is run.
-func (p *program) withDesk(ctx context.Context, work func(*reaction.Desk) error) error {
-	stores, err := storeSettings()
+func withDesk(p *cli.Program, ctx context.Context, work func(*reaction.Desk) error) error {
+	services, err := p.OpenServices(ctx, p.CommandLog())
 	if err != nil {
 		return err
 	}
-	config, err := settings[shopapi.Config]()
-	if err != nil {
-		return err
-	}
-	if config, err = service.ShopConfig(config); err != nil {
-		return err
-	}
-	if err := service.OwnShop(ctx, stores.Application, config); err != nil {
-		return err
-	}
-	shop, err := shopapi.New(ctx, config, p.commandLog())
-	if err != nil {
-		return service.Hinted(err)
-	}
-	defer shop.Close()
-	return work(shop.Desk())
+	defer services.Close()
+	return work(service.Desk(services))
 }
 
-func (p *program) deadListCommand() *cobra.Command {
+func deadListCommand(p *cli.Program) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "list [SERVICE]",
 		Short: "List the dead letters of a service, or of all, those that were discarded too",
-		Args:  usage(cobra.MaximumNArgs(1)),
+		Args:  cli.Usage(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			return p.withDesk(c.Context(), func(desk *reaction.Desk) error {
+			return withDesk(p, c.Context(), func(desk *reaction.Desk) error {
 				letters, err := desk.List(c.Context(), first(args))
 				if err != nil {
 					return err
 				}
 				if asJSON {
-					return json.NewEncoder(p.out).Encode(letters)
+					return json.NewEncoder(p.Out).Encode(letters)
 				}
-				return p.printDead(letters)
+				return printDead(p, letters)
 			})
 		},
 	}
@@ -74,16 +61,16 @@ func (p *program) deadListCommand() *cobra.Command {
 	return c
 }
 
-func (p *program) printDead(letters []reaction.DeadLetter) error {
+func printDead(p *cli.Program, letters []reaction.DeadLetter) error {
 	if len(letters) == 0 {
-		_, err := fmt.Fprintln(p.out, "there are no dead letters")
+		_, err := fmt.Fprintln(p.Out, "there are no dead letters")
 		return err
 	}
 	rows := [][]string{{"SERVICE", "EVENT", "PLACE", "TYPE", "STATE", "ERROR"}}
 	for _, d := range letters {
 		rows = append(rows, []string{d.Reaction, d.EventID, strconv.FormatInt(d.Position.Place(), 10), d.Type, deadState(d), short(d.Error)})
 	}
-	return table.Print(p.out, rows, "PLACE")
+	return table.Print(p.Out, rows, "PLACE")
 }
 
 func deadState(d reaction.DeadLetter) string {
@@ -93,16 +80,13 @@ func deadState(d reaction.DeadLetter) string {
 	return "waits"
 }
 
-// timeFormat prints times, which are all in UTC.
-const timeFormat = "2006-01-02 15:04:05 MST"
-
-func (p *program) deadShowCommand() *cobra.Command {
+func deadShowCommand(p *cli.Program) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show SERVICE EVENT",
 		Short: "Show what is known of a dead letter",
-		Args:  needs("SERVICE", "EVENT"),
+		Args:  cli.Needs("SERVICE", "EVENT"),
 		RunE: func(c *cobra.Command, args []string) error {
-			return p.withDesk(c.Context(), func(desk *reaction.Desk) error {
+			return withDesk(p, c.Context(), func(desk *reaction.Desk) error {
 				letters, err := chosenDead(c.Context(), desk, args, true)
 				if err != nil {
 					return err
@@ -110,15 +94,15 @@ func (p *program) deadShowCommand() *cobra.Command {
 				for _, d := range letters {
 					discarded := ""
 					if d.DiscardedAt != nil {
-						discarded = d.DiscardedAt.UTC().Format(timeFormat)
+						discarded = d.DiscardedAt.UTC().Format(cli.TimeFormat)
 					}
 					for _, line := range [][2]string{
 						{"service", d.Reaction}, {"event", d.EventID}, {"source", d.Source}, {"type", d.Type}, {"stream", d.Stream},
 						{"place", strconv.FormatInt(d.Position.Place(), 10)}, {"state", deadState(d)}, {"error", d.Error},
-						{"since", d.DiedAt.UTC().Format(timeFormat)}, {"discarded", discarded},
+						{"since", d.DiedAt.UTC().Format(cli.TimeFormat)}, {"discarded", discarded},
 					} {
 						if line[1] != "" {
-							fmt.Fprintf(p.out, "%-9s %s\n", line[0], line[1])
+							fmt.Fprintf(p.Out, "%-9s %s\n", line[0], line[1])
 						}
 					}
 				}
@@ -146,11 +130,11 @@ func chosenDead(ctx context.Context, desk *reaction.Desk, args []string, all boo
 	return chosen, nil
 }
 
-func (p *program) deadMendCommand(use, short, done, long string, args cobra.PositionalArgs, do func(*reaction.Desk, context.Context, reaction.DeadLetter) error) *cobra.Command {
+func deadMendCommand(p *cli.Program, use, short, done, long string, args cobra.PositionalArgs, do func(*reaction.Desk, context.Context, reaction.DeadLetter) error) *cobra.Command {
 	return &cobra.Command{
-		Use: use, Short: short, Long: long, Args: usage(args),
+		Use: use, Short: short, Long: long, Args: cli.Usage(args),
 		RunE: func(c *cobra.Command, args []string) error {
-			return p.withDesk(c.Context(), func(desk *reaction.Desk) error {
+			return withDesk(p, c.Context(), func(desk *reaction.Desk) error {
 				letters, err := chosenDead(c.Context(), desk, args, false)
 				if err != nil {
 					return err
@@ -161,7 +145,7 @@ func (p *program) deadMendCommand(use, short, done, long string, args cobra.Posi
 						failed = append(failed, err)
 					}
 				}
-				fmt.Fprintf(p.out, "service %s: %s %s, %d failed\n", args[0], service.Count(len(letters)-len(failed), "dead letter"), done, len(failed))
+				fmt.Fprintf(p.Out, "service %s: %s %s, %d failed\n", args[0], service.Count(len(letters)-len(failed), "dead letter"), done, len(failed))
 				return errors.Join(failed...)
 			})
 		},

@@ -1,8 +1,9 @@
-package main
+package run
 
 import (
 	"context"
 	"errors"
+	"github.com/readside/readside/internal/cli"
 	"log/slog"
 
 	"github.com/spf13/cobra"
@@ -10,25 +11,18 @@ import (
 
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/projections"
-	"github.com/readside/readside/projections/shop"
 )
 
-// projectAddress is where project serves its health.
-type projectAddress struct {
-	ProjectAddr string `envconfig:"PROJECT_ADDR" default:"127.0.0.1:8082" desc:"where project serves /healthz, /readyz and /metrics"`
-}
-
-const projectVariable = "READSIDE_PROJECT_ADDR"
-
-func (p *program) projectCommand() *cobra.Command {
+// Project is the command of that name.
+func Project(p *cli.Program) *cobra.Command {
 	return &cobra.Command{
 		Use:   "project",
 		Short: "Fold events into the views in Postgres and the facts in ClickHouse",
 		Long: "Runs the hot and the cold projector. Where a fault halts one of them, the other goes on;\n" +
 			"`readside status` shows the fault, and a new start tries the event again.",
-		Args: usage(cobra.NoArgs),
+		Args: cli.Usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			stores, err := storeSettings()
+			stores, err := p.Stores()
 			if err != nil {
 				return err
 			}
@@ -40,20 +34,16 @@ func (p *program) projectCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			set, err := shop.Set()
+			set, err := p.App.Set()
 			if err != nil {
 				return err
 			}
-			folding, err := settings[service.Folding]()
+			folding, err := cli.Settings[service.Folding](p)
 			if err != nil {
 				return err
 			}
-			logger := p.serviceLog()
-			address, err := settings[projectAddress]()
-			if err != nil {
-				return err
-			}
-			l, err := service.Listen(p.address(projectVariable, address.ProjectAddr), func(m string) { logger.Warn(m) })
+			logger := p.ServiceLog()
+			l, err := service.Listen(p.Address(cli.ProjectHealth), func(m string) { logger.Warn(m) })
 			if err != nil {
 				return err
 			}

@@ -1,37 +1,36 @@
-package main
+package run
 
 import (
 	"errors"
+	"github.com/readside/readside/internal/cli"
 
 	"github.com/spf13/cobra"
 
 	"github.com/readside/readside/internal/service"
-	"github.com/readside/readside/projections/shop"
 	"github.com/readside/readside/queryapi"
 )
 
-const queryVariable = "READSIDE_HTTP_ADDR"
-
-func (p *program) serveCommand() *cobra.Command {
+// Serve is the command of that name.
+func Serve(p *cli.Program) *cobra.Command {
 	return &cobra.Command{
 		Use:   "serve",
 		Short: "Serve views and reports by GraphQL, with GraphiQL for browsers",
-		Args:  usage(cobra.NoArgs),
+		Args:  cli.Usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) (err error) {
-			stores, err := storeSettings()
+			stores, err := p.Stores()
 			if err != nil {
 				return err
 			}
-			config, err := settings[queryapi.Config]()
+			config, err := cli.Settings[queryapi.Config](p)
 			if err != nil {
 				return err
 			}
-			set, err := shop.Set()
+			set, err := p.App.Set()
 			if err != nil {
 				return err
 			}
-			logger := p.serviceLog()
-			query, err := service.OpenQuery(c.Context(), stores, set, config, p.address(queryVariable, config.HTTPAddr), logger,
+			logger := p.ServiceLog()
+			query, err := service.OpenQuery(c.Context(), stores, p.App.API(set), config, p.QueryAddress(config.HTTPAddr), logger,
 				func(message string) { logger.Warn(message) })
 			if err != nil {
 				return err

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"fmt"
@@ -10,9 +10,9 @@ import (
 	"github.com/readside/readside/projections/replay"
 )
 
-// progressBar shows how far a replay is: drawn over on a terminal, as lines that come
+// ProgressBar shows how far a replay is: drawn over on a terminal, as lines that come
 // seldom elsewhere. It belongs to one goroutine at a time.
-type progressBar struct {
+type ProgressBar struct {
 	out      io.Writer
 	terminal bool
 	now      func() time.Time
@@ -28,12 +28,12 @@ const (
 	barCells     = 30
 )
 
-func newProgressBar(out io.Writer) *progressBar {
-	return &progressBar{out: out, terminal: isTerminal(out), now: time.Now, began: time.Now(), shown: time.Now()}
+func NewProgressBar(out io.Writer) *ProgressBar {
+	return &ProgressBar{out: out, terminal: IsTerminal(out), now: time.Now, began: time.Now(), shown: time.Now()}
 }
 
-// replayed is told how far the replay is.
-func (b *progressBar) replayed(p replay.Progress) {
+// Replayed is told how far the replay is.
+func (b *ProgressBar) Replayed(p replay.Progress) {
 	share, text := progressText(p)
 	if p.Phase == replay.Reading {
 		text += b.rate(p.Events)
@@ -41,10 +41,10 @@ func (b *progressBar) replayed(p replay.Progress) {
 	b.show(share, text)
 }
 
-// rebuilt is told how far a rebuild is.
-func (b *progressBar) rebuilt(p engine.RebuildProgress) {
+// Rebuilt is told how far a rebuild is.
+func (b *ProgressBar) Rebuilt(p engine.RebuildProgress) {
 	if p.Phase == engine.PhaseFolding {
-		b.replayed(p.Replay)
+		b.Replayed(p.Replay)
 		return
 	}
 	share := 1.0
@@ -55,7 +55,7 @@ func (b *progressBar) rebuilt(p engine.RebuildProgress) {
 }
 
 // rate is how many events a second were read since the bar began.
-func (b *progressBar) rate(events int64) string {
+func (b *ProgressBar) rate(events int64) string {
 	if seconds := b.now().Sub(b.began).Seconds(); seconds > 0 {
 		return fmt.Sprintf(", %.0f/s", float64(events)/seconds)
 	}
@@ -63,7 +63,7 @@ func (b *progressBar) rate(events int64) string {
 }
 
 // show shows how far it is, and how long the rest takes if it goes on like this.
-func (b *progressBar) show(share float64, text string) {
+func (b *ProgressBar) show(share float64, text string) {
 	every := barLineEvery
 	if b.terminal {
 		every = barEvery
@@ -103,8 +103,8 @@ func progressText(p replay.Progress) (share float64, text string) {
 	return share, text
 }
 
-// end takes the bar away from the terminal.
-func (b *progressBar) end() {
+// End takes the bar away from the terminal.
+func (b *ProgressBar) End() {
 	if b.drawn {
 		fmt.Fprint(b.out, "\r\x1b[K")
 	}

@@ -1,22 +1,23 @@
-package main
+package operate
 
 import (
 	"context"
 	"fmt"
+	"github.com/readside/readside/internal/cli"
 	"log/slog"
 
 	"github.com/spf13/cobra"
 
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/projections"
-	"github.com/readside/readside/projections/shop"
 )
 
-func (p *program) factsCommand() *cobra.Command {
+// Facts is the command of that name.
+func Facts(p *cli.Program) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "facts",
 		Short: "After a restore from a dump: let this copy of the log take ClickHouse over",
-		Args:  usage(cobra.NoArgs),
+		Args:  cli.Usage(cobra.NoArgs),
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(&cobra.Command{
@@ -27,27 +28,27 @@ func (p *program) factsCommand() *cobra.Command {
 			"for good, this command says so. The running projector then takes out of ClickHouse what\n" +
 			"the restored log does not have, and goes on. An original that still runs writes no facts\n" +
 			"any more.",
-		Args: usage(cobra.NoArgs),
+		Args: cli.Usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			return p.orderFacts(c, service.TakeFacts, "ClickHouse follows this copy of the log from now on: the running projector takes out what the log does not have, and goes on")
+			return orderFacts(p, c, service.TakeFacts, "ClickHouse follows this copy of the log from now on: the running projector takes out what the log does not have, and goes on")
 		},
 	})
 	return c
 }
 
 // orderFacts gives the facts an order, and says what follows from it.
-func (p *program) orderFacts(c *cobra.Command, order func(context.Context, service.Stores, *projections.Set, *slog.Logger) error, says string) error {
-	stores, err := storeSettings()
+func orderFacts(p *cli.Program, c *cobra.Command, order func(context.Context, service.Stores, *projections.Set, *slog.Logger) error, says string) error {
+	stores, err := p.Stores()
 	if err != nil {
 		return err
 	}
-	set, err := shop.Set()
+	set, err := p.App.Set()
 	if err != nil {
 		return err
 	}
-	if err := order(c.Context(), stores, set, p.commandLog()); err != nil {
+	if err := order(c.Context(), stores, set, p.CommandLog()); err != nil {
 		return err
 	}
-	fmt.Fprintln(p.out, says)
+	fmt.Fprintln(p.Out, says)
 	return nil
 }

@@ -1,9 +1,10 @@
-package main
+package run
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/readside/readside/internal/cli"
 	"io"
 	"io/fs"
 	"os"
@@ -14,7 +15,8 @@ import (
 	"github.com/readside/readside/internal/ownstores"
 )
 
-func (p *program) storesCommand() *cobra.Command {
+// Stores is the command of that name.
+func Stores(p *cli.Program) *cobra.Command {
 	var postgres string
 	c := &cobra.Command{
 		Use:   "stores",
@@ -27,27 +29,27 @@ func (p *program) storesCommand() *cobra.Command {
 			"  readside migrate up\n\n" +
 			"The stores run until Ctrl-C or SIGTERM, or until standard input ends if that is a\n" +
 			"pipe. Then they are stopped and removed.",
-		Args: usage(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error { return p.runStores(c.Context(), postgres) },
+		Args: cli.Usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error { return runStores(p, c.Context(), postgres) },
 	}
-	postgresFlag(c, &postgres)
+	PostgresFlag(c, &postgres)
 	return c
 }
 
-// postgresFlag lets a command choose the version of the embedded Postgres.
-func postgresFlag(c *cobra.Command, version *string) {
+// PostgresFlag lets a command choose the version of the embedded Postgres.
+func PostgresFlag(c *cobra.Command, version *string) {
 	c.Flags().StringVar(version, "postgres", "", "the major `version` of the Postgres to run, such as 17; it is fetched where it is missing")
 }
 
 // runStores runs both stores until ctx or standard input ends.
-func (p *program) runStores(ctx context.Context, version string) (err error) {
+func runStores(p *cli.Program, ctx context.Context, version string) (err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	stopWithPipe(p.in, stop)
-	if err := embedded.SetupStores(ctx, p.err, version); err != nil {
+	stopWithPipe(p.In, stop)
+	if err := embedded.SetupStores(ctx, p.Err, version); err != nil {
 		return err
 	}
-	fmt.Fprintln(p.err, "Starting Postgres and ClickHouse …")
+	fmt.Fprintln(p.Err, "Starting Postgres and ClickHouse …")
 	postgres, err := ownstores.StartPostgres(ctx, version)
 	if err != nil {
 		return unlessStopped(ctx, err)
@@ -59,12 +61,12 @@ func (p *program) runStores(ctx context.Context, version string) (err error) {
 	}
 	defer func() { err = errors.Join(err, clickHouse.Stop()) }()
 	// At once, so that a reader sees all lines or none.
-	_, err = fmt.Fprintf(p.out, "export READSIDE_POSTGRES_URL='%s'\nexport READSIDE_CLICKHOUSE_URL='%s'\nexport READSIDE_MART_URL='%s'\n",
+	_, err = fmt.Fprintf(p.Out, "export READSIDE_POSTGRES_URL='%s'\nexport READSIDE_CLICKHOUSE_URL='%s'\nexport READSIDE_MART_URL='%s'\n",
 		postgres.URL(), clickHouse.URL(), clickHouse.MartURL())
 	if err != nil {
 		return fmt.Errorf("print the addresses: %w", err)
 	}
-	fmt.Fprintln(p.err, "Postgres and ClickHouse run until Ctrl-C.")
+	fmt.Fprintln(p.Err, "Postgres and ClickHouse run until Ctrl-C.")
 	<-ctx.Done()
 	return nil
 }

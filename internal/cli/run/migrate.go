@@ -1,9 +1,10 @@
-package main
+package run
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/readside/readside/internal/cli"
 	"slices"
 	"strconv"
 	"time"
@@ -14,7 +15,6 @@ import (
 	"github.com/readside/readside/internal/table"
 	"github.com/readside/readside/migrations"
 	"github.com/readside/readside/projections/application"
-	"github.com/readside/readside/projections/shop"
 )
 
 // migrateFlags are the flags of migrate.
@@ -25,11 +25,12 @@ type migrateFlags struct {
 	dropData    string
 }
 
-func (p *program) migrateCommand() *cobra.Command {
+// Migrate is the command of that name.
+func Migrate(p *cli.Program) *cobra.Command {
 	var f migrateFlags
-	run := func(use, short string, do func(c *cobra.Command, url string, f migrateFlags) error) *cobra.Command {
-		return &cobra.Command{Use: use, Short: short, Args: usage(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
-			stores, err := storeSettings()
+	run := func(use, short string, do func(p *cli.Program, c *cobra.Command, url string, f migrateFlags) error) *cobra.Command {
+		return &cobra.Command{Use: use, Short: short, Args: cli.Usage(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
+			stores, err := p.Stores()
 			if err != nil {
 				return err
 			}
@@ -37,55 +38,52 @@ func (p *program) migrateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return do(c, url, f)
+			return do(p, c, url, f)
 		}}
 	}
-	up := run("up", "Bring the database to the newest version", p.migrateUp)
+	up := run("up", "Bring the database to the newest version", migrateUp)
 	up.Long = "Brings the database to the newest version and records which application it belongs to. One\n" +
 		"that belongs to another application is left as it is."
 	up.Flags().StringVar(&f.application, "application", "", "the `name` of the application that a database belongs to which was filled before applications were recorded, where its views do not show it")
-	down := run("down", "Undo the newest migration, or those after a version", p.migrateDown)
+	down := run("down", "Undo the newest migration, or those after a version", migrateDown)
 	down.Long = "Undoes one migration: the newest of the shop's, and of the engine's where the shop has none\n" +
 		"left. It drops no table that has rows unless --drop-data names the database."
 	down.Flags().StringVar(&f.set, "set", "", "take back this `set`: engine or shop")
 	down.Flags().Int64Var(&f.to, "to", 0, "undo everything after this `version` of the set (of engine, if --set is not given)")
 	down.Flags().StringVar(&f.dropData, "drop-data", "", "the name of the `database` whose log, views and services' tables may be dropped with their rows")
-	return group("migrate", "Make, undo or list the tables of the log, the projectors and the shop",
-		up, down, run("status", "List the migrations and which of them the database has", p.migrateStatus))
+	return cli.Group("migrate", "Make, undo or list the tables of the log, the projectors and the shop",
+		up, down, run("status", "List the migrations and which of them the database has", migrateStatus))
 }
 
-func (p *program) migrateUp(c *cobra.Command, url string, f migrateFlags) error {
-	set, err := shop.Set()
+func migrateUp(p *cli.Program, c *cobra.Command, url string, f migrateFlags) error {
+	set, err := p.App.Set()
 	if err != nil {
 		return err
 	}
-	if f.application != "" && f.application != shop.Application {
-		return fmt.Errorf("%w--application %s: this is the program of application %s: migrate with the program of %s", errUsage, f.application, shop.Application, f.application)
+	if f.application != "" && f.application != p.App.Application {
+		return fmt.Errorf("%w--application %s: this is the program of application %s: migrate with the program of %s", cli.ErrUsage, f.application, p.App.Application, f.application)
 	}
-	err = service.Migrate(c.Context(), url, service.Claiming(shop.Application, set, f.application != ""), allSets...)
+	err = service.Migrate(c.Context(), url, service.Claiming(p.App.Application, set, f.application != ""), p.App.Migrations()...)
 	var unclear *application.UnclearError
 	if errors.As(err, &unclear) {
-		return fmt.Errorf("%w, as `readside migrate up --application %s`", err, shop.Application)
+		return fmt.Errorf("%w, as `readside migrate up --application %s`", err, p.App.Application)
 	}
 	if err != nil {
 		return err
 	}
-	return p.migrateStatus(c, url, f)
+	return migrateStatus(p, c, url, f)
 }
 
-// allSets are the sets of the shop's database, each after those that it stands on.
-var allSets = []migrations.Set{migrations.Engine, migrations.Shop}
-
-func (p *program) migrateDown(c *cobra.Command, url string, f migrateFlags) error {
-	if err := p.ownDatabase(c.Context(), url); err != nil {
+func migrateDown(p *cli.Program, c *cobra.Command, url string, f migrateFlags) error {
+	if err := ownDatabase(p, c.Context(), url); err != nil {
 		return err
 	}
 	allowed := migrations.Permission{DropData: f.dropData}
 	var err error
 	if c.Flags().Changed("to") || f.set != "" {
-		err = p.migrateDownTo(c, url, f, allowed)
+		err = migrateDownTo(p, c, url, f, allowed)
 	} else {
-		_, err = migrations.StepDown(c.Context(), url, allowed, allSets...)
+		_, err = migrations.StepDown(c.Context(), url, allowed, p.App.Migrations()...)
 	}
 	var holds *migrations.HoldsDataError
 	if errors.As(err, &holds) {
@@ -94,20 +92,20 @@ func (p *program) migrateDown(c *cobra.Command, url string, f migrateFlags) erro
 	if err != nil {
 		return err
 	}
-	return p.migrateStatus(c, url, f)
+	return migrateStatus(p, c, url, f)
 }
 
-func (p *program) migrateDownTo(c *cobra.Command, url string, f migrateFlags, allowed migrations.Permission) error {
-	set := migrations.Engine
+func migrateDownTo(p *cli.Program, c *cobra.Command, url string, f migrateFlags, allowed migrations.Permission) error {
+	set, all := migrations.Engine, p.App.Migrations()
 	if f.set != "" {
-		i := slices.IndexFunc(allSets, func(s migrations.Set) bool { return s.String() == f.set })
+		i := slices.IndexFunc(all, func(s migrations.Set) bool { return s.String() == f.set })
 		if i < 0 {
-			return fmt.Errorf("%w--set %s: there are engine and shop", errUsage, f.set)
+			return fmt.Errorf("%w--set %s: there are engine and shop", cli.ErrUsage, f.set)
 		}
-		set = allSets[i]
+		set = all[i]
 	}
 	if f.to < 0 {
-		return fmt.Errorf("%w--to %d: give a version that `readside migrate status` lists, or 0 for none", errUsage, f.to)
+		return fmt.Errorf("%w--to %d: give a version that `readside migrate status` lists, or 0 for none", cli.ErrUsage, f.to)
 	}
 	if !c.Flags().Changed("to") {
 		at, err := migrations.Version(c.Context(), url, set)
@@ -116,24 +114,24 @@ func (p *program) migrateDownTo(c *cobra.Command, url string, f migrateFlags, al
 		}
 		f.to = migrations.Previous(set, at)
 	}
-	return migrations.DownTo(c.Context(), url, set, f.to, allowed, allSets...)
+	return migrations.DownTo(c.Context(), url, set, f.to, allowed, p.App.Migrations()...)
 }
 
 // ownDatabase refuses a database that is recorded as another application's.
-func (p *program) ownDatabase(ctx context.Context, url string) error {
+func ownDatabase(p *cli.Program, ctx context.Context, url string) error {
 	conn, err := service.Connect(ctx, url)
 	if err != nil {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	return application.Claim{Name: shop.Application, Named: true}.Fits(ctx, conn)
+	return application.Claim{Name: p.App.Application, Named: true}.Fits(ctx, conn)
 }
 
-func (p *program) migrateStatus(c *cobra.Command, url string, _ migrateFlags) error {
-	if err := p.printApplication(c.Context(), url); err != nil {
+func migrateStatus(p *cli.Program, c *cobra.Command, url string, _ migrateFlags) error {
+	if err := printApplication(p, c.Context(), url); err != nil {
 		return err
 	}
-	found, err := migrations.Status(c.Context(), url, allSets...)
+	found, err := migrations.Status(c.Context(), url, p.App.Migrations()...)
 	if err != nil {
 		return err
 	}
@@ -145,13 +143,13 @@ func (p *program) migrateStatus(c *cobra.Command, url string, _ migrateFlags) er
 		}
 		rows = append(rows, []string{m.Set, strconv.FormatInt(m.Version, 10), m.File, applied})
 	}
-	if err := table.Print(p.out, rows, "VERSION"); err != nil {
+	if err := table.Print(p.Out, rows, "VERSION"); err != nil {
 		return fmt.Errorf("print the table: %w", err)
 	}
 	return nil
 }
 
-func (p *program) printApplication(ctx context.Context, url string) error {
+func printApplication(p *cli.Program, ctx context.Context, url string) error {
 	conn, err := service.Connect(ctx, url)
 	if err != nil {
 		return err
@@ -164,6 +162,6 @@ func (p *program) printApplication(ctx context.Context, url string) error {
 	if name == "" {
 		name = "none yet: `readside migrate up` records it"
 	}
-	_, err = fmt.Fprintf(p.out, "application: %s\n\n", name)
+	_, err = fmt.Fprintf(p.Out, "application: %s\n\n", name)
 	return err
 }

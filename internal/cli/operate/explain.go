@@ -1,17 +1,18 @@
-package main
+package operate
 
 import (
 	"encoding/json"
+	"github.com/readside/readside/internal/cli"
 
 	"github.com/spf13/cobra"
 
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/projections/engine"
 	"github.com/readside/readside/projections/explain"
-	"github.com/readside/readside/projections/shop"
 )
 
-func (p *program) explainCommand() *cobra.Command {
+// Explain is the command of that name.
+func Explain(p *cli.Program) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "explain VIEW KEY",
@@ -20,20 +21,20 @@ func (p *program) explainCommand() *cobra.Command {
 			"order: the columns that it changed, the events of other rows that changed it through a\n" +
 			"join, and those that are parked or discarded. It ends with exit code 1 when the stored\n" +
 			"row is not what the events give.",
-		Args: needs("VIEW", "KEY"),
-		RunE: func(c *cobra.Command, args []string) error { return p.explain(c, args[0], args[1], asJSON) },
+		Args: cli.Needs("VIEW", "KEY"),
+		RunE: func(c *cobra.Command, args []string) error { return explainRow(p, c, args[0], args[1], asJSON) },
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return c
 }
 
-func (p *program) explain(c *cobra.Command, view, key string, asJSON bool) error {
-	log, url, err := p.openLog(c.Context(), "readside-explain")
+func explainRow(p *cli.Program, c *cobra.Command, view, key string, asJSON bool) error {
+	log, url, err := p.OpenLog(c.Context(), "readside-explain")
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	set, err := shop.Set()
+	set, err := p.App.Set()
 	if err != nil {
 		return err
 	}
@@ -48,12 +49,12 @@ func (p *program) explain(c *cobra.Command, view, key string, asJSON bool) error
 		return err
 	}
 	if asJSON {
-		err = json.NewEncoder(p.out).Encode(story)
+		err = json.NewEncoder(p.Out).Encode(story)
 	} else {
-		err = story.Print(p.out)
+		err = story.Print(p.Out)
 	}
 	if err == nil && !story.Equal {
-		return errNo
+		return cli.ErrNo
 	}
 	return err
 }

@@ -1,9 +1,10 @@
-package main
+package operate
 
 import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"github.com/readside/readside/internal/cli"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -13,12 +14,13 @@ import (
 	"github.com/readside/readside/projections/engine"
 )
 
-func (p *program) parkedCommand() *cobra.Command {
-	c := group("parked", "Events that could not be folded, and those that wait behind them",
-		p.parkedListCommand(), p.parkedShowCommand(),
-		p.parkedMendCommand("retry VIEW [KEY]", "Fold what waits, in order, with the handlers of this program",
+// Parked is the command of that name.
+func Parked(p *cli.Program) *cobra.Command {
+	c := cli.Group("parked", "Events that could not be folded, and those that wait behind them",
+		parkedListCommand(p), parkedShowCommand(p),
+		parkedMendCommand(p, "retry VIEW [KEY]", "Fold what waits, in order, with the handlers of this program",
 			"Folds what waits of a row, of a stream, or of the whole view, in the order of the log.\nWhat fails again waits on. For a fact, KEY is the event's place, and the projector that runs\ntries again, with its handlers.", (*engine.Projector).Retry, retryFacts),
-		p.parkedMendCommand("discard VIEW KEY", "Give up the first parked event of a row or stream, and fold what waited behind it",
+		parkedMendCommand(p, "discard VIEW KEY", "Give up the first parked event of a row or stream, and fold what waited behind it",
 			"Gives up the first parked event of a row (or, with --stream, of a stream) for ever: no\nrebuild folds it into this view again. What waited behind it is folded. For a fact, KEY is\nthe event's place.", (*engine.Projector).Discard, discardFact))
 	c.Long = "An event that cannot be folded into a row is parked, and later events of the same row queue\n" +
 		"behind it, in order; all others flow. Readers are told that the row is degraded. An event that\n" +
@@ -26,22 +28,22 @@ func (p *program) parkedCommand() *cobra.Command {
 	return c
 }
 
-func (p *program) parkedListCommand() *cobra.Command {
+func parkedListCommand(p *cli.Program) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "list [VIEW]",
 		Short: "List what is parked, in every projector of the application",
-		Args:  usage(cobra.MaximumNArgs(1)),
+		Args:  cli.Usage(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			return p.withParkedDesk(c.Context(), func(d *desk) error {
+			return withParkedDesk(p, c.Context(), func(d *desk) error {
 				entries, err := d.parked(c.Context(), first(args))
 				if err != nil {
 					return err
 				}
 				if asJSON {
-					return json.NewEncoder(p.out).Encode(placed(entries))
+					return json.NewEncoder(p.Out).Encode(placed(entries))
 				}
-				return p.printParked(entries)
+				return printParked(p, entries)
 			})
 		},
 	}
@@ -76,9 +78,9 @@ func first(args []string) string {
 	return args[0]
 }
 
-func (p *program) printParked(entries []parkedEvent) error {
+func printParked(p *cli.Program, entries []parkedEvent) error {
 	if len(entries) == 0 {
-		_, err := fmt.Fprintln(p.out, "nothing is parked")
+		_, err := fmt.Fprintln(p.Out, "nothing is parked")
 		return err
 	}
 	rows := [][]string{{"PROJECTOR", "VIEW", "KEY", "PLACE", "TYPE", "STATE", "REASON", "TRIES", "ERROR"}}
@@ -91,7 +93,7 @@ func (p *program) printParked(entries []parkedEvent) error {
 		}
 		rows = append(rows, []string{e.Projector, e.View, key, strconv.FormatInt(e.Position.Place(), 10), e.Type, e.State, e.Reason, strconv.Itoa(e.Attempts), short(e.Error)})
 	}
-	return table.Print(p.out, rows, "PLACE", "TRIES")
+	return table.Print(p.Out, rows, "PLACE", "TRIES")
 }
 
 // short is an error that fits into a table.
@@ -103,17 +105,17 @@ func short(text string) string {
 	return text
 }
 
-func (p *program) parkedShowCommand() *cobra.Command {
+func parkedShowCommand(p *cli.Program) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show VIEW PLACE",
 		Short: "Show what is known of a parked event, and what to do",
-		Args:  needs("VIEW", "PLACE"),
+		Args:  cli.Needs("VIEW", "PLACE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			place, err := strconv.ParseInt(args[1], 10, 64)
 			if err != nil {
-				return fmt.Errorf("%w%q is no place: `readside parked list` shows them", errUsage, args[1])
+				return fmt.Errorf("%w%q is no place: `readside parked list` shows them", cli.ErrUsage, args[1])
 			}
-			return p.withParkedDesk(c.Context(), func(d *desk) error {
+			return withParkedDesk(p, c.Context(), func(d *desk) error {
 				entries, err := d.parked(c.Context(), args[0])
 				if err != nil {
 					return err
@@ -122,7 +124,7 @@ func (p *program) parkedShowCommand() *cobra.Command {
 				for _, e := range entries {
 					if e.Position.Place() == place {
 						found = true
-						p.printOneParked(e)
+						printOneParked(p, e)
 					}
 				}
 				if !found {
@@ -134,14 +136,14 @@ func (p *program) parkedShowCommand() *cobra.Command {
 	}
 }
 
-func (p *program) printOneParked(e parkedEvent) {
+func printOneParked(p *cli.Program, e parkedEvent) {
 	for _, line := range [][2]string{
 		{"projector", e.Projector}, {"view", e.View}, {"key", e.Key}, {"place", strconv.FormatInt(e.Position.Place(), 10)}, {"stream", e.Stream}, {"type", e.Type},
 		{"state", e.State}, {"reason", e.Reason}, {"error", e.Error}, {"hint", e.Hint},
 		{"tries", strconv.Itoa(e.Attempts)}, {"since", e.ParkedAt.UTC().Format("2006-01-02 15:04:05 MST")},
 	} {
 		if line[1] != "" {
-			fmt.Fprintf(p.out, "%-9s %s\n", line[0], line[1])
+			fmt.Fprintf(p.Out, "%-9s %s\n", line[0], line[1])
 		}
 	}
 }
@@ -149,13 +151,13 @@ func (p *program) printOneParked(e parkedEvent) {
 // mending is Retry or Discard.
 type mending func(*engine.Projector, context.Context, engine.Waiting) (engine.Retried, error)
 
-func (p *program) parkedMendCommand(use, short, long string, do mending, facts mendingFacts) *cobra.Command {
+func parkedMendCommand(p *cli.Program, use, short, long string, do mending, facts mendingFacts) *cobra.Command {
 	var stream string
 	c := &cobra.Command{
 		Use: use, Short: short, Long: long,
-		Args: usage(cobra.RangeArgs(1, 2)),
+		Args: cli.Usage(cobra.RangeArgs(1, 2)),
 		RunE: func(c *cobra.Command, args []string) error {
-			return p.withParkedDesk(c.Context(), func(d *desk) error {
+			return withParkedDesk(p, c.Context(), func(d *desk) error {
 				if d.isFact(args[0]) {
 					return facts(p, c.Context(), d, args[0], first(args[1:]), stream)
 				}
@@ -163,10 +165,10 @@ func (p *program) parkedMendCommand(use, short, long string, do mending, facts m
 				if err != nil {
 					return err
 				}
-				fmt.Fprintf(p.out, "view %s: %s folded, %d discarded, %d wait on\n", args[0], service.Count(r.Folded, "event"), r.Discarded, r.Waiting)
+				fmt.Fprintf(p.Out, "view %s: %s folded, %d discarded, %d wait on\n", args[0], service.Count(r.Folded, "event"), r.Discarded, r.Waiting)
 				if r.Waiting > 0 {
-					fmt.Fprintln(p.out, "`readside parked list` shows why")
-					return errNo
+					fmt.Fprintln(p.Out, "`readside parked list` shows why")
+					return cli.ErrNo
 				}
 				return nil
 			})
@@ -177,6 +179,6 @@ func (p *program) parkedMendCommand(use, short, long string, do mending, facts m
 }
 
 // withProjector gives the shop's projector to work; it is not run.
-func (p *program) withProjector(ctx context.Context, work func(*engine.Projector) error) error {
-	return p.withParkedDesk(ctx, func(d *desk) error { return work(d.views) })
+func withProjector(p *cli.Program, ctx context.Context, work func(*engine.Projector) error) error {
+	return withParkedDesk(p, ctx, func(d *desk) error { return work(d.views) })
 }

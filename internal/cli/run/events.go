@@ -1,9 +1,10 @@
-package main
+package run
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/readside/readside/internal/cli"
 	"io"
 	"os"
 	"time"
@@ -14,29 +15,30 @@ import (
 	"github.com/readside/readside/internal/service"
 )
 
-func (p *program) eventsCommand() *cobra.Command {
-	return group("events", "Write the log out, read one in, or watch it",
+// Events is the command of that name.
+func Events(p *cli.Program) *cobra.Command {
+	return cli.Group("events", "Write the log out, read one in, or watch it",
 		&cobra.Command{
 			Use: "export [FILE]", Short: "Write every event as a line of CloudEvents JSON, to FILE or standard output",
-			Args: usage(cobra.MaximumNArgs(1)),
-			RunE: func(c *cobra.Command, args []string) error { return p.export(c.Context(), args) },
+			Args: cli.Usage(cobra.MaximumNArgs(1)),
+			RunE: func(c *cobra.Command, args []string) error { return export(p, c.Context(), args) },
 		},
 		&cobra.Command{
 			Use: "import [FILE]", Short: "Append the events of FILE or standard input; those that are there are passed over",
-			Args: usage(cobra.MaximumNArgs(1)),
-			RunE: func(c *cobra.Command, args []string) error { return p.importEvents(c.Context(), args) },
+			Args: cli.Usage(cobra.MaximumNArgs(1)),
+			RunE: func(c *cobra.Command, args []string) error { return importEvents(p, c.Context(), args) },
 		},
-		p.tailCommand(),
+		tailCommand(p),
 	)
 }
 
-func (p *program) export(ctx context.Context, args []string) (err error) {
-	log, _, err := p.openLog(ctx, "readside-export")
+func export(p *cli.Program, ctx context.Context, args []string) (err error) {
+	log, _, err := p.OpenLog(ctx, "readside-export")
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	to := p.out
+	to := p.Out
 	if len(args) == 1 {
 		file, err := os.Create(args[0])
 		if err != nil {
@@ -47,13 +49,13 @@ func (p *program) export(ctx context.Context, args []string) (err error) {
 	}
 	n, err := eventlog.Export(ctx, log.Log, to, nil)
 	if err == nil {
-		fmt.Fprintf(p.err, "%d events exported\n", n)
+		fmt.Fprintf(p.Err, "%d events exported\n", n)
 	}
 	return err
 }
 
-func (p *program) importEvents(ctx context.Context, args []string) error {
-	stores, err := storeSettings()
+func importEvents(p *cli.Program, ctx context.Context, args []string) error {
+	stores, err := p.Stores()
 	if err != nil {
 		return err
 	}
@@ -66,7 +68,7 @@ func (p *program) importEvents(ctx context.Context, args []string) error {
 		return err
 	}
 	defer pool.Close()
-	from := p.in
+	from := p.In
 	if len(args) == 1 {
 		file, err := os.Open(args[0])
 		if err != nil {
@@ -76,24 +78,24 @@ func (p *program) importEvents(ctx context.Context, args []string) error {
 		from = file
 	}
 	r, err := eventlog.Import(ctx, pool, from, eventlog.ImportOptions{})
-	fmt.Fprintf(p.out, "%d events read, %d appended, %d were there already\n", r.Lines, r.Imported, r.Known)
+	fmt.Fprintf(p.Out, "%d events read, %d appended, %d were there already\n", r.Lines, r.Imported, r.Known)
 	return err
 }
 
-func (p *program) tailCommand() *cobra.Command {
+func tailCommand(p *cli.Program) *cobra.Command {
 	var from string
 	var untilHead bool
 	c := &cobra.Command{
 		Use:   "tail",
 		Short: "Print events as they come, until Ctrl-C",
-		Args:  usage(cobra.NoArgs),
+		Args:  cli.Usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			log, _, err := p.openLog(c.Context(), "readside-tail")
+			log, _, err := p.OpenLog(c.Context(), "readside-tail")
 			if err != nil {
 				return err
 			}
 			defer log.Close()
-			return p.tail(c.Context(), log, from, untilHead)
+			return tail(p, c.Context(), log, from, untilHead)
 		},
 	}
 	c.Flags().StringVar(&from, "from", "", "begin after this position token, or at `start`; default: at the end")
@@ -101,7 +103,7 @@ func (p *program) tailCommand() *cobra.Command {
 	return c
 }
 
-func (p *program) tail(ctx context.Context, log *service.OpenLog, from string, untilHead bool) error {
+func tail(p *cli.Program, ctx context.Context, log *service.OpenLog, from string, untilHead bool) error {
 	head, err := log.Head(ctx)
 	if err != nil {
 		return err
@@ -128,7 +130,7 @@ func (p *program) tail(ctx context.Context, log *service.OpenLog, from string, u
 	listened := make(chan struct{})
 	go func() { defer close(listened); _ = log.Listener.Run(listening) }()
 	defer func() { stop(); <-listened }()
-	err = log.Follow(ctx, at, query, func(_ context.Context, page eventlog.Page) error { return printEvents(p.out, page.Events) })
+	err = log.Follow(ctx, at, query, func(_ context.Context, page eventlog.Page) error { return printEvents(p.Out, page.Events) })
 	if ctx.Err() != nil {
 		return nil // it was asked to end
 	}

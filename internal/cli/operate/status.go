@@ -1,10 +1,11 @@
-package main
+package operate
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/readside/readside/internal/cli"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,21 +34,22 @@ func storeError(err error) error {
 	return fmt.Errorf("%s: %w", status.Postgres(err).Cause, err)
 }
 
-func (p *program) statusCommand() *cobra.Command {
+// Status is the command of that name.
+func Status(p *cli.Program) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Tell how far every view and every cold table has come, and what stands in the way",
-		Args:  usage(cobra.NoArgs),
+		Args:  cli.Usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			opening, cancel := context.WithTimeout(c.Context(), statusWait)
 			defer cancel()
-			log, _, err := p.openLog(opening, "readside-status")
+			log, _, err := p.OpenLog(opening, "readside-status")
 			if err != nil {
 				return storeError(err)
 			}
 			defer log.Close()
-			stores, err := storeSettings()
+			stores, err := p.Stores()
 			if err != nil {
 				return err
 			}
@@ -61,9 +63,9 @@ func (p *program) statusCommand() *cobra.Command {
 				return storeError(err)
 			}
 			if asJSON {
-				return json.NewEncoder(p.out).Encode(report)
+				return json.NewEncoder(p.Out).Encode(report)
 			}
-			return status.Print(p.out, report)
+			return status.Print(p.Out, report)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
@@ -93,18 +95,4 @@ func lookTwice(ctx context.Context, look func(context.Context) (*status.Report, 
 			return again, nil
 		}
 	}
-}
-
-// openLog opens the log as whoever folds, checks and looks; the URL is for those who
-// need connections of their own.
-func (p *program) openLog(ctx context.Context, name string) (log *service.OpenLog, url string, err error) {
-	stores, err := storeSettings()
-	if err != nil {
-		return nil, "", err
-	}
-	if url, err = stores.Projector(); err != nil {
-		return nil, "", err
-	}
-	log, err = service.Open(ctx, stores.Application, url, name, p.commandLog())
-	return log, url, err
 }

@@ -11,51 +11,42 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/readside/readside/eventlog/reaction"
 	"github.com/readside/readside/internal/health"
 	"github.com/readside/readside/internal/status"
-	"github.com/readside/readside/writemodels/shopapi"
 )
 
-// ShopWatch sees how the shop's services and their reactions do, and serves their health.
-type ShopWatch struct {
+// ServicesWatch sees how an application's services and their reactions do, and serves their health.
+type ServicesWatch struct {
 	registry *prometheus.Registry
 	pools    *health.Pools
 	starting starting
-	shop     atomic.Pointer[shopapi.Shop]
+	services atomic.Pointer[Running]
 }
 
-// NewShopWatch makes a ShopWatch.
-func NewShopWatch() *ShopWatch {
-	w := &ShopWatch{registry: health.NewRegistry(), pools: health.NewPools()}
+// NewServicesWatch makes a ServicesWatch.
+func NewServicesWatch() *ServicesWatch {
+	w := &ServicesWatch{registry: health.NewRegistry(), pools: health.NewPools()}
 	w.registry.MustRegister(w.pools)
 	return w
 }
 
-// Open opens the shop as soon as Postgres is there, unless its database is another
-// application's, and watches it until it is closed.
-func (w *ShopWatch) Open(ctx context.Context, application string, config shopapi.Config, logger *slog.Logger) (*shopapi.Shop, error) {
-	if err := config.Validate(); err != nil {
-		return nil, err
-	}
-	shop, err := awaitPostgres(ctx, &w.starting, logger, func(ctx context.Context) (*shopapi.Shop, error) {
-		if err := OwnShop(ctx, application, config); err != nil {
-			return nil, err
-		}
-		return shopapi.New(ctx, config, logger)
-	})
+// Open opens the services as soon as Postgres is there, and watches them.
+func (w *ServicesWatch) Open(ctx context.Context, open func(context.Context) (Running, error), logger *slog.Logger) (Running, error) {
+	services, err := awaitPostgres(ctx, &w.starting, logger, open)
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range shop.Services() {
+	for _, s := range services.Services() {
 		w.pools.Add(s.Role, s.Pool)
 	}
-	w.registry.MustRegister(shop.Collector())
-	w.shop.Store(shop)
-	return shop, nil
+	w.registry.MustRegister(services.Collector())
+	w.services.Store(&services)
+	return services, nil
 }
 
 // Serve serves the health until ctx ends.
-func (w *ShopWatch) Serve(ctx context.Context, l net.Listener, logger *slog.Logger) error {
+func (w *ServicesWatch) Serve(ctx context.Context, l net.Listener, logger *slog.Logger) error {
 	monitor := health.NewMonitor(status.Scope{Reactions: true}, w.look)
 	w.registry.MustRegister(health.NewCollector(monitor))
 	logger.InfoContext(ctx, "health is served", "health", "http://"+l.Addr().String()+"/readyz")
@@ -67,25 +58,25 @@ const serviceWait = 3 * time.Second
 
 // look asks Postgres as each service's role, and reads how each reaction does with the
 // service's own rights.
-func (w *ShopWatch) look(ctx context.Context) (*status.Report, error) {
-	shop := w.shop.Load()
-	if shop == nil {
+func (w *ServicesWatch) look(ctx context.Context) (*status.Report, error) {
+	services := w.services.Load()
+	if services == nil {
 		return nil, w.starting.reason()
 	}
 	ctx, cancel := context.WithTimeout(ctx, serviceWait)
 	defer cancel()
-	services := shop.Services()
+	members := (*services).Services()
 	report := &status.Report{}
-	if err := readLog(ctx, services[0], report); err != nil {
+	if err := readLog(ctx, members[0], report); err != nil {
 		return report, err
 	}
-	stores, reactions := make([]status.Store, len(services)), make([][]status.Reaction, len(services))
+	stores, reactions := make([]status.Store, len(members)), make([][]status.Reaction, len(members))
 	var asking sync.WaitGroup
-	for i, s := range services {
+	for i, s := range members {
 		asking.Go(func() { stores[i], reactions[i] = lookAt(ctx, s, report) })
 	}
 	asking.Wait()
-	for i := range services {
+	for i := range members {
 		report.Stores = append(report.Stores, stores[i])
 		report.Reactions = append(report.Reactions, reactions[i]...)
 	}
@@ -94,7 +85,7 @@ func (w *ShopWatch) look(ctx context.Context) (*status.Report, error) {
 
 // readLog reads where the log ends, when that is by the server's clock, and what holds it
 // back.
-func readLog(ctx context.Context, s shopapi.Service, report *status.Report) error {
+func readLog(ctx context.Context, s reaction.Service, report *status.Report) error {
 	if err := s.Pool.QueryRow(ctx, `select now()`).Scan(&report.At); err != nil {
 		return err
 	}
@@ -108,7 +99,7 @@ func readLog(ctx context.Context, s shopapi.Service, report *status.Report) erro
 }
 
 // lookAt asks Postgres as one service's role. A service without reactions only asks.
-func lookAt(ctx context.Context, s shopapi.Service, report *status.Report) (status.Store, []status.Reaction) {
+func lookAt(ctx context.Context, s reaction.Service, report *status.Report) (status.Store, []status.Reaction) {
 	if s.Reactor == nil {
 		return asRole(s.Role, s.Pool.Ping(ctx)), nil
 	}

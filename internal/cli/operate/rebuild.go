@@ -1,7 +1,8 @@
-package main
+package operate
 
 import (
 	"fmt"
+	"github.com/readside/readside/internal/cli"
 	"strconv"
 	"strings"
 	"time"
@@ -21,7 +22,8 @@ type rebuildFlags struct {
 	key               string
 }
 
-func (p *program) rebuildCommand() *cobra.Command {
+// Rebuild is the command of that name.
+func Rebuild(p *cli.Program) *cobra.Command {
 	var f rebuildFlags
 	c := &cobra.Command{
 		Use:   "rebuild VIEW",
@@ -33,7 +35,7 @@ func (p *program) rebuildCommand() *cobra.Command {
 			"With --key it mends one row; with --dry-run it only tells what it would read, take and need.\n" +
 			"`rebuild facts` orders new tables for all facts, which the running projector fills; it takes\n" +
 			"no flags.",
-		Args: needs("VIEW"),
+		Args: cli.Needs("VIEW"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := f.check(); err != nil {
 				return err
@@ -42,16 +44,16 @@ func (p *program) rebuildCommand() *cobra.Command {
 				if err := noFlags(c); err != nil {
 					return err
 				}
-				return p.rebuildFacts(c)
+				return rebuildFacts(p, c)
 			}
-			return p.withProjector(c.Context(), func(projector *engine.Projector) error {
+			return withProjector(p, c.Context(), func(projector *engine.Projector) error {
 				switch {
 				case f.dryRun:
-					return p.rebuildDry(c, projector, args[0], f)
+					return rebuildDry(p, c, projector, args[0], f)
 				case f.key != "":
-					return p.rebuildKey(c, projector, args[0], f.key)
+					return rebuildKey(p, c, projector, args[0], f.key)
 				}
-				return p.rebuild(c, projector, args[0], f)
+				return rebuild(p, c, projector, args[0], f)
 			})
 		},
 	}
@@ -65,9 +67,9 @@ func (p *program) rebuildCommand() *cobra.Command {
 func (f *rebuildFlags) check() error {
 	switch {
 	case f.maxRate < 1:
-		return fmt.Errorf("%w--max-rate %d: at least 1 event per second, or --full-speed", errUsage, f.maxRate)
+		return fmt.Errorf("%w--max-rate %d: at least 1 event per second, or --full-speed", cli.ErrUsage, f.maxRate)
 	case f.key != "" && f.dryRun:
-		return fmt.Errorf("%w--key and --dry-run do not go together: `readside explain` shows what a row would be", errUsage)
+		return fmt.Errorf("%w--key and --dry-run do not go together: `readside explain` shows what a row would be", cli.ErrUsage)
 	}
 	return nil
 }
@@ -76,7 +78,7 @@ func (f *rebuildFlags) check() error {
 // would do must not get one.
 func noFlags(c *cobra.Command) (err error) {
 	c.Flags().Visit(func(f *pflag.Flag) {
-		err = fmt.Errorf("%w--%s is for views: `readside rebuild facts` writes the order at once, and the running projector carries it out", errUsage, f.Name)
+		err = fmt.Errorf("%w--%s is for views: `readside rebuild facts` writes the order at once, and the running projector carries it out", cli.ErrUsage, f.Name)
 	})
 	return err
 }
@@ -88,25 +90,25 @@ func (f *rebuildFlags) options() engine.RebuildOptions {
 	return engine.RebuildOptions{MaxRate: f.maxRate}
 }
 
-func (p *program) rebuild(c *cobra.Command, projector *engine.Projector, view string, f rebuildFlags) error {
+func rebuild(p *cli.Program, c *cobra.Command, projector *engine.Projector, view string, f rebuildFlags) error {
 	options := f.options()
-	bar := newProgressBar(p.err)
-	options.Progress = bar.rebuilt
+	bar := cli.NewProgressBar(p.Err)
+	options.Progress = bar.Rebuilt
 	r, err := projector.Rebuild(c.Context(), view, options)
-	bar.end()
+	bar.End()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "view %s version %d: generation %d (%s) is live at place %d: %s in %s\n",
+	fmt.Fprintf(p.Out, "view %s version %d: generation %d (%s) is live at place %d: %s in %s\n",
 		r.View, r.Version, r.Generation, r.Table, r.Position.Place(), service.Count(r.Rows, "row"), r.Took.Round(time.Millisecond))
 	if r.Repaired.Count > 0 {
-		fmt.Fprintf(p.out, "it mends %s of the generation before:\n", service.Count(r.Repaired.Count, "row"))
-		service.PrintDifferences(p.out, r.Repaired)
+		fmt.Fprintf(p.Out, "it mends %s of the generation before:\n", service.Count(r.Repaired.Count, "row"))
+		service.PrintDifferences(p.Out, r.Repaired)
 	}
 	return nil
 }
 
-func (p *program) rebuildKey(c *cobra.Command, projector *engine.Projector, view, key string) error {
+func rebuildKey(p *cli.Program, c *cobra.Command, projector *engine.Projector, view, key string) error {
 	r, err := projector.RebuildKey(c.Context(), view, key)
 	if err != nil {
 		return err
@@ -115,10 +117,10 @@ func (p *program) rebuildKey(c *cobra.Command, projector *engine.Projector, view
 		return fmt.Errorf("there is nothing to mend: view %s has no row with the key %q: no event up to place %d touches it", view, key, r.Position.Place())
 	}
 	if r.Repaired == nil {
-		fmt.Fprintf(p.out, "view %s, row %q: it is what the log says at place %d; nothing was changed\n", view, key, r.Position.Place())
+		fmt.Fprintf(p.Out, "view %s, row %q: it is what the log says at place %d; nothing was changed\n", view, key, r.Position.Place())
 		return nil
 	}
-	fmt.Fprintf(p.out, "view %s, row %q: mended at place %d: %s\n", view, key, r.Position.Place(), repaired(r.Repaired))
+	fmt.Fprintf(p.Out, "view %s, row %q: mended at place %d: %s\n", view, key, r.Position.Place(), repaired(r.Repaired))
 	return nil
 }
 
@@ -137,11 +139,11 @@ func repaired(d *engine.Difference) string {
 // allFacts is what rebuild calls the facts, which share a checkpoint.
 const allFacts = "facts"
 
-func (p *program) rebuildFacts(c *cobra.Command) error {
-	return p.orderFacts(c, service.RebuildFacts, "new tables for all facts are ordered: the running projector fills them, and the mart shows the old ones until then; `readside status` tells how far they are")
+func rebuildFacts(p *cli.Program, c *cobra.Command) error {
+	return orderFacts(p, c, service.RebuildFacts, "new tables for all facts are ordered: the running projector fills them, and the mart shows the old ones until then; `readside status` tells how far they are")
 }
 
-func (p *program) rebuildDry(c *cobra.Command, projector *engine.Projector, view string, f rebuildFlags) error {
+func rebuildDry(p *cli.Program, c *cobra.Command, projector *engine.Projector, view string, f rebuildFlags) error {
 	plan, err := projector.PlanRebuild(c.Context(), view, f.options())
 	if err != nil {
 		return err
@@ -151,10 +153,10 @@ func (p *program) rebuildDry(c *cobra.Command, projector *engine.Projector, view
 		rows = append(rows, []string{t.Type, strconv.FormatInt(t.Events, 10)})
 	}
 	rows = append(rows, []string{"all", strconv.FormatInt(plan.Events, 10)})
-	if err := table.Print(p.out, rows, "EVENTS"); err != nil {
+	if err := table.Print(p.Out, rows, "EVENTS"); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "\na rebuild of view %s version %d would take about %s, %.1f MB until the switch, and %d connections to Postgres; nothing was changed\n",
+	fmt.Fprintf(p.Out, "\na rebuild of view %s version %d would take about %s, %.1f MB until the switch, and %d connections to Postgres; nothing was changed\n",
 		plan.View, plan.Version, plan.Took.Round(100*time.Millisecond), float64(plan.Bytes)/1e6, plan.Connections)
 	return nil
 }

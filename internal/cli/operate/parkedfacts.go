@@ -1,9 +1,10 @@
-package main
+package operate
 
 import (
 	"cmp"
 	"context"
 	"fmt"
+	"github.com/readside/readside/internal/cli"
 	"slices"
 	"strconv"
 
@@ -11,7 +12,6 @@ import (
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/cold"
 	"github.com/readside/readside/projections/engine"
-	"github.com/readside/readside/projections/shop"
 )
 
 // unknownKey stands where a parked event has no key, since it is a fact's.
@@ -63,19 +63,19 @@ func (d *desk) parked(ctx context.Context, name string) (entries []parkedEvent, 
 }
 
 // mendingFacts is retryFacts or discardFact.
-type mendingFacts func(p *program, ctx context.Context, d *desk, fact, place, stream string) error
+type mendingFacts func(p *cli.Program, ctx context.Context, d *desk, fact, place, stream string) error
 
 func waitingOf(fact, place, stream string) (w cold.Waiting, err error) {
 	w = cold.Waiting{Fact: fact, Stream: stream}
 	if place != "" {
 		if w.Place, err = strconv.ParseInt(place, 10, 64); err != nil || w.Place < 1 {
-			return w, fmt.Errorf("%w%q is no place: `readside parked list %s` shows them", errUsage, place, fact)
+			return w, fmt.Errorf("%w%q is no place: `readside parked list %s` shows them", cli.ErrUsage, place, fact)
 		}
 	}
 	return w, nil
 }
 
-func retryFacts(p *program, ctx context.Context, d *desk, fact, place, stream string) error {
+func retryFacts(p *cli.Program, ctx context.Context, d *desk, fact, place, stream string) error {
 	w, err := waitingOf(fact, place, stream)
 	if err != nil {
 		return err
@@ -84,20 +84,20 @@ func retryFacts(p *program, ctx context.Context, d *desk, fact, place, stream st
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "fact %s: %s written, %d wait on\n", fact, service.Count(r.Written, "event"), r.Waiting+r.Ordered)
+	fmt.Fprintf(p.Out, "fact %s: %s written, %d wait on\n", fact, service.Count(r.Written, "event"), r.Waiting+r.Ordered)
 	if r.Ordered > 0 {
-		fmt.Fprintln(p.out, "nobody writes facts now: `readside project` tries them as soon as it runs")
+		fmt.Fprintln(p.Out, "nobody writes facts now: `readside project` tries them as soon as it runs")
 	}
 	if r.Waiting > 0 {
-		fmt.Fprintln(p.out, "`readside parked list` shows why")
+		fmt.Fprintln(p.Out, "`readside parked list` shows why")
 	}
 	if r.Waiting+r.Ordered > 0 {
-		return errNo
+		return cli.ErrNo
 	}
 	return nil
 }
 
-func discardFact(p *program, ctx context.Context, d *desk, fact, place, stream string) error {
+func discardFact(p *cli.Program, ctx context.Context, d *desk, fact, place, stream string) error {
 	w, err := waitingOf(fact, place, stream)
 	if err != nil {
 		return err
@@ -105,26 +105,26 @@ func discardFact(p *program, ctx context.Context, d *desk, fact, place, stream s
 	if err := d.facts.Discard(ctx, w); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "fact %s: 1 event discarded\n", fact)
+	fmt.Fprintf(p.Out, "fact %s: 1 event discarded\n", fact)
 	return nil
 }
 
 // withParkedDesk gives the shop's desk to work.
-func (p *program) withParkedDesk(ctx context.Context, work func(*desk) error) error {
-	log, url, err := p.openLog(ctx, "readside-operator")
+func withParkedDesk(p *cli.Program, ctx context.Context, work func(*desk) error) error {
+	log, url, err := p.OpenLog(ctx, "readside-operator")
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	set, err := shop.Set()
+	set, err := p.App.Set()
 	if err != nil {
 		return err
 	}
-	folding, err := settings[service.Folding]()
+	folding, err := cli.Settings[service.Folding](p)
 	if err != nil {
 		return err
 	}
-	projector, err := service.Projector(log, url, set, folding, p.commandLog(), engine.Observer{})
+	projector, err := service.Projector(log, url, set, folding, p.CommandLog(), engine.Observer{})
 	if err != nil {
 		return err
 	}
