@@ -58,6 +58,8 @@ var rooms = []room{
 	{"queryapi/...", []string{"queryapi/...", "projections", "projections/application", "projections/control", "eventlog", "internal/localonly"}, "the query API knows no shop and no writer"},
 
 	{"migrations", nil, "SQL and a runner"},
+	{"stores", nil, "what a program needs of stores of its own; a program without them carries none"},
+	{"stores/embedded", []string{"stores", "internal/ownstores"}, "the embedded stores, for programs that want them"},
 	{"examples/...", []string{"projections", "projections/engine", "eventlog"}, "an example does what a user's own module can do"},
 	{"internal/localonly", nil, "which requests are this machine's own depends on nothing of ours"},
 	{"internal/embedded/...", []string{"internal/embedded/...", "internal/localonly"}, "the embedded stores know only how to run"},

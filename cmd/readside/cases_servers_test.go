@@ -12,7 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/readside/readside/internal/cli"
+	"github.com/readside/readside"
 	"github.com/readside/readside/internal/dbtest"
 )
 
@@ -27,7 +27,7 @@ func TestCaseOfICUNames(t *testing.T) {
 	}
 	t.Cleanup(func() { dropDatabase(t, db, icu) })
 	t.Setenv("READSIDE_POSTGRES_URL", strings.Replace(db.URL, "/"+db.Name, "/"+icu, 1))
-	must(t, cli.ExitOK, "migrate", "up")
+	must(t, readside.ExitOK, "migrate", "up")
 	projector, query := start(t, "project"), start(t, "serve")
 	c := &caseRun{db: db, gql: query.logged(t, "url")}
 	contains(t, c.imported(t, "b14-icu-names.jsonl").out, "appended")
@@ -60,7 +60,7 @@ func TestCaseOfICUNames(t *testing.T) {
 	if len(seen) != want {
 		t.Errorf("the pages hold %d products, want %d", len(seen), want)
 	}
-	must(t, cli.ExitOK, "verify", "product")
+	must(t, readside.ExitOK, "verify", "product")
 	query.stop(t)
 	projector.stop(t)
 	if !t.Failed() {
@@ -96,8 +96,8 @@ func TestCaseOfAServerInKolkata(t *testing.T) {
 	if _, err := db.Pool.Exec(t.Context(), `alter database "`+db.Name+`" set timezone = 'Asia/Kolkata'`); err != nil {
 		t.Fatal(err)
 	}
-	must(t, cli.ExitOK, "migrate", "up")
-	out := must(t, cli.ExitOK, "migrate", "status").out
+	must(t, readside.ExitOK, "migrate", "up")
+	out := must(t, readside.ExitOK, "migrate", "status").out
 	times := regexp.MustCompile(`\d{4}-\d\d-\d\dT[0-9:]+Z`).FindAllString(out, -1)
 	if len(times) == 0 {
 		t.Fatalf("no times in\n%s", out)

@@ -16,7 +16,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/readside/readside/internal/cli"
+	"github.com/readside/readside"
 	"github.com/readside/readside/internal/dbtest"
 )
 
@@ -69,7 +69,7 @@ func newCaseRun(t *testing.T) *caseRun {
 	t.Helper()
 	db, _ := useStores(t)
 	t.Setenv("READSIDE_REPORT_TZ", "Europe/Berlin")
-	must(t, cli.ExitOK, "migrate", "up")
+	must(t, readside.ExitOK, "migrate", "up")
 	shop, _, query := start(t, "shop"), start(t, "project"), start(t, "serve")
 	c := &caseRun{db: db, gql: query.logged(t, "url"), api: strings.TrimSuffix(shop.logged(t, "address"), "/")}
 	c.caughtUp(t)
@@ -86,7 +86,7 @@ func (c *caseRun) caughtUp(t *testing.T) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("views and facts have not caught up:\n%s", must(t, cli.ExitOK, "status").out)
+			t.Fatalf("views and facts have not caught up:\n%s", must(t, readside.ExitOK, "status").out)
 		}
 	}
 }
@@ -258,7 +258,7 @@ func heldBack(t *testing.T, c *caseRun) {
 		values (current_user,'product-b07p',1,'b07-p','catalog.ProductAdded',1,now(),'{"productId":"b07p","name":"Prepared","brand":"b","category":"c","price":{"amount":5,"currency":"EUR"},"stock":3}')`)
 	answer = c.command(t, http.MethodPut, "/catalog/products/b07/price", `{"price":{"amount":112,"currency":"EUR"}}`)
 	contains(t, c.priceAfter(t, answer, "b07", "1000"), `"priceMinor":111`)
-	contains(t, must(t, cli.ExitOK, "status").out, `prepared transaction "b07"`)
+	contains(t, must(t, readside.ExitOK, "status").out, `prepared transaction "b07"`)
 	if _, err := c.db.Pool.Exec(ctx, "commit prepared 'b07'"); err != nil {
 		t.Fatal(err)
 	}
@@ -286,12 +286,12 @@ func restoreByImport(t *testing.T, c *caseRun) {
 	order := orderOf(t, c.checkout(t, "b08-u", "b08"))
 	const paidOf = `select count(*) from eventlog.events where type = 'ordering.OrderPaid' and data->>'orderId' = $1`
 	eventually(t, "the order is paid", func() bool { return count(t, c.db, paidOf, order) == 1 })
-	exported := must(t, cli.ExitOK, "events", "export").out
+	exported := must(t, readside.ExitOK, "events", "export").out
 
 	second := dbtest.EmptyPostgres(t)
 	t.Setenv("READSIDE_POSTGRES_URL", second.URL)
-	must(t, cli.ExitOK, "migrate", "up")
-	if o := runWith(t, exported, "events", "import"); o.code != cli.ExitOK {
+	must(t, readside.ExitOK, "migrate", "up")
+	if o := runWith(t, exported, "events", "import"); o.code != readside.ExitOK {
 		t.Fatalf("the import: %s%s", o.out, o.err)
 	}
 	shop := start(t, "shop")
@@ -364,7 +364,7 @@ func idReused(t *testing.T, c *caseRun) {
 	c.checkout(t, "b26-u", "b26")
 	c.caughtUp(t)
 	var reused string
-	for line := range strings.Lines(must(t, cli.ExitOK, "events", "export").out) {
+	for line := range strings.Lines(must(t, readside.ExitOK, "events", "export").out) {
 		if strings.Contains(line, `"basket.CheckedOut"`) && strings.Contains(line, `"subject":"basket-b26-u"`) {
 			reused = line
 		}
@@ -375,7 +375,7 @@ func idReused(t *testing.T, c *caseRun) {
 	reused = strings.ReplaceAll(reused, "b26-u", "b26-v")
 	reused = regexp.MustCompile(`"streamversion":\d+`).ReplaceAllString(reused, `"streamversion":1`)
 	o := runWith(t, reused, "events", "import")
-	if o.code == cli.ExitOK || strings.Contains(o.out, "1 appended") {
+	if o.code == readside.ExitOK || strings.Contains(o.out, "1 appended") {
 		t.Errorf("the id of another event was taken: %+v", o)
 	}
 	contains(t, o.err, "line 1")
@@ -390,9 +390,9 @@ func cloudEventsOddities(t *testing.T, c *caseRun) {
 	for _, file := range files {
 		o := run(t, "events", "import", file)
 		switch {
-		case o.code == cli.ExitOK && strings.Contains(o.out, "1 events read"):
+		case o.code == readside.ExitOK && strings.Contains(o.out, "1 events read"):
 			t.Logf("%s is read", filepath.Base(file))
-		case o.code != cli.ExitOK && strings.Contains(o.err, "line 1"):
+		case o.code != readside.ExitOK && strings.Contains(o.err, "line 1"):
 			t.Logf("%s is refused: %s", filepath.Base(file), strings.TrimSpace(o.err))
 		default:
 			t.Errorf("%s is neither read nor refused with its line: %+v", filepath.Base(file), o)
@@ -422,7 +422,7 @@ func numbers(t *testing.T, c *caseRun) {
 
 func yearOne(t *testing.T, c *caseRun) {
 	o := c.imported(t, "b10-year-one.jsonl")
-	if o.code == cli.ExitOK {
+	if o.code == readside.ExitOK {
 		t.Error("an event of the year one was admitted")
 	}
 	contains(t, o.err, "line 1", "0001")

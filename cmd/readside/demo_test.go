@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/readside/readside/internal/cli"
+	"github.com/readside/readside"
 	"github.com/readside/readside/internal/demo"
 	"github.com/readside/readside/writemodels/contract"
 )
@@ -267,5 +267,5 @@ func TestDemoRefusesABusyAddressThatWasSet(t *testing.T) {
 	defer l.Close()
 	useStores(t)
 	t.Setenv("READSIDE_SHOP_ADDR", l.Addr().String())
-	contains(t, must(t, cli.ExitNo, "demo", "--for", "1s").err, "READSIDE_SHOP_ADDR", l.Addr().String())
+	contains(t, must(t, readside.ExitNo, "demo", "--for", "1s").err, "READSIDE_SHOP_ADDR", l.Addr().String())
 }

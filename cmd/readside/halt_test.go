@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/readside/readside/internal/cli"
+	"github.com/readside/readside"
 )
 
 // An event that no code can read halts both projectors, where nothing is to be parked,
@@ -13,14 +13,14 @@ import (
 // that an operator needs; the lag is that of the log, although nobody projects.
 func TestAHaltedProjectorIsShownWithItsFault(t *testing.T) {
 	db, _ := useStores(t)
-	must(t, cli.ExitOK, "migrate", "up")
+	must(t, readside.ExitOK, "migrate", "up")
 	if _, err := db.Pool.Exec(t.Context(), `insert into eventlog.events (version, time, schema_version, id, source, type, stream, data)
 values (1, now(), 99, 'e-1', 'postgres', 'ordering.OrderSubmitted', 'order-1', '{}')`); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("READSIDE_PARKED_MAX", "-1")
-	contains(t, must(t, cli.ExitNo, "project").err, "ordering.OrderSubmitted", "99")
-	contains(t, must(t, cli.ExitOK, "status").out, "HALTED", "ordering.OrderSubmitted", "order-1", "hint", "error")
+	contains(t, must(t, readside.ExitNo, "project").err, "ordering.OrderSubmitted", "99")
+	contains(t, must(t, readside.ExitOK, "status").out, "HALTED", "ordering.OrderSubmitted", "order-1", "hint", "error")
 	r := statusNow(t)
 	for _, p := range r.Projectors {
 		if p.State != "halted" || p.Fault == nil || p.Fault.Error == "" || p.Fault.Hint == "" || p.LagEvents != 1 || p.LagSeconds <= 0 {
@@ -35,7 +35,7 @@ values (1, now(), 99, 'e-1', 'postgres', 'ordering.OrderSubmitted', 'order-1', '
 // Somebody who holds the log back is named.
 func TestWhoHoldsTheLogBackIsNamed(t *testing.T) {
 	db, _ := useStores(t)
-	must(t, cli.ExitOK, "migrate", "up")
+	must(t, readside.ExitOK, "migrate", "up")
 	const event = `insert into eventlog.events (version, time, schema_version, id, source, type, stream, data)
 values (1, now(), 1, $1, 'postgres', 'noise', $1, '{}')`
 	tx, err := db.Pool.Begin(t.Context())
@@ -51,11 +51,11 @@ values (1, now(), 1, $1, 'postgres', 'noise', $1, '{}')`
 	}
 	deadline := time.Now().Add(testWait)
 	for text := ""; !strings.Contains(text, "HELD BACK"); { // who holds it for a moment is not worth a line
-		if text = must(t, cli.ExitOK, "status").out; time.Now().After(deadline) {
+		if text = must(t, readside.ExitOK, "status").out; time.Now().After(deadline) {
 			t.Fatalf("nobody is said to hold the log back:\n%s", text)
 		}
 	}
-	contains(t, must(t, cli.ExitOK, "status").out, "HELD BACK", "pg_terminate_backend")
+	contains(t, must(t, readside.ExitOK, "status").out, "HELD BACK", "pg_terminate_backend")
 	if r := statusNow(t); r.Log.Blocker == "" || r.Log.BlockedSince.IsZero() {
 		t.Errorf("the log: %+v", r.Log)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/readside/readside"
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/internal/embedded"
 )
@@ -44,7 +45,7 @@ func runWith(t *testing.T, stdin string, args ...string) outcome {
 	ctx, cancel := context.WithTimeout(t.Context(), testWait)
 	defer cancel()
 	var out, errs bytes.Buffer
-	code := runProgram(ctx, args, strings.NewReader(stdin), &out, &errs)
+	code := readside.Run(ctx, theShop(), args, strings.NewReader(stdin), &out, &errs)
 	return outcome{code, out.String(), errs.String()}
 }
 

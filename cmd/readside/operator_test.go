@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/readside/readside/internal/cli"
+	"github.com/readside/readside"
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/internal/shopload"
 	"github.com/readside/readside/internal/status"
@@ -39,9 +39,9 @@ func start(t *testing.T, args ...string) *background {
 	go b.read(reader)
 	go func() {
 		var errs bytes.Buffer
-		code := runProgram(ctx, args, strings.NewReader(""), writer, &errs)
+		code := readside.Run(ctx, theShop(), args, strings.NewReader(""), writer, &errs)
 		_ = writer.Close()
-		if code != cli.ExitOK {
+		if code != readside.ExitOK {
 			t.Errorf("readside %v: exit code %d: %s", args, code, errs.String())
 		}
 		b.ended <- code
@@ -125,7 +125,7 @@ func useStores(t *testing.T) (*dbtest.DB, *dbtest.CH) {
 
 func statusNow(t *testing.T) (r status.Report) {
 	t.Helper()
-	if err := json.Unmarshal([]byte(must(t, cli.ExitOK, "status", "--json").out), &r); err != nil {
+	if err := json.Unmarshal([]byte(must(t, readside.ExitOK, "status", "--json").out), &r); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -151,16 +151,16 @@ func untilCaughtUp(t *testing.T) status.Report {
 func TestAnOperatorsDay(t *testing.T) {
 	db, ch := useStores(t)
 	migrateAndBack(t)
-	contains(t, must(t, cli.ExitOK, "status").out, "run `readside project`")
+	contains(t, must(t, readside.ExitOK, "status").out, "run `readside project`")
 
 	shop, projector, query := start(t, "shop"), start(t, "project"), start(t, "serve")
 	buy(t, strings.TrimSuffix(shop.logged(t, "address"), "/v1/"))
 	shop.stop(t)
 	report := untilCaughtUp(t)
-	contains(t, must(t, cli.ExitOK, "status").out, "order", "order_lines", "LAG")
+	contains(t, must(t, readside.ExitOK, "status").out, "order", "order_lines", "LAG")
 	asks(t, query.logged(t, "url"))
 
-	o := must(t, cli.ExitOK, "verify")
+	o := must(t, readside.ExitOK, "verify")
 	contains(t, o.out, "view order version", "fact order_lines", "equals")
 	damage(t, db)
 	mend(t)
@@ -173,11 +173,11 @@ func TestAnOperatorsDay(t *testing.T) {
 
 func migrateAndBack(t *testing.T) {
 	t.Helper()
-	contains(t, must(t, cli.ExitOK, "migrate", "status").out, "0001_eventlog.sql", "no")
-	contains(t, must(t, cli.ExitNo, "status").err, "readside migrate up")
-	up := must(t, cli.ExitOK, "migrate", "up").out
-	contains(t, must(t, cli.ExitOK, "migrate", "down").out, "no")
-	again := must(t, cli.ExitOK, "migrate", "up").out
+	contains(t, must(t, readside.ExitOK, "migrate", "status").out, "0001_eventlog.sql", "no")
+	contains(t, must(t, readside.ExitNo, "status").err, "readside migrate up")
+	up := must(t, readside.ExitOK, "migrate", "up").out
+	contains(t, must(t, readside.ExitOK, "migrate", "down").out, "no")
+	again := must(t, readside.ExitOK, "migrate", "up").out
 	for _, out := range []string{up, again} {
 		if strings.Contains(out, " no\n") {
 			t.Errorf("not all migrations were applied:\n%s", out)
@@ -222,10 +222,10 @@ func damage(t *testing.T, db *dbtest.DB) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{"verify"}, {"verify", "order"}, {"verify", "--json"}} {
-		contains(t, must(t, cli.ExitNo, args...).out, key, "status", "lost")
+		contains(t, must(t, readside.ExitNo, args...).out, key, "status", "lost")
 	}
-	must(t, cli.ExitOK, "verify", "customer")
-	plan := must(t, cli.ExitOK, "rebuild", "order", "--dry-run").out
+	must(t, readside.ExitOK, "verify", "customer")
+	plan := must(t, readside.ExitOK, "rebuild", "order", "--dry-run").out
 	contains(t, plan, "ordering.OrderSubmitted", "connections", "nothing was changed")
 	counts, _, _ := strings.Cut(plan, "\n\n")
 	for line := range strings.SplitSeq(counts, "\n") {
@@ -234,11 +234,11 @@ func damage(t *testing.T, db *dbtest.DB) {
 			break
 		}
 	}
-	contains(t, must(t, cli.ExitNo, "verify", "order").out, key)
-	contains(t, must(t, cli.ExitOK, "rebuild", "order", "--key", key).out, key, "mended", `status was "lost" and is "`)
-	must(t, cli.ExitOK, "verify", "order")
-	contains(t, must(t, cli.ExitOK, "rebuild", "order", "--key", key).out, "nothing was changed")
-	unknown := must(t, cli.ExitNo, "rebuild", "order", "--key", "nobody")
+	contains(t, must(t, readside.ExitNo, "verify", "order").out, key)
+	contains(t, must(t, readside.ExitOK, "rebuild", "order", "--key", key).out, key, "mended", `status was "lost" and is "`)
+	must(t, readside.ExitOK, "verify", "order")
+	contains(t, must(t, readside.ExitOK, "rebuild", "order", "--key", key).out, "nothing was changed")
+	unknown := must(t, readside.ExitNo, "rebuild", "order", "--key", "nobody")
 	contains(t, unknown.err, `view order has no row with the key "nobody": no event up to place`, "touches it")
 	if unknown.out != "" {
 		t.Errorf("of a row that nobody knows it says %q", unknown.out)
@@ -246,26 +246,26 @@ func damage(t *testing.T, db *dbtest.DB) {
 	if _, err := db.Pool.Exec(t.Context(), `update views."`+table+`" set status = 'lost' where id = $1`, key); err != nil {
 		t.Fatal(err)
 	}
-	contains(t, must(t, cli.ExitNo, "verify", "nonsense").err, "nonsense", "order_lines")
-	contains(t, must(t, cli.ExitNo, "rebuild", "nonsense").err, "nonsense", "order")
+	contains(t, must(t, readside.ExitNo, "verify", "nonsense").err, "nonsense", "order_lines")
+	contains(t, must(t, readside.ExitNo, "rebuild", "nonsense").err, "nonsense", "order")
 }
 
 func mend(t *testing.T) {
 	t.Helper()
-	contains(t, must(t, cli.ExitOK, "rebuild", "order").out, "generation 2", "is live", "mends 1 row of")
-	must(t, cli.ExitOK, "verify", "order")
-	contains(t, must(t, cli.ExitOK, "verify", "--json").out, `"verified":true`)
+	contains(t, must(t, readside.ExitOK, "rebuild", "order").out, "generation 2", "is live", "mends 1 row of")
+	must(t, readside.ExitOK, "verify", "order")
+	contains(t, must(t, readside.ExitOK, "verify", "--json").out, `"verified":true`)
 }
 
 // mendFacts orders new tables for the facts; the running projector fills them.
 func mendFacts(t *testing.T) {
 	t.Helper()
 	for _, flags := range [][]string{{"--dry-run"}, {"--key", "o-1"}, {"--full-speed"}, {"--max-rate", "5"}} {
-		contains(t, must(t, cli.ExitUsage, append([]string{"rebuild", "facts"}, flags...)...).err, flags[0], "for views")
+		contains(t, must(t, readside.ExitUsage, append([]string{"rebuild", "facts"}, flags...)...).err, flags[0], "for views")
 	}
-	contains(t, must(t, cli.ExitOK, "rebuild", "facts").out, "ordered")
+	contains(t, must(t, readside.ExitOK, "rebuild", "facts").out, "ordered")
 	deadline := time.Now().Add(testWait)
-	for run(t, "verify", "order_lines").code != cli.ExitOK {
+	for run(t, "verify", "order_lines").code != readside.ExitOK {
 		if time.Now().After(deadline) {
 			t.Fatal("the facts are not mended")
 		}
@@ -284,7 +284,7 @@ func damageFact(t *testing.T, ch *dbtest.CH, r status.Report) {
 		if err := ch.Conn.Exec(ctx, "ALTER TABLE `"+c.Table+"` DELETE WHERE (_position, _row) = (SELECT min((_position, _row)) FROM `"+c.Table+"`) SETTINGS mutations_sync = 1"); err != nil {
 			t.Fatal(err)
 		}
-		contains(t, must(t, cli.ExitNo, "verify", "order_lines").out, c.Table, "DIFFERS", "missing")
+		contains(t, must(t, readside.ExitNo, "verify", "order_lines").out, c.Table, "DIFFERS", "missing")
 		return
 	}
 	t.Fatal("no table order_lines")
@@ -294,8 +294,8 @@ func damageFact(t *testing.T, ch *dbtest.CH, r status.Report) {
 func copyTheLog(t *testing.T, r status.Report) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "events.jsonl")
-	contains(t, must(t, cli.ExitOK, "events", "export", file).err, "events exported")
-	tail := must(t, cli.ExitOK, "events", "tail", "--from", "start", "--until-head").out
+	contains(t, must(t, readside.ExitOK, "events", "export", file).err, "events exported")
+	tail := must(t, readside.ExitOK, "events", "tail", "--from", "start", "--until-head").out
 	exported, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -304,16 +304,16 @@ func copyTheLog(t *testing.T, r status.Report) {
 	if got := strings.Count(tail, "\n"); got != events || events == 0 {
 		t.Errorf("tail printed %d events, %d were exported", got, events)
 	}
-	if out := must(t, cli.ExitOK, "events", "tail", "--from", r.Log.Position.String(), "--until-head").out; out != "" {
+	if out := must(t, readside.ExitOK, "events", "tail", "--from", r.Log.Position.String(), "--until-head").out; out != "" {
 		t.Errorf("there are events after the head: %s", out)
 	}
 	other := dbtest.Postgres(t)
 	t.Setenv("READSIDE_POSTGRES_URL", other.URL)
-	contains(t, must(t, cli.ExitOK, "events", "import", file).out, "0 were there already")
-	if again := runWith(t, string(exported), "events", "import"); again.code != cli.ExitOK || !strings.Contains(again.out, " 0 appended") {
+	contains(t, must(t, readside.ExitOK, "events", "import", file).out, "0 were there already")
+	if again := runWith(t, string(exported), "events", "import"); again.code != readside.ExitOK || !strings.Contains(again.out, " 0 appended") {
 		t.Errorf("the second import: %+v", again)
 	}
-	if out := must(t, cli.ExitOK, "events", "export").out; out != string(exported) {
+	if out := must(t, readside.ExitOK, "events", "export").out; out != string(exported) {
 		t.Error("the copy of the log differs from the log")
 	}
 	contains(t, runWith(t, "{}\n", "events", "import").err, "line 1")

@@ -11,7 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/readside/readside/internal/cli"
+	"github.com/readside/readside"
 	"github.com/readside/readside/internal/dbtest"
 )
 
@@ -69,7 +69,7 @@ func TestStoresRunUntilCtrlC(t *testing.T) {
 	for name, value := range environment {
 		t.Setenv(name, value)
 	}
-	must(t, cli.ExitOK, "migrate", "up")
+	must(t, readside.ExitOK, "migrate", "up")
 	clickHouse := dbtest.OpenClickHouse(t, environment["READSIDE_CLICKHOUSE_URL"])
 	for _, statement := range []string{"CREATE TABLE tried (n Int32) ENGINE = MergeTree ORDER BY n", "CREATE DATABASE mart", "CREATE TABLE mart.tried (n Int32) ENGINE = MergeTree ORDER BY n"} {
 		if err := clickHouse.Exec(t.Context(), statement); err != nil {
@@ -127,14 +127,14 @@ func TestStoresRunTheVersionThatIsAskedFor(t *testing.T) {
 func TestAnUnknownVersionIsRefusedWithTheList(t *testing.T) {
 	noStores(t)
 	for _, command := range []string{"stores", "demo", "setup"} {
-		contains(t, must(t, cli.ExitNo, command, "--postgres", "12").err, `"12"`, "there are", "16, 17, 18")
+		contains(t, must(t, readside.ExitNo, command, "--postgres", "12").err, `"12"`, "there are", "16, 17, 18")
 	}
 	t.Setenv("READSIDE_POSTGRES_URL", "postgres://nobody@127.0.0.1:1/nothing")
-	contains(t, must(t, cli.ExitUsage, "demo", "--postgres", "17").err, "READSIDE_POSTGRES_URL names another")
+	contains(t, must(t, readside.ExitUsage, "demo", "--postgres", "17").err, "READSIDE_POSTGRES_URL names another")
 }
 
 func TestARenamedVariableIsRefused(t *testing.T) {
 	noStores(t)
 	t.Setenv("READSIDE_CLICKHOUSE_MART_URL", "http://reader@127.0.0.1:1/mart")
-	contains(t, must(t, cli.ExitNo, "status").err, "READSIDE_CLICKHOUSE_MART_URL", "READSIDE_MART_URL")
+	contains(t, must(t, readside.ExitNo, "status").err, "READSIDE_CLICKHOUSE_MART_URL", "READSIDE_MART_URL")
 }

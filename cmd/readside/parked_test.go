@@ -6,14 +6,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/readside/readside/internal/cli"
+	"github.com/readside/readside"
 )
 
 // The list for programs has the place that `parked show` asks for.
 func TestWhatIsParkedIsListedWithItsPlace(t *testing.T) {
 	db, _ := useStores(t)
-	must(t, cli.ExitOK, "migrate", "up")
-	if out := must(t, cli.ExitOK, "parked", "list", "--json").out; out != "[]\n" {
+	must(t, readside.ExitOK, "migrate", "up")
+	if out := must(t, readside.ExitOK, "parked", "list", "--json").out; out != "[]\n" {
 		t.Errorf("nothing is parked, but the list is %q", out)
 	}
 	start(t, "project")
@@ -29,7 +29,7 @@ values (1, now(), 1, 'e-1', 'postgres', 'ordering.OrderShipped', 'order-1', '{"o
 		if time.Now().After(deadline) {
 			t.Fatal("nothing is parked")
 		}
-		if err := json.Unmarshal([]byte(must(t, cli.ExitOK, "parked", "list", "order", "--json").out), &listed); err != nil {
+		if err := json.Unmarshal([]byte(must(t, readside.ExitOK, "parked", "list", "order", "--json").out), &listed); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -38,6 +38,6 @@ values (1, now(), 1, 'e-1', 'postgres', 'ordering.OrderShipped', 'order-1', '{"o
 		t.Errorf("the list has %+v", e)
 	}
 	place := strconv.FormatInt(e.Place, 10)
-	contains(t, must(t, cli.ExitOK, "parked", "list").out, "stream order-1", place, "undecodable")
-	contains(t, must(t, cli.ExitOK, "parked", "show", "order", place).out, "order-1", "hint")
+	contains(t, must(t, readside.ExitOK, "parked", "list").out, "stream order-1", place, "undecodable")
+	contains(t, must(t, readside.ExitOK, "parked", "show", "order", place).out, "order-1", "hint")
 }

@@ -5,9 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/spf13/cobra"
-
-	"github.com/readside/readside/internal/cli"
+	"github.com/readside/readside"
 	"github.com/readside/readside/internal/dbtest"
 )
 
@@ -15,7 +13,7 @@ import (
 // that has none.
 var throughSharing = []string{
 	"migrate up", "migrate down", "migrate down --set shop --to 0", "migrate status",
-	"shop", "project", "demo --for 1s", "status", "status --json", "verify", "verify order_lines",
+	"up", "shop", "project", "demo --for 1s", "status", "status --json", "verify", "verify order_lines",
 	"rebuild order", "rebuild order --dry-run", "rebuild order --key o-1", "rebuild facts", "facts take-over",
 	"parked list", "parked show order 1", "parked retry order", "parked discard order o-1",
 	"deadletters list", "deadletters show ordering e-1", "deadletters retry ordering", "deadletters discard ordering e-1",
@@ -45,7 +43,7 @@ func TestProgramsRefuseASharingPooler(t *testing.T) {
 		t.Setenv("READSIDE_CLICKHOUSE_URL", ch.URL)
 		for _, args := range throughSharing {
 			o := run(t, strings.Fields(args)...)
-			if o.code != cli.ExitNo || !strings.Contains(o.err, "shares server processes among transactions") || !strings.Contains(o.err, "session mode") {
+			if o.code != readside.ExitNo || !strings.Contains(o.err, "shares server processes among transactions") || !strings.Contains(o.err, "session mode") {
 				t.Errorf("readside %s (ignored: %q): exit code %d, standard error %q", args, ignored, o.code, o.err)
 			}
 		}
@@ -59,17 +57,28 @@ func TestProgramsRefuseASharingPooler(t *testing.T) {
 
 // A command that is added is tried through such a pooler, or there is a reason.
 func TestEveryCommandIsTriedThroughASharingPooler(t *testing.T) {
-	var walk func(c *cobra.Command, path string)
-	walk = func(c *cobra.Command, path string) {
-		for _, sub := range c.Commands() {
-			walk(sub, strings.TrimSpace(path+" "+sub.Name()))
-		}
+	for _, path := range everyCommand(t, nil) {
 		tried := slices.ContainsFunc(throughSharing, func(args string) bool { return args == path || strings.HasPrefix(args, path+" ") })
-		if path != "" && !c.HasSubCommands() && elsewhere[path] == "" && !tried {
+		if elsewhere[path] == "" && !tried {
 			t.Errorf("readside %s is not tried through a pooler that shares server processes", path)
 		}
 	}
-	walk(root(&cli.Program{App: theShop}), "")
+}
+
+// everyCommand lists the commands below one that do something, as the help prints them.
+func everyCommand(t *testing.T, below []string) (all []string) {
+	t.Helper()
+	_, listed, has := strings.Cut(must(t, readside.ExitOK, append(slices.Clone(below), "--help")...).out, "Available Commands:\n")
+	if !has {
+		return []string{strings.Join(below, " ")}
+	}
+	listed, _, _ = strings.Cut(listed, "\n\n")
+	for line := range strings.Lines(listed) {
+		if name := strings.Fields(line)[0]; name != "help" {
+			all = append(all, everyCommand(t, append(slices.Clone(below), name))...)
+		}
+	}
+	return all
 }
 
 // The query service has a login of its own there, and brings its settings with each
@@ -89,7 +98,7 @@ func TestServeWorksThroughASharingPooler(t *testing.T) {
 	}
 	pooled := db.PgBouncer(t, "transaction", "", "readside_query", member, other)
 	t.Setenv("READSIDE_QUERY_URL", pooled(other))
-	contains(t, must(t, cli.ExitNo, "serve").err, "no session can act as role readside_query", "SET role")
+	contains(t, must(t, readside.ExitNo, "serve").err, "no session can act as role readside_query", "SET role")
 	for _, login := range []string{"readside_query", member} {
 		t.Setenv("READSIDE_QUERY_URL", pooled(login))
 		query := start(t, "serve")
@@ -113,18 +122,18 @@ func TestEveryProgramWorksThroughAPoolInSessionMode(t *testing.T) {
 	buy(t, strings.TrimSuffix(shop.logged(t, "address"), "/v1/"))
 	report := untilCaughtUp(t)
 	asks(t, query.logged(t, "url"))
-	contains(t, must(t, cli.ExitOK, "verify").out, "view order version", "fact order_lines", "equals")
+	contains(t, must(t, readside.ExitOK, "verify").out, "view order version", "fact order_lines", "equals")
 	damage(t, db)
 	mend(t)
 	mendFacts(t)
-	contains(t, must(t, cli.ExitOK, "parked", "list").out, "nothing")
-	must(t, cli.ExitOK, "deadletters", "list")
-	must(t, cli.ExitOK, "facts", "take-over")
+	contains(t, must(t, readside.ExitOK, "parked", "list").out, "nothing")
+	must(t, readside.ExitOK, "deadletters", "list")
+	must(t, readside.ExitOK, "facts", "take-over")
 	var order string
 	if err := db.Pool.QueryRow(t.Context(), `select stream from eventlog.events where type = 'ordering.OrderSubmitted' limit 1`).Scan(&order); err != nil {
 		t.Fatal(err)
 	}
-	contains(t, must(t, cli.ExitOK, "explain", "order", strings.TrimPrefix(order, "order-")).out, "ordering.OrderSubmitted")
+	contains(t, must(t, readside.ExitOK, "explain", "order", strings.TrimPrefix(order, "order-")).out, "ordering.OrderSubmitted")
 	for _, b := range []*background{shop, projector, query} {
 		b.stop(t)
 	}
@@ -133,5 +142,5 @@ func TestEveryProgramWorksThroughAPoolInSessionMode(t *testing.T) {
 	fresh := dbtest.EmptyPostgres(t)
 	t.Setenv("READSIDE_POSTGRES_URL", strings.Replace(pooled, db.Name, fresh.Name, 1))
 	t.Setenv("READSIDE_CLICKHOUSE_URL", dbtest.ClickHouse(t).URL)
-	contains(t, must(t, cli.ExitOK, "demo", "--for", "2s", "--summary", "json").out, `"verified":true`)
+	contains(t, must(t, readside.ExitOK, "demo", "--for", "2s", "--summary", "json").out, `"verified":true`)
 }

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bytes"
-	"log/slog"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/readside/readside/internal/cli"
+	"github.com/readside/readside"
 )
 
 // noStores makes sure that no store is named, whatever the environment of the tests says.
@@ -24,7 +21,7 @@ func TestWrongCommandLinesEndWithTwoAndSayWhereHelpIs(t *testing.T) {
 		"status --xml", "events", "events export a b", "schema", "schema xml", "demo --for nonsense", "demo --for -1s", "demo --summary xml",
 	} {
 		o := run(t, strings.Fields(args)...)
-		if o.code != cli.ExitUsage || o.out != "" {
+		if o.code != readside.ExitUsage || o.out != "" {
 			t.Errorf("readside %s: exit code %d, standard output %q", args, o.code, o.out)
 		}
 		contains(t, o.err, "readside", "--help")
@@ -42,7 +39,7 @@ func TestAMissingArgumentIsNamed(t *testing.T) {
 		"parked show order": "say which PLACE\n",
 		"parked show a 1 2": `"2" is too much: it takes VIEW and PLACE`,
 	} {
-		contains(t, must(t, cli.ExitUsage, strings.Fields(args)...).err, want)
+		contains(t, must(t, readside.ExitUsage, strings.Fields(args)...).err, want)
 	}
 }
 
@@ -53,27 +50,27 @@ func TestWithoutStoresCommandsSayWhichVariableToSet(t *testing.T) {
 		"verify", "events export", "events import", "events tail",
 	} {
 		o := run(t, strings.Fields(args)...)
-		if o.code != cli.ExitNo {
-			t.Errorf("readside %s: exit code %d, want %d", args, o.code, cli.ExitNo)
+		if o.code != readside.ExitNo {
+			t.Errorf("readside %s: exit code %d, want %d", args, o.code, readside.ExitNo)
 		}
 		contains(t, o.err, "READSIDE_POSTGRES_URL is not set", "READSIDE_POSTGRES_URL=postgres://", "readside demo")
 	}
 	t.Setenv("READSIDE_POSTGRES_URL", "postgres://nobody@127.0.0.1:1/nothing")
 	for _, args := range []string{"project", "serve"} {
-		contains(t, must(t, cli.ExitNo, args).err, "READSIDE_CLICKHOUSE_URL is not set", "READSIDE_CLICKHOUSE_URL=http://")
+		contains(t, must(t, readside.ExitNo, args).err, "READSIDE_CLICKHOUSE_URL is not set", "READSIDE_CLICKHOUSE_URL=http://")
 	}
 }
 
 func TestAFaultyEnvironmentIsNamed(t *testing.T) {
 	noStores(t)
 	t.Setenv("READSIDE_POSTGRES_URL", "nonsense")
-	contains(t, must(t, cli.ExitNo, "status").err, "READSIDE_POSTGRES_URL is no address like postgres://")
+	contains(t, must(t, readside.ExitNo, "status").err, "READSIDE_POSTGRES_URL is no address like postgres://")
 	t.Setenv("READSIDE_SHOP_GRACE", "soon")
-	contains(t, must(t, cli.ExitNo, "shop").err, "READSIDE_SHOP_GRACE", "readside help config")
+	contains(t, must(t, readside.ExitNo, "shop").err, "READSIDE_SHOP_GRACE", "readside help config")
 }
 
 func TestHelpConfigListsEveryVariable(t *testing.T) {
-	o := must(t, cli.ExitOK, "help", "config")
+	o := must(t, readside.ExitOK, "help", "config")
 	contains(t, o.out, "READSIDE_POSTGRES_URL", "READSIDE_CLICKHOUSE_URL", "READSIDE_SHOP_ADDR", "127.0.0.1:8081",
 		"READSIDE_HTTP_ADDR", "127.0.0.1:8080", "READSIDE_SHOP_GRACE", "READSIDE_REPORT_TZ", "READSIDE_CHDB_LIB")
 	for line := range strings.Lines(o.out) {
@@ -84,30 +81,10 @@ func TestHelpConfigListsEveryVariable(t *testing.T) {
 }
 
 func TestHelpNamesTheCommands(t *testing.T) {
-	contains(t, must(t, cli.ExitOK).out, "demo", "setup", "migrate", "shop", "project", "serve", "status", "rebuild", "verify", "events", "schema", "config")
+	contains(t, must(t, readside.ExitOK).out, "demo", "setup", "migrate", "shop", "project", "serve", "status", "rebuild", "verify", "events", "schema", "config")
 }
 
 func TestSchemas(t *testing.T) {
-	contains(t, must(t, cli.ExitOK, "schema", "graphql").out, "type Query {", "home(", "salesByMonth(", "scalar Long")
-	contains(t, must(t, cli.ExitOK, "schema", "sql").out, `create table "views"."order_v1_g1"`, "CREATE TABLE `readside`.`order_lines_v1_g1`", "VIEW `mart`.`order_lines`")
-}
-
-// Log lines tell every time in UTC, wherever the machine stands.
-func TestLogsTellTimesInUTC(t *testing.T) {
-	t.Parallel()
-	var out, errs bytes.Buffer
-	p := &cli.Program{Out: &out, Err: &errs}
-	east := time.Date(2026, 11, 26, 9, 30, 0, 0, time.FixedZone("east", 9*60*60))
-	for _, logger := range []*slog.Logger{p.ServiceLog(), p.CommandLog()} {
-		r := slog.NewRecord(east, slog.LevelWarn, "message", 0)
-		r.AddAttrs(slog.Time("since", east))
-		if err := logger.Handler().Handle(t.Context(), r); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, line := range []string{out.String(), errs.String()} {
-		if strings.Count(line, "2026-11-26T00:30:00Z") != 2 {
-			t.Errorf("two times in UTC are missing in %s", line)
-		}
-	}
+	contains(t, must(t, readside.ExitOK, "schema", "graphql").out, "type Query {", "home(", "salesByMonth(", "scalar Long")
+	contains(t, must(t, readside.ExitOK, "schema", "sql").out, `create table "views"."order_v1_g1"`, "CREATE TABLE `readside`.`order_lines_v1_g1`", "VIEW `mart`.`order_lines`")
 }

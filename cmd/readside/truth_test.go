@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/readside/readside/internal/cli"
+	"github.com/readside/readside"
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/internal/status"
 	"github.com/readside/readside/projections/engine"
@@ -171,7 +171,7 @@ func (w *world) statusFace() string {
 	ctx, cancel := context.WithTimeout(w.t.Context(), 2*lookWait)
 	defer cancel()
 	var out, errs bytes.Buffer
-	if code := runProgram(ctx, []string{"status", "--json"}, strings.NewReader(""), &out, &errs); code != cli.ExitOK {
+	if code := readside.Run(ctx, theShop(), []string{"status", "--json"}, strings.NewReader(""), &out, &errs); code != readside.ExitOK {
 		_, text, _ := strings.Cut(errs.String(), "readside status: ")
 		cause, _, _ := strings.Cut(text, ":")
 		return "exit 1 " + cause

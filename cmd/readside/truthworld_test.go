@@ -20,7 +20,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/readside/readside/internal/cli"
+	"github.com/readside/readside"
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/internal/embedded"
 )
@@ -52,7 +52,7 @@ func newWorld(t *testing.T) *world {
 	w.toPostgres, w.toClickHouse = newWire(t), newWire(t)
 	super := w.postgres.URL("postgres", embedded.Superuser)
 	t.Setenv("READSIDE_POSTGRES_URL", super)
-	must(t, cli.ExitOK, "migrate", "up")
+	must(t, readside.ExitOK, "migrate", "up")
 	if err := w.postgres.AllowLogins(t.Context()); err != nil {
 		t.Fatal(err)
 	}

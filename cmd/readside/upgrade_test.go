@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/readside/readside/internal/cli"
+	"github.com/readside/readside"
 	"github.com/readside/readside/internal/dbtest"
 )
 
@@ -30,15 +30,15 @@ func TestStoresOfTheVersionBeforeGoOn(t *testing.T) {
 		t.Fatalf("nothing was restored: %v", before)
 	}
 
-	contains(t, must(t, cli.ExitOK, "migrate", "up").out, "0010_reactions.sql")
+	contains(t, must(t, readside.ExitOK, "migrate", "up").out, "0010_reactions.sql")
 	if after := contents(t, db, ch); !maps.Equal(before, after) {
 		t.Errorf("the migrations changed something:\nbefore %v\nafter  %v", before, after)
 	}
 
 	projector := start(t, "project")
-	must(t, cli.ExitOK, "events", "import", caseFile("b05-null-attribute.jsonl"))
+	must(t, readside.ExitOK, "events", "import", caseFile("b05-null-attribute.jsonl"))
 	(&caseRun{db: db}).caughtUp(t)
-	contains(t, must(t, cli.ExitOK, "verify").out, "view order version", "fact order_lines", "equals")
+	contains(t, must(t, readside.ExitOK, "verify").out, "view order version", "fact order_lines", "equals")
 	if n := count(t, db, `select count(*) from readside.views where generation > 1`) + count(t, db, `select count(*) from readside.cold_checkpoint where generation > 1`); n > 0 {
 		t.Errorf("%d views and facts were built anew", n)
 	}

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/readside/readside/internal/cli"
+	"github.com/readside/readside"
 )
 
 // Wherever the machine stands, what its programs print is in UTC.
@@ -17,7 +17,7 @@ func TestEveryTimeThatAProgramPrintsIsInUTC(t *testing.T) {
 		t.Fatal(err)
 	}
 	db, _ := useStores(t)
-	must(t, cli.ExitOK, "migrate", "up")
+	must(t, readside.ExitOK, "migrate", "up")
 	insert := func(sql string) {
 		if _, err := db.Pool.Exec(t.Context(), sql); err != nil {
 			t.Fatal(err)

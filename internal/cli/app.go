@@ -9,6 +9,7 @@ import (
 	"github.com/readside/readside/migrations"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/queryapi"
+	"github.com/readside/readside/stores"
 )
 
 // App is an application as its command line needs it.
@@ -24,6 +25,8 @@ type App struct {
 	Definition queryapi.Definition
 	// Services are its own services, nil where it has none.
 	Services *Services
+	// Own starts stores where none are named; nil where the program cannot.
+	Own stores.Own
 }
 
 // Services are an application's own services, which append events.

@@ -41,7 +41,7 @@ type Program struct {
 func (p *Program) Run(ctx context.Context, root *cobra.Command, args []string) int {
 	p.dress(root)
 	root.SetArgs(args)
-	command, err := root.ExecuteContextC(ctx)
+	command, err := root.ExecuteContextC(context.WithValue(ctx, programKey{}, p))
 	switch {
 	case err == nil:
 		return ExitOK
@@ -54,6 +54,11 @@ func (p *Program) Run(ctx context.Context, root *cobra.Command, args []string) i
 	fmt.Fprintf(p.Err, "%s: %s\n", command.CommandPath(), err)
 	return ExitNo
 }
+
+type programKey struct{}
+
+// From is the program that runs a command with this context.
+func From(ctx context.Context) *Program { return ctx.Value(programKey{}).(*Program) }
 
 // dress gives the root command what all command lines have.
 func (p *Program) dress(root *cobra.Command) {

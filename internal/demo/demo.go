@@ -4,24 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/internal/shopload"
+	"github.com/readside/readside/internal/stack"
 	"github.com/readside/readside/projections"
-	"github.com/readside/readside/projections/shop"
 )
 
 // Run runs the demo until cfg.For is over or ctx ends, and then proves and sums up what
 // has happened; the end of ctx is a normal end. Before the load has begun it is the end
 // of everything. Nothing is left behind: no process, no folder, no goroutine.
 func Run(ctx context.Context, cfg Config) (summary Summary, err error) {
-	set, err := shop.Set()
-	if err != nil {
-		return summary, err
-	}
-	d := &demo{cfg: cfg, set: set, display: display{out: cfg.Out, terminal: cfg.Terminal}}
+	d := &demo{cfg: cfg, set: cfg.Stack.Set, display: display{out: cfg.Out, terminal: cfg.Terminal}}
 	if err := d.open(ctx); err != nil {
 		return summary, err
 	}
@@ -40,8 +35,7 @@ type demo struct {
 	cfg      Config
 	set      *projections.Set
 	display  display
-	stores   *stores
-	running  *running
+	stack    *stack.Stack
 	log      *service.OpenLog
 	watching *watcher
 }
@@ -57,38 +51,25 @@ func (d *demo) open(ctx context.Context) (err error) {
 	}()
 	ctx, cancel := context.WithTimeout(ctx, startWait)
 	defer cancel()
-	if starting := d.starting(); starting != "" {
+	if starting := d.cfg.Stack.Starting(); starting != "" {
 		d.say("Starting %s …", starting)
 	}
-	if d.stores, err = openStores(ctx, d.cfg.Stores, d.cfg.PostgresVersion, d.set); err != nil {
+	d.cfg.Stack.Say = func(message string) { d.say("%s", message) }
+	if d.stack, err = stack.Start(ctx, d.cfg.Stack); err != nil {
 		return err
 	}
-	if d.running, err = d.start(ctx); err != nil {
-		return err
-	}
-	url, err := d.stores.Projector()
+	stores := d.stack.Stores()
+	url, err := stores.Projector()
 	if err != nil {
 		return err
 	}
-	if d.log, err = service.Open(ctx, d.stores.Application, url, "readside-demo", d.cfg.Logger); err != nil {
+	if d.log, err = service.Open(ctx, stores.Application, url, "readside-demo", d.cfg.Stack.Logger); err != nil {
 		return err
 	}
-	for _, a := range d.addresses() {
+	for _, a := range d.stack.Addresses() {
 		d.say("%-12s%s", a[0], a[1])
 	}
 	return nil
-}
-
-// starting names the stores that are the demo's own.
-func (d *demo) starting() string {
-	var own []string
-	if d.cfg.Stores.PostgresURL == "" {
-		own = append(own, "Postgres")
-	}
-	if d.cfg.Stores.ClickHouseURL == "" {
-		own = append(own, "ClickHouse")
-	}
-	return strings.Join(own, " and ")
 }
 
 // close ends what runs, the stores last.
@@ -97,28 +78,10 @@ func (d *demo) close() error {
 	if d.log != nil {
 		d.log.Close()
 	}
-	if d.running != nil {
-		errs = append(errs, d.running.stop())
-	}
-	if d.stores != nil {
-		errs = append(errs, d.stores.stop())
+	if d.stack != nil {
+		errs = append(errs, d.stack.Stop())
 	}
 	return errors.Join(errs...)
-}
-
-func (d *demo) addresses() [][2]string {
-	a := [][2]string{
-		{"GraphQL", d.running.query.URL() + "  (GraphiQL in a browser)"},
-		{"Commands", "http://" + d.running.shopAddress + "/v1/"},
-		{"Health", d.running.projectHealth + " (projectors)  " + d.running.shopHealth + " (shop)"},
-	}
-	if d.cfg.Stores.PostgresURL == "" { // another may carry a password
-		a = append(a, [2]string{"Postgres", d.stores.PostgresURL})
-	}
-	if d.cfg.Stores.ClickHouseURL == "" { // this too
-		a = append(a, [2]string{"ClickHouse", d.stores.readers + "  (read-only)"})
-	}
-	return a
 }
 
 // load sends commands and shows what they do, until the time is up, ctx ends or a
@@ -127,7 +90,7 @@ func (d *demo) load(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	d.watching = &watcher{
-		log: d.log, accepted: d.running.shop.Accepted, began: time.Now(), of: d.cfg.For, addresses: d.addresses(), notes: d.cfg.Notes,
+		log: d.log, accepted: d.cfg.Accepted, began: time.Now(), of: d.cfg.For, addresses: d.stack.Addresses(), notes: d.cfg.Notes,
 	}
 	ended := make(chan error, 1)
 	go func() {
@@ -142,8 +105,8 @@ func (d *demo) load(ctx context.Context) error {
 			if ctx.Err() != nil { // it was told to end
 				err = nil
 			}
-			return errors.Join(err, d.running.failed())
-		case <-d.running.ended:
+			return errors.Join(err, d.stack.Err())
+		case <-d.stack.Ended():
 			cancel()
 		case <-tick.C:
 			if err := d.draw(ctx); err != nil && ctx.Err() == nil {
@@ -160,7 +123,7 @@ const endless = 10 * 365 * 24 * time.Hour
 const shortly = 10 * time.Second
 
 func (d *demo) loadConfig() shopload.Config {
-	c := shopload.Config{BaseURL: "http://" + d.running.shopAddress, Seed: d.cfg.Seed, Duration: d.cfg.For}
+	c := shopload.Config{BaseURL: "http://" + d.stack.CommandsAddress(), Seed: d.cfg.Seed, Duration: d.cfg.For}
 	switch {
 	case c.Duration == 0:
 		c.Duration = endless

@@ -13,7 +13,7 @@ import (
 // Where something lags behind for good there is a summary too, beside the error.
 func (d *demo) finish(ctx context.Context) (Summary, error) {
 	d.say("\nThe shop closes; waiting until views and facts have caught up …")
-	if err := d.running.closeShop(); err != nil {
+	if err := d.stack.StopServices(); err != nil {
 		return Summary{}, err
 	}
 	late := d.catchUp(ctx)
@@ -28,18 +28,18 @@ func (d *demo) conclude(ctx context.Context) (Summary, error) {
 	if err := d.answer(ctx); err != nil {
 		return Summary{}, err
 	}
-	verified, err := prove(ctx, d.cfg.Out, d.stores.Stores, d.set, d.cfg)
+	verified, err := prove(ctx, d.cfg.Out, d.stack.Stores(), d.set, d.cfg)
 	if err != nil {
 		return Summary{}, err
 	}
-	s, err := summarize(ctx, d.log, d.running.shop.Accepted())
-	s.Verified, s.GraphQL = verified, d.running.query.URL()
+	s, err := summarize(ctx, d.log, d.cfg.Accepted())
+	s.Verified, s.GraphQL = verified, d.stack.QueryURL()
 	return s, err
 }
 
 // answer asks the query service for a composite screen and for reports.
 func (d *demo) answer(ctx context.Context) error {
-	url := d.running.query.URL()
+	url := d.stack.QueryURL()
 	if err := showHome(ctx, d.cfg.Out, url); err != nil {
 		return err
 	}
@@ -66,8 +66,8 @@ func (d *demo) catchUp(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("views or facts did not catch up within %s: %s", caughtWait, laggards(report))
-		case <-d.running.ended:
-			return d.running.failed()
+		case <-d.stack.Ended():
+			return d.stack.Err()
 		case <-tick.C:
 		}
 	}

@@ -12,7 +12,7 @@ import (
 
 // prove compares every view and every fact with the fold of the log, and tells.
 func prove(ctx context.Context, out io.Writer, given service.Stores, set *projections.Set, cfg Config) (bool, error) {
-	found, err := service.Verify(ctx, given, set, nil, service.VerifyOptions{}, cfg.Logger)
+	found, err := service.Verify(ctx, given, set, nil, service.VerifyOptions{}, cfg.Stack.Logger)
 	if err != nil {
 		return false, err
 	}

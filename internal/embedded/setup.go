@@ -21,7 +21,12 @@ func SetupPostgres(ctx context.Context, progress io.Writer, version string) erro
 	return err
 }
 
+// SetupClickHouse makes sure that the ClickHouse library, or a ClickHouse, is installed.
+func SetupClickHouse(ctx context.Context, progress io.Writer) error {
+	return install.SetupClickHouse(ctx, progress)
+}
+
 // SetupStores installs what stores of our own need, whatever the environment names.
 func SetupStores(ctx context.Context, progress io.Writer, postgres string) error {
-	return errors.Join(SetupPostgres(ctx, progress, postgres), install.SetupClickHouse(ctx, progress))
+	return errors.Join(SetupPostgres(ctx, progress, postgres), SetupClickHouse(ctx, progress))
 }

@@ -1,20 +1,43 @@
 // Package ownstores starts embedded stores, each with an empty database of Readside in
-// it, for `demo` and for `stores`.
+// it, for the commands up, demo and stores.
 package ownstores
 
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/readside/readside/internal/embedded"
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/projections/cold"
+	"github.com/readside/readside/stores"
 )
 
 // Database is the name of the database in each store.
 const Database = "readside"
+
+// Stores is a stores.Own.
+type Stores struct{}
+
+func (Stores) RunIfChild() { embedded.RunIfChild() }
+
+func (Stores) SetupPostgres(ctx context.Context, progress io.Writer, version string) error {
+	return embedded.SetupPostgres(ctx, progress, version)
+}
+
+func (Stores) SetupClickHouse(ctx context.Context, progress io.Writer) error {
+	return embedded.SetupClickHouse(ctx, progress)
+}
+
+func (Stores) StartPostgres(ctx context.Context, version string) (stores.Postgres, error) {
+	return StartPostgres(ctx, version)
+}
+
+func (Stores) StartClickHouse(ctx context.Context) (stores.ClickHouse, error) {
+	return StartClickHouse(ctx)
+}
 
 // Postgres is a running Postgres with an empty database.
 type Postgres struct{ *embedded.Postgres }

@@ -63,11 +63,14 @@ func (c Config) Validate() error {
 // returns the address at which a service connects as its role, given its own one, which
 // may be empty.
 func (c Config) LoggedIn(ctx context.Context, login func(ctx context.Context, own, role string) (string, error)) (Config, error) {
-	for name, own := range map[string]*string{
-		"identity": &c.IdentityURL, "catalog": &c.CatalogURL, "basket": &c.BasketURL, "ordering": &c.OrderingURL, "payment": &c.PaymentURL,
+	for _, s := range []struct {
+		name string
+		own  *string
+	}{
+		{"identity", &c.IdentityURL}, {"catalog", &c.CatalogURL}, {"basket", &c.BasketURL}, {"ordering", &c.OrderingURL}, {"payment", &c.PaymentURL},
 	} {
 		var err error
-		if *own, err = login(ctx, *own, schema(name)); err != nil {
+		if *s.own, err = login(ctx, *s.own, schema(s.name)); err != nil {
 			return c, err
 		}
 	}

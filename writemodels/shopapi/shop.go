@@ -49,6 +49,16 @@ type service struct {
 	keys     bool              // it has commands, and so idempotency keys
 }
 
+// Open is New with the services logged in: login returns the address at which a service
+// connects as its role, given the one of the configuration, which may be empty.
+func Open(ctx context.Context, config Config, login func(ctx context.Context, own, role string) (string, error), logger *slog.Logger) (*Shop, error) {
+	config, err := config.LoggedIn(ctx, login)
+	if err != nil {
+		return nil, err
+	}
+	return New(ctx, config, logger)
+}
+
 // New connects every service and wires it. It starts nothing that Run does not end.
 func New(ctx context.Context, config Config, logger *slog.Logger) (*Shop, error) {
 	if err := config.Validate(); err != nil {

@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"github.com/readside/readside/internal/cli"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"github.com/readside/readside/eventlog/reaction"
+	"github.com/readside/readside/internal/cli"
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/internal/table"
 )

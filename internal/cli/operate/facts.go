@@ -3,11 +3,11 @@ package operate
 import (
 	"context"
 	"fmt"
-	"github.com/readside/readside/internal/cli"
 	"log/slog"
 
 	"github.com/spf13/cobra"
 
+	"github.com/readside/readside/internal/cli"
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/projections"
 )

@@ -4,11 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"github.com/readside/readside/internal/cli"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
+	"github.com/readside/readside/internal/cli"
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/internal/table"
 	"github.com/readside/readside/projections/engine"

@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"github.com/readside/readside/internal/cli"
 	"slices"
 	"strconv"
 
+	"github.com/readside/readside/internal/cli"
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/cold"

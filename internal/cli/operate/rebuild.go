@@ -2,7 +2,6 @@ package operate
 
 import (
 	"fmt"
-	"github.com/readside/readside/internal/cli"
 	"strconv"
 	"strings"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/readside/readside/internal/cli"
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/internal/table"
 	"github.com/readside/readside/projections/engine"

@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"github.com/readside/readside/internal/cli"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/readside/readside/internal/cli"
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/internal/status"
 )

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/readside/readside/internal/cli"
 	"io"
 	"os"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/cli"
 	"github.com/readside/readside/internal/service"
 )
 

@@ -3,7 +3,6 @@ package run
 import (
 	"bytes"
 	"fmt"
-	"github.com/readside/readside/internal/cli"
 	"io"
 	"slices"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"github.com/kelseyhightower/envconfig"
 	"github.com/spf13/cobra"
 
+	"github.com/readside/readside/internal/cli"
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/internal/table"
 	"github.com/readside/readside/queryapi"

@@ -3,12 +3,12 @@ package run
 import (
 	"context"
 	"errors"
-	"github.com/readside/readside/internal/cli"
 	"log/slog"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/readside/readside/internal/cli"
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/projections"
 )

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/readside/readside/internal/cli"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/readside/readside/internal/cli"
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/cold"

@@ -2,10 +2,10 @@ package run
 
 import (
 	"errors"
-	"github.com/readside/readside/internal/cli"
 
 	"github.com/spf13/cobra"
 
+	"github.com/readside/readside/internal/cli"
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/queryapi"
 )

@@ -1,10 +1,10 @@
 package run
 
 import (
-	"github.com/readside/readside/internal/cli"
 	"github.com/spf13/cobra"
 
-	"github.com/readside/readside/internal/embedded"
+	"github.com/readside/readside/internal/cli"
+	"github.com/readside/readside/internal/stack"
 )
 
 // Setup is the command of that name.
@@ -14,10 +14,20 @@ func Setup(p *cli.Program) *cobra.Command {
 		Use:   "setup",
 		Short: "Install what the embedded stores need: Postgres and the ClickHouse library",
 		Long: "Installs Postgres (from Debian's packages for root, else through npm) and the ClickHouse\n" +
-			"library (through npm), where they are missing. A store that READSIDE_POSTGRES_URL or\n" +
-			"READSIDE_CLICKHOUSE_URL names is the user's own: nothing is installed for it.",
+			"library (through npm), where they are missing. A store that the environment\n" +
+			"names is the user's own: nothing is installed for it.",
 		Args: cli.Usage(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error { return embedded.Setup(c.Context(), p.Err, postgres) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			stores, err := p.Stores()
+			if err != nil {
+				return err
+			}
+			if postgres != "" { // that version is wanted, whatever else there is
+				stores.PostgresURL = ""
+			}
+			config := stack.Config{Stores: stores, Own: p.App.Own, PostgresVersion: postgres}
+			return config.Setup(c.Context(), p.Err)
+		},
 	}
 	PostgresFlag(c, &postgres)
 	return c

@@ -4,15 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/readside/readside/internal/cli"
 	"io"
 	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
 
-	"github.com/readside/readside/internal/embedded"
-	"github.com/readside/readside/internal/ownstores"
+	"github.com/readside/readside/internal/cli"
 )
 
 // Stores is the command of that name.
@@ -24,9 +22,9 @@ func Stores(p *cli.Program) *cobra.Command {
 		Long: "Starts an empty Postgres and an empty ClickHouse on the loopback and prints their\n" +
 			"addresses, with passwords, as lines for a shell. Standard output has these lines and\n" +
 			"nothing else:\n\n" +
-			"  (umask 077; readside stores > stores.env) &\n" +
+			"  (umask 077; " + p.App.Name + " stores > stores.env) &\n" +
 			"  . ./stores.env          when it has its three lines\n" +
-			"  readside migrate up\n\n" +
+			"  " + p.App.Name + " migrate up\n\n" +
 			"The stores run until Ctrl-C or SIGTERM, or until standard input ends if that is a\n" +
 			"pipe. Then they are stopped and removed.",
 		Args: cli.Usage(cobra.NoArgs),
@@ -46,23 +44,24 @@ func runStores(p *cli.Program, ctx context.Context, version string) (err error) 
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	stopWithPipe(p.In, stop)
-	if err := embedded.SetupStores(ctx, p.Err, version); err != nil {
+	own := p.App.Own
+	if err := errors.Join(own.SetupPostgres(ctx, p.Err, version), own.SetupClickHouse(ctx, p.Err)); err != nil {
 		return err
 	}
 	fmt.Fprintln(p.Err, "Starting Postgres and ClickHouse …")
-	postgres, err := ownstores.StartPostgres(ctx, version)
+	postgres, err := own.StartPostgres(ctx, version)
 	if err != nil {
 		return unlessStopped(ctx, err)
 	}
 	defer func() { err = errors.Join(err, postgres.Stop()) }()
-	clickHouse, err := ownstores.StartClickHouse(ctx)
+	clickHouse, err := own.StartClickHouse(ctx)
 	if err != nil {
 		return unlessStopped(ctx, err)
 	}
 	defer func() { err = errors.Join(err, clickHouse.Stop()) }()
 	// At once, so that a reader sees all lines or none.
-	_, err = fmt.Fprintf(p.Out, "export READSIDE_POSTGRES_URL='%s'\nexport READSIDE_CLICKHOUSE_URL='%s'\nexport READSIDE_MART_URL='%s'\n",
-		postgres.URL(), clickHouse.URL(), clickHouse.MartURL())
+	_, err = fmt.Fprintf(p.Out, "export %s='%s'\nexport %s='%s'\nexport %s='%s'\n",
+		p.App.Variable("POSTGRES_URL"), postgres.URL(), p.App.Variable("CLICKHOUSE_URL"), clickHouse.URL(), p.App.Variable("MART_URL"), clickHouse.MartURL())
 	if err != nil {
 		return fmt.Errorf("print the addresses: %w", err)
 	}

@@ -1,24 +1,23 @@
-package main
+package demo
 
 import (
 	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/readside/readside/internal/cli"
-	commands "github.com/readside/readside/internal/cli/run"
-	"github.com/readside/readside/internal/demo"
-	"github.com/readside/readside/internal/embedded"
+	"github.com/readside/readside/internal/cli/run"
 	"github.com/readside/readside/internal/service"
-	"github.com/readside/readside/queryapi"
 	"github.com/readside/readside/writemodels/shopapi"
 )
 
-func demoCommand(p *cli.Program) *cobra.Command {
+// Command is the command demo of the shop's program.
+func Command() *cobra.Command {
 	var duration time.Duration
 	var summary, postgres string
 	var seed uint64
@@ -31,26 +30,22 @@ func demoCommand(p *cli.Program) *cobra.Command {
 			"left behind; a second Ctrl-C ends it at once.",
 		Args: cli.Usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
+			p := cli.From(c.Context())
 			if summary != "" && summary != "json" {
 				return fmt.Errorf("%w--summary is %q: only json is known", cli.ErrUsage, summary)
 			}
 			if duration < 0 {
 				return fmt.Errorf("%w--for is %s: it must not be negative", cli.ErrUsage, duration)
 			}
-			config, err := demoConfig(p)
+			config, err := configure(p, postgres)
 			if err != nil {
 				return err
 			}
-			if postgres != "" {
-				if config.Stores.PostgresURL != "" {
-					return fmt.Errorf("%w--postgres chooses the demo's own Postgres, but READSIDE_POSTGRES_URL names another", cli.ErrUsage)
-				}
-				if err := embedded.SetupPostgres(c.Context(), p.Err, postgres); err != nil {
-					return err
-				}
+			if err := config.Stack.Setup(c.Context(), p.Err); err != nil {
+				return err
 			}
-			config.For, config.Seed, config.PostgresVersion = duration, seed, postgres
-			done, err := demo.Run(c.Context(), config)
+			config.For, config.Seed = duration, seed
+			done, err := Run(c.Context(), config)
 			if err == nil || done.Events > 0 { // else it did not come so far as to have anything to sum up
 				if err := printSummary(p, done, summary); err != nil {
 					return err
@@ -63,40 +58,39 @@ func demoCommand(p *cli.Program) *cobra.Command {
 		},
 	}
 	c.Flags().DurationVar(&duration, "for", 0, "how long to send commands; until Ctrl-C without it")
-	commands.PostgresFlag(c, &postgres)
+	run.PostgresFlag(c, &postgres)
 	c.Flags().StringVar(&summary, "summary", "", "`json` ends the output with one JSON object")
 	c.Flags().Uint64Var(&seed, "seed", 1, "makes the commands alike from run to run")
 	return c
 }
 
-func demoConfig(p *cli.Program) (c demo.Config, err error) {
-	if c.Stores, err = p.Stores(); err != nil {
-		return c, err
+// configure reads the environment.
+func configure(p *cli.Program, postgres string) (c Config, err error) {
+	logger := p.CommandLog()
+	if c.Out, c.Terminal = p.Out, cli.IsTerminal(p.Out); c.Terminal {
+		notes := &notes{}
+		c.Notes = notes.last
+		logger = slog.New(slog.NewTextHandler(notes, cli.LogOptions(slog.LevelWarn)))
 	}
-	if c.Query, err = cli.Settings[queryapi.Config](p); err != nil {
+	if c.Stack, err = run.Everything(p, postgres, logger); err != nil {
 		return c, err
 	}
 	shop, err := cli.Settings[shopapi.Config](p)
 	if err != nil {
 		return c, err
 	}
-	c.Open = func(ctx context.Context, common func(role string) (string, error)) (*shopapi.Shop, error) {
-		return openShop(ctx, &shop, service.Logins(p.App.Application, common), c.Logger)
+	var running atomic.Pointer[shopapi.Shop]
+	c.Stack.Services.Open = func(ctx context.Context, common func(role string) (string, error)) (service.Running, error) {
+		opened, err := shopapi.Open(ctx, shop, service.Logins(p.App.Application, common), logger)
+		running.Store(opened)
+		return opened, err
 	}
-	c.ProjectHealth, c.QueryAddress = p.Address(cli.ProjectHealth), p.QueryAddress(c.Query.HTTPAddr)
-	c.ShopAddress, c.ShopHealth = p.Address(p.App.Services.Commands()), p.Address(p.App.Services.Health())
-	c.Out, c.Terminal = p.Out, cli.IsTerminal(p.Out)
-	c.Logger = p.CommandLog()
-	if c.Terminal {
-		notes := &notes{}
-		c.Notes = notes.last
-		c.Logger = slog.New(slog.NewTextHandler(notes, cli.LogOptions(slog.LevelWarn)))
-	}
+	c.Accepted = func() map[string]int64 { return running.Load().Accepted() }
 	return c, nil
 }
 
 // printSummary prints the summary as the last line.
-func printSummary(p *cli.Program, done demo.Summary, format string) error {
+func printSummary(p *cli.Program, done Summary, format string) error {
 	if format != "json" {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"fmt"
@@ -8,7 +8,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
-	"github.com/readside/readside/internal/bench"
 	"github.com/readside/readside/internal/cli"
 	"github.com/readside/readside/internal/embedded"
 	"github.com/readside/readside/internal/service"
@@ -20,16 +19,18 @@ import (
 // benchSettings give every contestant a server that is not waiting for checkpoints.
 var benchSettings = map[string]string{"shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "30min"}
 
-func benchCommand(p *cli.Program) *cobra.Command {
-	cfg := bench.Config{}
+// Command is the command bench of the shop's program.
+func Command() *cobra.Command {
+	cfg := Config{}
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "bench [NAME…]",
 		Short: "Measure the engine beside its rivals, in interleaved rounds on a Postgres of its own",
 		Long: "Measures the engine beside its rivals: the same log, tables, indexes and durability, in\n" +
-			"interleaved rounds. It starts a Postgres of its own. Names: " + strings.Join(bench.Names, ", ") + "; none means all.\n" +
+			"interleaved rounds. It starts a Postgres of its own. Names: " + strings.Join(Names, ", ") + "; none means all.\n" +
 			"What counts are the ratios within one run; with --json the last line holds them.",
 		RunE: func(c *cobra.Command, names []string) error {
+			p := cli.From(c.Context())
 			cfg.Out = p.Out
 			return runBench(p, c, cfg, asJSON, names)
 		},
@@ -40,7 +41,7 @@ func benchCommand(p *cli.Program) *cobra.Command {
 	return c
 }
 
-func runBench(p *cli.Program, c *cobra.Command, cfg bench.Config, asJSON bool, names []string) error {
+func runBench(p *cli.Program, c *cobra.Command, cfg Config, asJSON bool, names []string) error {
 	ctx := c.Context()
 	server, err := embedded.StartPostgres(ctx, embedded.PostgresOptions{Durable: true, Settings: benchSettings})
 	if err != nil {
@@ -58,7 +59,7 @@ func runBench(p *cli.Program, c *cobra.Command, cfg bench.Config, asJSON bool, n
 	facts := &factStores{ctx: ctx, server: server}
 	defer facts.close()
 	cfg.FactStores = facts.open
-	ratios, err := bench.Run(ctx, cfg, names...)
+	ratios, err := Run(ctx, cfg, names...)
 	printRatios(p.Out, ratios)
 	if err == nil {
 		err = ratios.Fair()
@@ -69,7 +70,7 @@ func runBench(p *cli.Program, c *cobra.Command, cfg bench.Config, asJSON bool, n
 	return err
 }
 
-func printRatios(out io.Writer, ratios bench.Ratios) {
+func printRatios(out io.Writer, ratios Ratios) {
 	for _, name := range ratios.Keys() {
 		fmt.Fprintf(out, "%-30s %8.2f\n", name, ratios[name])
 	}

@@ -1,4 +1,4 @@
-package main
+package readside
 
 import (
 	"bytes"
@@ -22,7 +22,7 @@ func TestMemoryIsLimited(t *testing.T) {
 			os.Unsetenv("GOMEMLIMIT") // an empty one counts as set
 		}
 		var out bytes.Buffer
-		limitMemory(&out)
+		limitMemory("readside", &out)
 		return debug.SetMemoryLimit(-1), out.String()
 	}
 	half, _ := limited("0.5", "")

@@ -1,0 +1,97 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"github.com/readside/readside/internal/cli"
+	"github.com/readside/readside/internal/service"
+	"github.com/readside/readside/internal/stack"
+	"github.com/readside/readside/queryapi"
+)
+
+// Up is the command that runs everything of the application in one process.
+func Up(p *cli.Program) *cobra.Command {
+	var postgres string
+	c := &cobra.Command{
+		Use:   "up",
+		Short: "Run everything in one process: stores, projectors, queries, services",
+		Long: fmt.Sprintf("Starts a Postgres and a ClickHouse of its own (unless %s and\n"+
+			"%s name others), migrates, and runs the projectors, the query\n"+
+			"service and the application's own services, if it has any, until Ctrl-C. What the stores\n"+
+			"need is installed where it is missing. Stores that it has started are empty at first, and\n"+
+			"gone at the end.", p.App.Variable("POSTGRES_URL"), p.App.Variable("CLICKHOUSE_URL")),
+		Args: cli.Usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error { return up(c.Context(), p, postgres) },
+	}
+	PostgresFlag(c, &postgres)
+	return c
+}
+
+func up(ctx context.Context, p *cli.Program, postgres string) (err error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	stopWithPipe(p.In, stop)
+	config, err := Everything(p, postgres, p.CommandLog())
+	if err != nil {
+		return err
+	}
+	config.Say = func(message string) { fmt.Fprintln(p.Out, message) }
+	if err := config.Setup(ctx, p.Err); err != nil {
+		return err
+	}
+	if starting := config.Starting(); starting != "" {
+		fmt.Fprintf(p.Out, "Starting %s …\n", starting)
+	}
+	running, err := stack.Start(ctx, config)
+	if err != nil {
+		return unlessStopped(ctx, err)
+	}
+	defer func() { err = errors.Join(err, running.Stop()) }()
+	for _, a := range running.Addresses() {
+		fmt.Fprintf(p.Out, "%-12s%s\n", a[0], a[1])
+	}
+	fmt.Fprintln(p.Out, "Everything runs until Ctrl-C.")
+	select {
+	case <-ctx.Done():
+		return running.StopServices()
+	case <-running.Ended():
+		return running.Err()
+	}
+}
+
+// Everything configures all of the application in one process; postgres is the major
+// version of a Postgres of its own, or empty.
+func Everything(p *cli.Program, postgres string, logger *slog.Logger) (c stack.Config, err error) {
+	c = stack.Config{Migrations: p.App.Migrations(), Own: p.App.Own, PostgresVersion: postgres, Logger: logger}
+	if c.Set, err = p.App.Set(); err != nil {
+		return c, err
+	}
+	c.API = p.App.API(c.Set)
+	if c.Stores, err = p.Stores(); err != nil {
+		return c, err
+	}
+	if postgres != "" && c.Stores.PostgresURL != "" {
+		return c, fmt.Errorf("%w--postgres chooses a Postgres of its own, but %s names another", cli.ErrUsage, p.App.Variable("POSTGRES_URL"))
+	}
+	if c.Folding, err = cli.Settings[service.Folding](p); err != nil {
+		return c, err
+	}
+	if c.Query, err = cli.Settings[queryapi.Config](p); err != nil {
+		return c, err
+	}
+	c.ProjectHealth, c.QueryAddress = p.Address(cli.ProjectHealth), p.QueryAddress(c.Query.HTTPAddr)
+	if of := p.App.Services; of != nil {
+		c.Services = &stack.Services{
+			Open: func(ctx context.Context, common func(role string) (string, error)) (service.Running, error) {
+				return p.OpenServicesAt(ctx, common, logger)
+			},
+			Commands: p.Address(of.Commands()), Health: p.Address(of.Health()),
+		}
+	}
+	return c, nil
+}
