@@ -68,6 +68,7 @@ func emptyEnvironment(ctx context.Context, home string) ([]string, error) {
 	for _, kv := range os.Environ() {
 		name, _, _ := strings.Cut(kv, "=")
 		switch {
+		case strings.HasPrefix(name, "MAKE"), name == "MFLAGS": // a make below this one would say which folders it leaves
 		case name == "HOME", strings.HasPrefix(name, "XDG_"), name == "GOPATH", name == "GOCACHE", name == "GOMODCACHE", strings.HasPrefix(name, "READSIDE_"):
 		default:
 			env = append(env, kv)

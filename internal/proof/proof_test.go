@@ -178,3 +178,20 @@ func TestItemsOfTheIssues(t *testing.T) {
 		}
 	}
 }
+
+// A fresh user's make is nobody's child: one that is prints the folder that it leaves after
+// the demo's last line.
+func TestAFreshEnvironmentKnowsNoMake(t *testing.T) {
+	for _, name := range []string{"MAKELEVEL", "MAKEFLAGS", "MFLAGS", "READSIDE_POSTGRES_URL"} {
+		t.Setenv(name, "1")
+	}
+	env, err := emptyEnvironment(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kv := range env {
+		if name, _, _ := strings.Cut(kv, "="); strings.HasPrefix(name, "MAKE") || name == "MFLAGS" || strings.HasPrefix(name, "READSIDE_") {
+			t.Errorf("it has %s", kv)
+		}
+	}
+}
