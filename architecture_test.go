@@ -66,6 +66,7 @@ var rooms = []room{
 	{"internal/dbtest", []string{"internal/embedded/...", "migrations", "projections/application"}, "a test database is a store and its schema"},
 	{poolers, nil, "every room that connects imports it, so it knows none of them"},
 	{sessions, nil, "every room that connects imports it, so it knows none of them"},
+	{faults, nil, "every room that is configured imports it, so it knows none of them"},
 	{"internal/shopload", nil, "the load comes from outside, through HTTP, like anybody's"},
 	{"internal/bench/baseline/...", []string{"writemodels/contract", "eventlog", "projections", "projections/hot"}, "a rival that used the engine would measure nothing"},
 	{"internal/exact", []string{"writemodels/contract", "eventlog"}, "an oracle that shared the engine's code would share its faults"},
@@ -78,6 +79,7 @@ var rooms = []room{
 const (
 	poolers  = "internal/pooler"
 	sessions = "internal/session"
+	faults   = "internal/settings"
 )
 
 // forbidden are arrows that a pattern in rooms would let through.
@@ -229,7 +231,7 @@ func allowed(from, imported string, r room) (why string, ok bool) {
 			return f.why, false
 		}
 	}
-	if to == poolers || to == sessions {
+	if to == poolers || to == sessions || to == faults {
 		return "", true
 	}
 	if slices.ContainsFunc(r.imports, func(pattern string) bool { return fits(pattern, to) }) {

@@ -8,7 +8,7 @@ import (
 // Errors that callers tell apart with errors.Is.
 var (
 	// ErrNoSchema: the database has no log.
-	ErrNoSchema = errors.New("the log's tables are missing in this database: run `readside migrate up`")
+	ErrNoSchema = errors.New("the log's tables are missing in this database: it is not migrated")
 	// ErrStandby: a hot standby cannot prove which events are still on their way.
 	ErrStandby = errors.New("this server is a hot standby, where the log cannot be read safely: connect to the primary")
 	// ErrTruncated: the events asked for were archived away.

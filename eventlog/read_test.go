@@ -311,7 +311,7 @@ func TestALogWithoutItsHeadSaysSo(t *testing.T) {
 func TestOpenWithoutSchemaSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	_, err := eventlog.Open(bounded(t), dbtest.EmptyPostgres(t).Pool)
-	if !errors.Is(err, eventlog.ErrNoSchema) || !strings.Contains(err.Error(), "readside migrate up") {
+	if !errors.Is(err, eventlog.ErrNoSchema) || !strings.Contains(err.Error(), "not migrated") {
 		t.Fatal(err)
 	}
 }

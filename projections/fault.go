@@ -53,7 +53,7 @@ func (e *FoldError) Unwrap() error { return e.Err }
 
 // ThenRetry ends the hints of faults that wait for an operator's retry. Where nothing is
 // parked, as in a test, it is to be left out.
-const ThenRetry = ", and run `readside parked retry`"
+const ThenRetry = ", and retry what is parked"
 
 const (
 	hintHandler  = "mend the handler, raise the view's Version if its meaning changes" + ThenRetry

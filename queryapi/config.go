@@ -2,14 +2,13 @@ package queryapi
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"time"
 
-	"github.com/kelseyhightower/envconfig"
+	"github.com/readside/readside/internal/settings"
 )
 
-// Config is the query service's part of the environment, prefix READSIDE.
+// Config configures the query service. The tags are for envconfig.
 type Config struct {
 	// Application is the one that the stores belong to; every other application's are
 	// refused. The program says which it is, not the environment.
@@ -27,48 +26,39 @@ type Config struct {
 	DrainTimeout time.Duration `envconfig:"DRAIN_TIMEOUT" default:"10s" desc:"most time that running requests have at a shutdown"`
 }
 
-// ConfigFromEnv reads and checks the environment.
-func ConfigFromEnv() (Config, error) {
-	var c Config
-	if err := envconfig.Process("READSIDE", &c); err != nil {
-		return c, fmt.Errorf("queryapi: %w", err)
-	}
-	return c, c.Validate()
-}
-
 // Validate reports all faults at once.
 func (c Config) Validate() error {
 	var errs []error
-	if err := loopbackOnly(c.HTTPAddr); err != nil {
+	if err := c.loopbackOnly(); err != nil {
 		errs = append(errs, err)
 	}
 	if c.RequestTimeout <= 0 || c.RequestTimeout > time.Minute {
-		errs = append(errs, fmt.Errorf("READSIDE_QUERY_TIMEOUT is %v: use more than 0 and at most 1m", c.RequestTimeout))
+		errs = append(errs, settings.Wrong(c, "RequestTimeout", "is %v: use more than 0 and at most 1m", c.RequestTimeout))
 	}
 	if c.InFlightMax < 1 || c.InFlightMax > 10_000 {
-		errs = append(errs, fmt.Errorf("READSIDE_QUERY_IN_FLIGHT_MAX is %d: use 1 to 10000", c.InFlightMax))
+		errs = append(errs, settings.Wrong(c, "InFlightMax", "is %d: use 1 to 10000", c.InFlightMax))
 	}
 	if _, err := time.LoadLocation(c.ReportTZ); err != nil || c.ReportTZ == "" || c.ReportTZ == "Local" {
-		errs = append(errs, fmt.Errorf("READSIDE_REPORT_TZ is %q: use an IANA name such as Europe/Berlin", c.ReportTZ))
+		errs = append(errs, settings.Wrong(c, "ReportTZ", "is %q: use an IANA name such as Europe/Berlin", c.ReportTZ))
 	}
 	if c.DrainTimeout <= 0 || c.DrainTimeout > 5*time.Minute {
-		errs = append(errs, fmt.Errorf("READSIDE_DRAIN_TIMEOUT is %v: use more than 0 and at most 5m", c.DrainTimeout))
+		errs = append(errs, settings.Wrong(c, "DrainTimeout", "is %v: use more than 0 and at most 5m", c.DrainTimeout))
 	}
 	return errors.Join(errs...)
 }
 
 // loopbackOnly refuses addresses that other machines can reach. Only literal loopback
 // addresses and localhost count: another name may mean something else tomorrow.
-func loopbackOnly(addr string) error {
-	host, _, err := net.SplitHostPort(addr)
+func (c Config) loopbackOnly() error {
+	host, _, err := net.SplitHostPort(c.HTTPAddr)
 	if err != nil {
-		return fmt.Errorf("READSIDE_HTTP_ADDR is %q: use host:port, such as 127.0.0.1:8080", addr)
+		return settings.Wrong(c, "HTTPAddr", "is %q: use host:port, such as 127.0.0.1:8080", c.HTTPAddr)
 	}
 	if host == "localhost" {
 		return nil
 	}
 	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-		return fmt.Errorf("READSIDE_HTTP_ADDR is %q, which other machines can reach: there are no rules yet about who may see what, so use 127.0.0.1", addr)
+		return settings.Wrong(c, "HTTPAddr", "is %q, which other machines can reach: there are no rules yet about who may see what, so use 127.0.0.1", c.HTTPAddr)
 	}
 	return nil
 }

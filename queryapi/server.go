@@ -41,7 +41,7 @@ func Listen(a *API, c Config, gatherer prometheus.Gatherer) (*Server, error) {
 	}
 	listener, err := net.Listen("tcp", c.HTTPAddr)
 	if err != nil {
-		return nil, fmt.Errorf("queryapi: listen on %s: %w; set READSIDE_HTTP_ADDR to another address", c.HTTPAddr, err)
+		return nil, fmt.Errorf("queryapi: listen on %s: %w; choose another address", c.HTTPAddr, err)
 	}
 	s := &Server{api: a, config: c, handler: NewHandler(a, c), listener: listener, logger: a.logger}
 	s.http = &http.Server{

@@ -296,7 +296,7 @@ func TestGraphiQLIsServedFromHere(t *testing.T) {
 func TestConfigReportsAllFaults(t *testing.T) {
 	t.Parallel()
 	err := queryapi.Config{HTTPAddr: "0.0.0.0:8080", InFlightMax: -1, ReportTZ: "Mars/Olympus"}.Validate()
-	for _, name := range []string{"READSIDE_HTTP_ADDR", "READSIDE_QUERY_TIMEOUT", "READSIDE_QUERY_IN_FLIGHT_MAX", "READSIDE_REPORT_TZ", "READSIDE_DRAIN_TIMEOUT"} {
+	for _, name := range []string{"HTTPAddr", "RequestTimeout", "InFlightMax", "ReportTZ", "DrainTimeout"} {
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%v does not name %s", err, name)
 		}

@@ -53,7 +53,7 @@ func TestWithoutStoresCommandsSayWhichVariableToSet(t *testing.T) {
 		if o.code != readside.ExitNo {
 			t.Errorf("readside %s: exit code %d, want %d", args, o.code, readside.ExitNo)
 		}
-		contains(t, o.err, "READSIDE_POSTGRES_URL is not set", "READSIDE_POSTGRES_URL=postgres://", "readside demo")
+		contains(t, o.err, "READSIDE_POSTGRES_URL is not set", "READSIDE_POSTGRES_URL=postgres://", "readside up")
 	}
 	t.Setenv("READSIDE_POSTGRES_URL", "postgres://nobody@127.0.0.1:1/nothing")
 	for _, args := range []string{"project", "serve"} {

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/readside/readside/internal/service"
+	"github.com/readside/readside/internal/settings"
 )
 
 // Exit codes, a contract with scripts.
@@ -51,7 +52,7 @@ func (p *Program) Run(ctx context.Context, root *cobra.Command, args []string) i
 		fmt.Fprintf(p.Err, "%s: %s\nSee `%s --help`.\n", command.CommandPath(), err, command.CommandPath())
 		return ExitUsage
 	}
-	fmt.Fprintf(p.Err, "%s: %s\n", command.CommandPath(), err)
+	fmt.Fprintf(p.Err, "%s: %s\n", command.CommandPath(), settings.Text(service.Hinted(p.App.Name, err), p.App.Variable("")))
 	return ExitNo
 }
 
@@ -136,7 +137,7 @@ func Settings[T any](p *Program) (T, error) {
 
 // Read fills in a configuration from the environment; into is a pointer to a struct.
 func (p *Program) Read(into any) error {
-	err := service.CheckNames(p.Lookup)
+	err := service.CheckNames(p.App.Variable(""), p.Lookup)
 	if err == nil {
 		err = envconfig.Process(p.App.Prefix(), into)
 	}
@@ -150,7 +151,7 @@ func (p *Program) Read(into any) error {
 // the program, and no operator's choice.
 func (p *Program) Stores() (service.Stores, error) {
 	stores, err := Settings[service.Stores](p)
-	stores.Application = p.App.Application
+	stores.Application, stores.Program, stores.Variables = p.App.Application, p.App.Name, p.App.Variable("")
 	return stores, err
 }
 

@@ -28,6 +28,5 @@ func (p *Program) OpenServicesAt(ctx context.Context, common func(role string) (
 	if err := p.Read(settings); err != nil {
 		return nil, err
 	}
-	services, err := of.Open(ctx, settings, service.Logins(p.App.Application, common), logger)
-	return services, service.Hinted(err)
+	return of.Open(ctx, settings, service.Logins(p.App.Application, common), logger)
 }

@@ -47,7 +47,7 @@ func awaitPostgres[T any](ctx context.Context, s *starting, logger *slog.Logger,
 		result, err := try(ctx)
 		s.note(err)
 		if err != nil && !isAway(err) {
-			return result, backoff.Permanent(Hinted(err))
+			return result, backoff.Permanent(err)
 		}
 		return result, err
 	},

@@ -51,7 +51,7 @@ func TestAProgramWaitsForPostgresAndNotForWhatDoesNotPass(t *testing.T) {
 	}
 	for name, c := range map[string]struct{ address, application, hint string }{
 		"another application": {db.URL, "other", "belongs to application"},
-		"no such role":        {address(func(u *url.URL) { u.RawQuery += "&role=nobody_has_this" }), dbtest.Application, "readside migrate up"},
+		"no such role":        {address(func(u *url.URL) { u.RawQuery += "&role=nobody_has_this" }), dbtest.Application, "conference migrate up"},
 		"no such database":    {address(func(u *url.URL) { u.Path = "/no_such_database" }), dbtest.Application, "create the database"},
 	} {
 		tries := 0
@@ -59,7 +59,7 @@ func TestAProgramWaitsForPostgresAndNotForWhatDoesNotPass(t *testing.T) {
 			tries++
 			return Open(ctx, c.application, c.address, "test", logger)
 		})
-		if err == nil || tries != 1 || !strings.Contains(err.Error(), c.hint) {
+		if err == nil || tries != 1 || !strings.Contains(Hinted("conference", err).Error(), c.hint) {
 			t.Errorf("%s: %v after %d tries, want one and %q", name, err, tries, c.hint)
 		}
 	}

@@ -63,7 +63,7 @@ func openCold(ctx context.Context, cfg cold.Config, clickHouseURL string) (*cold
 	return backoff.Retry(ctx, func() (*cold.Projector, error) {
 		projector, err := cold.Open(ctx, cfg)
 		if err != nil && refusedForGood(err) {
-			return nil, backoff.Permanent(Hinted(err))
+			return nil, backoff.Permanent(err)
 		}
 		if !noDatabase(err) {
 			return projector, err
@@ -103,7 +103,7 @@ func noDatabase(err error) bool {
 func createDatabase(ctx context.Context, clickHouseURL string) error {
 	options, err := clickhouse.ParseDSN(clickHouseURL)
 	if err != nil {
-		return fmt.Errorf("READSIDE_CLICKHOUSE_URL: %w", err)
+		return fmt.Errorf("the address of ClickHouse: %w", err)
 	}
 	statement := "CREATE DATABASE IF NOT EXISTS `" + strings.NewReplacer("\\", "\\\\", "`", "\\`").Replace(options.Auth.Database) + "`"
 	options.Auth.Database = "default"
@@ -113,7 +113,7 @@ func createDatabase(ctx context.Context, clickHouseURL string) error {
 	}
 	defer conn.Close()
 	if err := conn.Exec(ctx, statement); err != nil {
-		return fmt.Errorf("ClickHouse has no database of the name that READSIDE_CLICKHOUSE_URL says, and this user may not create it: run %s as one who may: %w", statement, err)
+		return fmt.Errorf("ClickHouse has no database of the name that its address says, and this user may not create it: run %s as one who may: %w", statement, err)
 	}
 	return nil
 }
@@ -164,7 +164,7 @@ func ColdConfig(log *OpenLog, conn driver.Conn, set *projections.Set, logger *sl
 func ClickHouse(clickHouseURL string) (driver.Conn, error) {
 	options, err := clickhouse.ParseDSN(clickHouseURL)
 	if err != nil {
-		return nil, fmt.Errorf("READSIDE_CLICKHOUSE_URL is no address like http://user:password@127.0.0.1:8123/database: %w", err)
+		return nil, fmt.Errorf("the address of ClickHouse is none like http://user:password@127.0.0.1:8123/database: %w", err)
 	}
 	conn, err := clickhouse.Open(options)
 	if err != nil {

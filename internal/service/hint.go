@@ -6,7 +6,10 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/readside/readside/eventlog"
 	owner "github.com/readside/readside/projections/application"
+	"github.com/readside/readside/projections/cold"
+	"github.com/readside/readside/projections/engine"
 )
 
 // Postgres' codes for what goes wrong when a service connects as its role.
@@ -21,11 +24,32 @@ const (
 	codeNoFunction  = "42883" // undefined_function
 )
 
-// Hinted adds to a failed connection what to do about it.
-func Hinted(err error) error {
+// hints are what to do about errors that are known by name; each names the program once.
+var hints = []struct {
+	of   error
+	text string
+}{
+	{eventlog.ErrNoSchema, "run `%s migrate up`"},
+	{engine.ErrNoProjector, "run `%s project` with these definitions first"},
+	{engine.ErrNotLive, "`%s project` builds it"},
+	{engine.ErrSourceWaits, "`%s parked list` shows it"},
+	{engine.ErrNothingWaits, "`%s parked list` shows what does"},
+	{cold.ErrNotStarted, "start it with `%s project`"},
+}
+
+// Hinted adds to the error of a command what to do about it, by the commands of a program.
+func Hinted(program string, err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, h := range hints {
+		if errors.Is(err, h.of) {
+			return fmt.Errorf("%w: "+h.text, err, program)
+		}
+	}
 	var none *owner.UnrecordedError
 	if errors.Is(err, owner.ErrNotMigrated) || errors.As(err, &none) {
-		return fmt.Errorf("%w: run `readside migrate up`", err)
+		return fmt.Errorf("%w: run `%s migrate up`", err, program)
 	}
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
@@ -33,15 +57,15 @@ func Hinted(err error) error {
 	}
 	switch pg.Code {
 	case codeNoTable, codeNoSchema, codeNoFunction:
-		return fmt.Errorf("%w: the database lacks what the migrations make: run `readside migrate up`", err)
+		return fmt.Errorf("%w: the database lacks what the migrations make: run `%s migrate up`", err, program)
 	case codeNoDatabase:
 		return fmt.Errorf("%w: create the database, or name another in the address", err)
 	case codeNoSuchRole:
-		return fmt.Errorf("%w: run `readside migrate up`, which makes the roles", err)
+		return fmt.Errorf("%w: run `%s migrate up`, which makes the roles", err, program)
 	case codeNotMember:
-		return fmt.Errorf("%w: connect as a member of the role, or give the role a password and set its own URL; `readside help config` lists them", err)
+		return fmt.Errorf("%w: connect as a member of the role, or give the role a password and set its own URL; `%s help config` lists them", err, program)
 	case codeMayNotLogin, codePassword:
-		return fmt.Errorf("%w: run `readside migrate up` if the role is missing, and give it LOGIN and a password, or set another URL; `readside help config` lists them", err)
+		return fmt.Errorf("%w: run `%[2]s migrate up` if the role is missing, and give it LOGIN and a password, or set another URL; `%[2]s help config` lists them", err, program)
 	}
 	return err
 }

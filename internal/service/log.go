@@ -37,7 +37,7 @@ func Open(ctx context.Context, application, postgresURL, program string, logger 
 	log, err := eventlog.Open(ctx, pool, eventlog.WakenBy(listener))
 	if err != nil {
 		pool.Close()
-		return nil, Hinted(err)
+		return nil, err
 	}
 	return &OpenLog{Log: log, Application: application, Pool: pool, Listener: listener}, nil
 }
@@ -63,7 +63,7 @@ func Pool(ctx context.Context, application, postgresURL, program string) (*pgxpo
 	// Where Postgres is away it is asked at the next connection.
 	if err := pool.Ping(ctx); refused(err) {
 		pool.Close()
-		return nil, Hinted(err)
+		return nil, err
 	}
 	return pool, nil
 }

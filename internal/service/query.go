@@ -59,7 +59,7 @@ func (q *Query) connect(ctx context.Context, stores Stores, config queryapi.Conf
 		return err
 	}
 	if err := q.ask(ctx); err != nil && !isAway(err) {
-		return Hinted(err)
+		return err
 	}
 	mart, err := stores.Mart()
 	if err != nil {

@@ -81,14 +81,14 @@ func TestServeEndsAtWhatDoesNotPass(t *testing.T) {
 	address := func(change func(*url.URL)) string { return changed(t, db.URL, change) }
 	for name, c := range map[string]struct{ address, hint string }{
 		"a wrong password": {address(func(u *url.URL) { u.User = url.UserPassword(u.User.Username(), "wrong") }), "password"},
-		"no such role":     {address(func(u *url.URL) { u.RawQuery += "&role=nobody_has_this" }), "readside migrate up"},
+		"no such role":     {address(func(u *url.URL) { u.RawQuery += "&role=nobody_has_this" }), "conference migrate up"},
 		"no such database": {address(func(u *url.URL) { u.Path = "/no_such_database" }), "create the database"},
 	} {
 		query, err := openQuery(t, c.address, slog.New(slog.DiscardHandler))
 		if err == nil {
 			_ = query.Close()
 		}
-		if err == nil || !strings.Contains(err.Error(), c.hint) {
+		if err == nil || !strings.Contains(Hinted("conference", err).Error(), c.hint) {
 			t.Errorf("%s: %v, want %q", name, err, c.hint)
 		}
 	}
@@ -158,7 +158,7 @@ func TestServeWaitsForPostgresAndEndsAtWhatItRefuses(t *testing.T) {
 	g.open.Store(true)
 	select {
 	case err := <-ended:
-		if err == nil || !strings.Contains(err.Error(), "create the database") {
+		if err == nil || !strings.Contains(Hinted("conference", err).Error(), "create the database") {
 			t.Errorf("it ended with %v", err)
 		}
 	case <-time.After(time.Minute):

@@ -59,7 +59,7 @@ func Logins(application string, common func(role string) (string, error)) Login 
 		session.Prepare(&config.Config, session.Needs{Durable: true})
 		conn, err := pgx.ConnectConfig(ctx, config)
 		if err != nil {
-			return "", Hinted(err)
+			return "", err
 		}
 		return address, conn.Close(ctx)
 	}
@@ -68,7 +68,7 @@ func Logins(application string, common func(role string) (string, error)) Login 
 // Acting is the address of the common Postgres at which its user acts as a role.
 func (s Stores) Acting(role string) (string, error) {
 	if s.PostgresURL == "" {
-		return "", ErrNoPostgres
+		return "", s.noPostgres()
 	}
 	return As(s.PostgresURL, role)
 }

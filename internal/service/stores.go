@@ -17,38 +17,56 @@ const (
 )
 
 // Stores says where the stores are, read from the environment by envconfig with the
-// prefix READSIDE.
+// program's prefix.
 type Stores struct {
 	// Application is the one that the stores belong to. The program says which it is, not
 	// the environment: an operator who could set it could let a program drop another's tables.
 	Application string `ignored:"true"`
+	// Program is the name of the program, and Variables the beginning of its variables' names,
+	// such as "READSIDE_", for messages.
+	Program   string `ignored:"true"`
+	Variables string `ignored:"true"`
 
-	PostgresURL    string `envconfig:"POSTGRES_URL" desc:"Postgres of the log and the views; the demo starts one of its own where it is empty"`
+	PostgresURL    string `envconfig:"POSTGRES_URL" desc:"Postgres of the log and the views; up starts one of its own where it is empty"`
 	ProjectorURL   string `envconfig:"PROJECTOR_URL" desc:"Postgres for project, status, rebuild, parked, verify, explain and events; default: POSTGRES_URL acting as role readside_projector"`
 	QueryURL       string `envconfig:"QUERY_URL" desc:"Postgres for serve; default: POSTGRES_URL acting as role readside_query"`
 	ImporterURL    string `envconfig:"IMPORTER_URL" desc:"Postgres for events import; default: POSTGRES_URL acting as role readside_importer"`
-	ClickHouseURL  string `envconfig:"CLICKHOUSE_URL" desc:"ClickHouse of the facts, as http://user:password@host:8123/database; the demo starts one of its own where it is empty"`
+	ClickHouseURL  string `envconfig:"CLICKHOUSE_URL" desc:"ClickHouse of the facts, as http://user:password@host:8123/database; up starts one of its own where it is empty"`
 	ClickHouseMart string `envconfig:"MART_URL" desc:"the analysts' database in ClickHouse for serve, best as a user that may only read; default: CLICKHOUSE_URL with the database mart (for readside), or its name with _mart behind it"`
 }
 
-// ErrNoPostgres and ErrNoClickHouse say which variable is missing and how to set it.
+// ErrNoPostgres and ErrNoClickHouse are returned where no store is named and one is needed.
 var (
-	ErrNoPostgres = errors.New("READSIDE_POSTGRES_URL is not set: point it at a Postgres, as " +
-		"READSIDE_POSTGRES_URL=postgres://user:password@127.0.0.1:5432/database, or run `readside demo`, which starts one of its own")
-	ErrNoClickHouse = errors.New("READSIDE_CLICKHOUSE_URL is not set: point it at a ClickHouse, as " +
-		"READSIDE_CLICKHOUSE_URL=http://user:password@127.0.0.1:8123/database, or run `readside demo`, which starts one of its own")
+	ErrNoPostgres   = errors.New("no Postgres is named")
+	ErrNoClickHouse = errors.New("no ClickHouse is named")
 )
 
-// renamed are variables of former versions with what they are called now.
-var renamed = map[string]string{"READSIDE_CLICKHOUSE_MART_URL": "READSIDE_MART_URL"}
+// missing is the error of a store that is not named, with how to name it.
+func (s Stores) missing(of error, variable, store, example string) error {
+	return fmt.Errorf("%w: %s%s is not set: point it at a %s, as %[2]s%[3]s=%[5]s, or run `%[6]s up`, which starts one of its own",
+		of, s.Variables, variable, store, example, s.Program)
+}
+
+func (s Stores) noPostgres() error {
+	return s.missing(ErrNoPostgres, "POSTGRES_URL", "Postgres", "postgres://user:password@127.0.0.1:5432/database")
+}
+
+func (s Stores) noClickHouse() error {
+	return s.missing(ErrNoClickHouse, "CLICKHOUSE_URL", "ClickHouse", "http://user:password@127.0.0.1:8123/database")
+}
+
+// renamed are variables of former versions, without their prefix, with what they are
+// called now.
+var renamed = map[string]string{"CLICKHOUSE_MART_URL": "MART_URL"}
 
 // CheckNames returns an error for a variable of a former version that is set: nobody
-// would read it, and the default in its place might be another store.
-func CheckNames(lookup func(name string) (string, bool)) error {
+// would read it, and the default in its place might be another store. All names begin with
+// prefix, such as "READSIDE_".
+func CheckNames(prefix string, lookup func(name string) (string, bool)) error {
 	var faults []error
 	for before, now := range renamed {
-		if value, set := lookup(before); set && value != "" {
-			faults = append(faults, fmt.Errorf("%s is called %s now: set that and unset the other", before, now))
+		if value, set := lookup(prefix + before); set && value != "" {
+			faults = append(faults, fmt.Errorf("%s is called %s now: set that and unset the other", prefix+before, prefix+now))
 		}
 	}
 	return errors.Join(faults...)
@@ -57,7 +75,7 @@ func CheckNames(lookup func(name string) (string, bool)) error {
 // Admin is the address that migrates.
 func (s Stores) Admin() (string, error) {
 	if s.PostgresURL == "" {
-		return "", ErrNoPostgres
+		return "", s.noPostgres()
 	}
 	return s.PostgresURL, nil
 }
@@ -74,7 +92,7 @@ func (s Stores) Importer() (string, error) { return s.as(s.ImporterURL, RoleImpo
 // ClickHouse is the address of whoever writes facts.
 func (s Stores) ClickHouse() (string, error) {
 	if s.ClickHouseURL == "" {
-		return "", ErrNoClickHouse
+		return "", s.noClickHouse()
 	}
 	return s.ClickHouseURL, nil
 }
@@ -90,7 +108,7 @@ func (s Stores) Mart() (string, error) {
 	}
 	u, err := url.Parse(address)
 	if err != nil {
-		return "", fmt.Errorf("READSIDE_CLICKHOUSE_URL is no address like http://user:password@127.0.0.1:8123/database")
+		return "", fmt.Errorf("the address of ClickHouse is none like http://user:password@127.0.0.1:8123/database")
 	}
 	u.Path = "/" + cold.MartDatabase(strings.TrimPrefix(u.Path, "/"))
 	return u.String(), nil
@@ -101,7 +119,7 @@ func (s Stores) as(own, role string) (string, error) {
 		return acting(own, role), nil
 	}
 	if s.PostgresURL == "" {
-		return "", ErrNoPostgres
+		return "", s.noPostgres()
 	}
 	return As(s.PostgresURL, role)
 }
@@ -128,7 +146,7 @@ func acting(address, role string) string {
 func As(postgresURL, role string) (string, error) {
 	u, err := url.Parse(postgresURL)
 	if err != nil || u.Host == "" && u.Path == "" || u.Scheme != "postgres" && u.Scheme != "postgresql" {
-		return "", fmt.Errorf("READSIDE_POSTGRES_URL is no address like postgres://user:password@127.0.0.1:5432/database")
+		return "", fmt.Errorf("the address of Postgres is none like postgres://user:password@127.0.0.1:5432/database")
 	}
 	query := u.Query()
 	query.Set("role", role)

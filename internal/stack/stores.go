@@ -40,7 +40,8 @@ func openStores(ctx context.Context, cfg *Config) (s *migrated, err error) {
 // startPostgres starts a cluster and lets every role log in as itself.
 func (s *migrated) startPostgres(ctx context.Context, cfg *Config) error {
 	if cfg.Own == nil {
-		return service.ErrNoPostgres
+		_, err := cfg.Stores.Admin() // it says how to name one
+		return err
 	}
 	p, err := cfg.Own.StartPostgres(ctx, cfg.PostgresVersion)
 	if err != nil {
@@ -65,7 +66,8 @@ func (s *migrated) migrate(ctx context.Context, cfg *Config) error {
 
 func (s *migrated) startClickHouse(ctx context.Context, cfg *Config) error {
 	if cfg.Own == nil {
-		return service.ErrNoClickHouse
+		_, err := cfg.Stores.ClickHouse()
+		return err
 	}
 	c, err := cfg.Own.StartClickHouse(ctx)
 	if err != nil {

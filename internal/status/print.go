@@ -11,8 +11,9 @@ import (
 	"github.com/readside/readside/internal/table"
 )
 
-// Print prints a report for people; its tables fit into 120 columns.
-func Print(w io.Writer, r *Report) error {
+// Print prints a report for people, who run the commands of a program; its tables fit into
+// 120 columns.
+func Print(w io.Writer, program string, r *Report) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "log  %d events at most, position %s\n", r.Log.Position.Place(), r.Log.Position)
 	if holder := r.HeldBack(); holder != "" {
@@ -30,8 +31,8 @@ func Print(w io.Writer, r *Report) error {
 	for _, p := range r.Projectors {
 		workers = append(workers, p.cells(r.At))
 	}
-	section(&b, views, "no view has a table yet: run `readside project`")
-	section(&b, cold, "no cold table yet: run `readside project`")
+	section(&b, views, "no view has a table yet: run `"+program+" project`")
+	section(&b, cold, "no cold table yet: run `"+program+" project`")
 	if len(r.Projectors) > 0 {
 		section(&b, workers, "")
 	}
@@ -42,16 +43,16 @@ func Print(w io.Writer, r *Report) error {
 		section(&b, rows, "")
 	}
 	for _, v := range r.Views {
-		explainVerified(&b, v.Verified)
+		explainVerified(&b, program, v.Verified)
 	}
 	for _, t := range r.Cold {
-		explainVerified(&b, t.Verified)
+		explainVerified(&b, program, t.Verified)
 	}
 	for _, s := range r.Reactions {
-		explainReaction(&b, s)
+		explainReaction(&b, program, s)
 	}
 	for _, p := range r.Projectors {
-		p.explain(&b, r.At)
+		p.explain(&b, program, r.At)
 	}
 	for _, s := range r.Stores {
 		if s.Error != "" {
@@ -153,7 +154,7 @@ func seconds(s float64) string {
 }
 
 // explain says what is wrong with a projector and how to mend it.
-func (p Projector) explain(b *strings.Builder, at time.Time) {
+func (p Projector) explain(b *strings.Builder, program string, at time.Time) {
 	switch p.State {
 	case halted:
 		fmt.Fprintf(b, "\nThe %s projector %q HALTED", p.Kind, p.Name)
@@ -166,8 +167,8 @@ func (p Projector) explain(b *strings.Builder, at time.Time) {
 		}
 		b.WriteByte('\n')
 	case Stalled:
-		fmt.Fprintf(b, "\nThe %s projector %q is STALLED: %s. It has not moved for %s: is `readside project` running?\n",
-			p.Kind, p.Name, p.Reason, seconds(at.Sub(p.UpdatedAt).Seconds()))
+		fmt.Fprintf(b, "\nThe %s projector %q is STALLED: %s. It has not moved for %s: is `%s project` running?\n",
+			p.Kind, p.Name, p.Reason, seconds(at.Sub(p.UpdatedAt).Seconds()), program)
 	case heldBack:
 		fmt.Fprintf(b, "\nThe %s projector %q is HELD BACK: %s\n", p.Kind, p.Name, p.Reason)
 	case foreign:

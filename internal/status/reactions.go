@@ -67,7 +67,7 @@ func shownState(state string) string {
 }
 
 // explainReaction says what is wrong with a reaction and how to mend it.
-func explainReaction(b *strings.Builder, s Reaction) {
+func explainReaction(b *strings.Builder, program string, s Reaction) {
 	switch s.State {
 	case string(control.Failing):
 		fmt.Fprintf(b, "\nThe reaction %q FAILS at the event behind place %d since %s, and tries on: %s\n",
@@ -80,6 +80,6 @@ func explainReaction(b *strings.Builder, s Reaction) {
 		fmt.Fprintf(b, "\nThe reaction %q stands in another log, or in one from before a restore: start its service again.\n", s.Reaction)
 	}
 	if s.DeadLetters > 0 {
-		fmt.Fprintf(b, "\nOf the reaction %q %d events could not be handled: `readside deadletters list` shows why.\n", s.Reaction, s.DeadLetters)
+		fmt.Fprintf(b, "\nOf the reaction %q %d events could not be handled: `%s deadletters list` shows why.\n", s.Reaction, s.DeadLetters, program)
 	}
 }

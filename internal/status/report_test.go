@@ -106,7 +106,7 @@ func TestTheTablesFitInto120Columns(t *testing.T) {
 	}
 	r.Projectors[0].State = "live" // without the sentence about what is wrong
 	var b strings.Builder
-	if err := Print(&b, r); err != nil {
+	if err := Print(&b, "readside", r); err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(b.String()) {
@@ -134,7 +134,7 @@ func TestNumbersStandDigitUnderDigit(t *testing.T) {
 		Cold:  []ColdTable{{Fact: "lines", Generation: 1, Rows: 1, Progress: p(1000, 7)}, {Fact: "payments", Generation: 10, Rows: 1234, Progress: p(9, 1200)}},
 	}
 	var b strings.Builder
-	if err := Print(&b, r); err != nil {
+	if err := Print(&b, "readside", r); err != nil {
 		t.Fatal(err)
 	}
 	contains(t, b.String(),
@@ -158,7 +158,7 @@ func TestPrintShowsWhatIsWrongAndHowToMendIt(t *testing.T) {
 		Views: []View{{View: "order", Version: 3, Generation: 2, Parked: 3, Progress: Progress{Position: at(90), LagEvents: 10, LagSeconds: 60, State: "halted", UpdatedAt: now}}},
 	}
 	var b strings.Builder
-	if err := Print(&b, r); err != nil {
+	if err := Print(&b, "readside", r); err != nil {
 		t.Fatal(err)
 	}
 	contains(t, b.String(), "HELD BACK by process 7", "HALTED", "o-1", "boom", "mend it", "HALTED, parked 3",
@@ -170,7 +170,7 @@ func TestPrintShowsWhatIsWrongAndHowToMendIt(t *testing.T) {
 func TestWhoHoldsTheLogBackForAMomentIsNotShown(t *testing.T) {
 	r := &Report{At: now, Log: Log{Position: at(100), Blocker: "process 7: let it end", BlockedSince: now.Add(-900 * time.Millisecond)}}
 	var b strings.Builder
-	if err := Print(&b, r); err != nil {
+	if err := Print(&b, "readside", r); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(b.String(), "HELD BACK") {

@@ -113,7 +113,7 @@ func rowTroubles(subject string, parked int64, v *Verified) (all []Trouble) {
 	}
 	if v.Difference != nil {
 		all = append(all, trouble(control.Differs, subject, "%s is not what the log says, found at %s: %s; %s",
-			subject, v.FoundAt.UTC().Format(time.RFC3339), v.Difference.RowText(), remedy(v.Difference)))
+			subject, v.FoundAt.UTC().Format(time.RFC3339), v.Difference.RowText(), remedy("", v.Difference)))
 	}
 	if v.Problem != "" {
 		all = append(all, trouble(control.NotCompared, subject, "%s cannot be compared with the log: `status` shows why", subject))

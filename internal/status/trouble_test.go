@@ -27,7 +27,7 @@ func TestADifferenceIsATrouble(t *testing.T) {
 	if len(all) != 1 || all[0].Cause != control.Differs || all[0].Subject != "view order" || !all[0].Degraded {
 		t.Fatalf("%+v, want that view order differs, degraded", all)
 	}
-	contains(t, all[0].Text, "o-17 differs in status", "found at 2026-11-26T08:00:00Z", "`readside rebuild order --key o-17`")
+	contains(t, all[0].Text, "o-17 differs in status", "found at 2026-11-26T08:00:00Z", "`rebuild order --key o-17`")
 	if strings.Contains(all[0].Text, "Ann") {
 		t.Errorf("%q holds a value of the row", all[0].Text)
 	}
@@ -54,5 +54,5 @@ func TestTroublesOfFacts(t *testing.T) {
 	if len(all) != 2 || all[0].Cause != control.Parked || all[1].Cause != control.Differs || !all[0].Degraded || !all[1].Degraded {
 		t.Fatalf("%+v", all)
 	}
-	contains(t, all[1].Text, "partition 202611, place 9, row 2: twice", "`readside rebuild facts`")
+	contains(t, all[1].Text, "partition 202611, place 9, row 2: twice", "`rebuild facts`")
 }

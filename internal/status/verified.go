@@ -131,25 +131,26 @@ func verifiedRows(r *Report) [][]string {
 }
 
 // explainVerified says which row differs and how to mend it.
-func explainVerified(b *strings.Builder, v *Verified) {
+func explainVerified(b *strings.Builder, program string, v *Verified) {
 	switch {
 	case v == nil:
 	case v.Difference != nil:
-		fmt.Fprintf(b, "\nDIFFERS: %s (found at %s); %s\n", v.Difference, v.FoundAt.Format(time.RFC3339), remedy(v.Difference))
+		fmt.Fprintf(b, "\nDIFFERS: %s (found at %s); %s\n", v.Difference, v.FoundAt.Format(time.RFC3339), remedy(program+" ", v.Difference))
 	case v.Problem != "":
 		fmt.Fprintf(b, "\nCANNOT BE COMPARED with the log: %s\n", v.Problem)
 	}
 }
 
-// remedy names the command that mends a row, or that tells which one is wrong.
-func remedy(d *watch.Difference) string {
+// remedy names the command that mends a row, or that tells which one is wrong; program is
+// what stands before it.
+func remedy(program string, d *watch.Difference) string {
 	switch {
 	case d.Fact != "":
-		return "run `readside rebuild facts`"
+		return "run `" + program + "rebuild facts`"
 	case len(d.Joins) > 0:
-		return fmt.Sprintf("run `readside verify %s` to see whether this row or one that it joins is wrong", d.View)
+		return fmt.Sprintf("run `%sverify %s` to see whether this row or one that it joins is wrong", program, d.View)
 	}
-	return fmt.Sprintf("run `readside rebuild %s --key %s`", d.View, shellWord(d.Key))
+	return fmt.Sprintf("run `%srebuild %s --key %s`", program, d.View, shellWord(d.Key))
 }
 
 // shellWord quotes what a shell would not take for one word.

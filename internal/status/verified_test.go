@@ -53,7 +53,7 @@ func TestPrintNamesTheRowThatDiffers(t *testing.T) {
 		Cold: []ColdTable{{Fact: "lines", Projector: "cold", Verified: differs(watch.Difference{Fact: "lines", Kind: "twice", Partition: 202611, Place: 9, Row: 2})}},
 	}
 	var b strings.Builder
-	if err := Print(&b, r); err != nil {
+	if err := Print(&b, "readside", r); err != nil {
 		t.Fatal(err)
 	}
 	contains(t, b.String(), "LAST EQUAL", "1m30s ago", "DIFFERS", "40 %", "CANNOT BE COMPARED with the log: no upcaster",

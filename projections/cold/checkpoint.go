@@ -210,7 +210,7 @@ func faultDocument(f Fault) (string, error) {
 func explain(err error) error {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && (pg.Code == "42P01" || pg.Code == "3F000") {
-		return fmt.Errorf("the ledger's tables are missing: run `readside migrate up` (%w)", err)
+		return fmt.Errorf("the ledger's tables are missing: %w", err)
 	}
 	return err
 }

@@ -51,7 +51,7 @@ type TableStatus struct {
 }
 
 // ErrNotStarted is what status and verify answer before the first Run.
-var ErrNotStarted = errors.New("this cold projector has never run: start it with `readside project`")
+var ErrNotStarted = errors.New("this cold projector has never run")
 
 // Status reads the projector's state from Postgres alone.
 func (p *Projector) Status(ctx context.Context) (Status, error) {

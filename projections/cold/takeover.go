@@ -55,7 +55,7 @@ func (e *CopyError) Error() string {
 	return fmt.Sprintf("the ClickHouse database %q holds the facts of another copy of this log (incarnation %d)", e.Database, e.Incarnation)
 }
 
-const hintCopy = "if that copy is gone for good, order `readside facts take-over`; if it goes on, give this one a ClickHouse database of its own"
+const hintCopy = "if that copy is gone for good, order that this one takes ClickHouse over (facts take-over); if it goes on, give this one a ClickHouse database of its own"
 
 // errOtherFirst is returned to a rebuild until the projector that it is beside has taken over.
 var errOtherFirst = errors.New("ClickHouse is not taken over yet: the cold projector does that first")

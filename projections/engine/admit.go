@@ -121,8 +121,8 @@ func (r *rebuild) admit(ctx context.Context, tx pgx.Tx) (d Differences, err erro
 	}
 	for _, key := range keys {
 		if wrong := rowDifference(is, key, now[key], folded[key].Image); wrong != nil {
-			return d, fmt.Errorf("%w: it differs from the live one in %d rows, and row %q is not what the log says: %s; nothing was switched, and the next `readside rebuild %s` begins anew",
-				ErrRefused, all, key, wrong, r.model.Name)
+			return d, fmt.Errorf("%w: it differs from the live one in %d rows, and row %q is not what the log says: %s; nothing was switched, and the next rebuild begins anew",
+				ErrRefused, all, key, wrong)
 		}
 		d.add(*rowDifference(was, key, before[key], now[key]))
 	}

@@ -91,5 +91,5 @@ func (p *Projector) checkBuilt(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return explain(err)
 	}
-	return fmt.Errorf("%s is still building its views, up to place %d: mend rows when they are built, as `readside status` shows", p.name, until)
+	return fmt.Errorf("%s is still building its views, up to place %d: mend rows when all are built", p.name, until)
 }

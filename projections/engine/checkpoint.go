@@ -43,6 +43,13 @@ where name = $1 and state = 'halted'`, p.name)
 	return nil
 }
 
+// ErrNoProjector is returned for a projector that has no checkpoint.
+var ErrNoProjector = errors.New("no worker has run with these definitions")
+
+// ErrNotLive is returned for a view that cannot be rebuilt or verified before its first
+// build has ended.
+var ErrNotLive = errors.New("no live generation yet")
+
 // readCheckpoint reads where a projector stands; suffix is forChange or empty.
 func readCheckpoint(ctx context.Context, q rower, name, suffix string, start eventlog.Position) (eventlog.Position, error) {
 	var log uuid.UUID
@@ -50,7 +57,7 @@ func readCheckpoint(ctx context.Context, q rower, name, suffix string, start eve
 	var place int64
 	err := q.QueryRow(ctx, `select log::text, incarnation, place from readside.projectors where name = $1`+suffix, name).Scan(&log, &incarnation, &place)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return eventlog.Position{}, fmt.Errorf("there is no projector %s yet: run `readside project` with these definitions first", name)
+		return eventlog.Position{}, fmt.Errorf("there is no projector %s yet: %w", name, ErrNoProjector)
 	}
 	if err != nil {
 		return eventlog.Position{}, fmt.Errorf("read the checkpoint of projector %s: %w", name, explain(err))

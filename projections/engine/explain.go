@@ -11,11 +11,11 @@ import (
 // errDefinition marks errors that trying again does not mend.
 var errDefinition = errors.New("projector")
 
-// explain turns Postgres' "no such table" into what to do about it.
+// explain marks Postgres' "no such table", which trying again does not mend.
 func explain(err error) error {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && (pg.Code == "3F000" || pg.Code == "42P01") {
-		return fmt.Errorf("%w: %s: run `readside migrate up`", errDefinition, pg.Message)
+		return fmt.Errorf("%w: %w", errDefinition, err)
 	}
 	return err
 }

@@ -39,7 +39,7 @@ func (w *worker) lookAsGuest(ctx context.Context, lock string) error {
 	var epoch int64
 	err := w.conn.QueryRow(ctx, `select epoch from readside.projectors where name = $1`+lock, w.name).Scan(&epoch)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return fmt.Errorf("there is no projector %s yet: run `readside project` with these definitions first", w.name)
+		return fmt.Errorf("there is no projector %s yet: %w", w.name, ErrNoProjector)
 	}
 	if err != nil {
 		return explain(err)

@@ -153,11 +153,14 @@ func (m *mending) run(ctx context.Context) (out Retried, err error) {
 	return m.change(ctx, all)
 }
 
+// ErrNothingWaits is returned where nothing is parked of what an operator has chosen.
+var ErrNothingWaits = errors.New("nothing waits")
+
 // change retries or discards what is chosen of all that is parked in the view.
 func (m *mending) change(ctx context.Context, all []Parked) (out Retried, err error) {
 	all = slices.DeleteFunc(all, func(e Parked) bool { return e.State == stateDiscarded })
 	if m.entries = together(all, m.chosen); len(m.entries) == 0 {
-		return out, fmt.Errorf("nothing waits in view %s for %s: `readside parked list` shows what does", m.chosen.View, m.chosen)
+		return out, fmt.Errorf("%w in view %s for %s", ErrNothingWaits, m.chosen.View, m.chosen)
 	}
 	tried := len(m.entries)
 	if m.discard {
@@ -244,7 +247,7 @@ func (m *mending) giveUp() error {
 	}
 	e := m.entries[i]
 	if e.eventless() {
-		return fmt.Errorf("discard: the joins of row %q of view %s failed (%s), and no event of it is to blame that could be given up: mend the join and run `readside parked retry`",
+		return fmt.Errorf("discard: the joins of row %q of view %s failed (%s), and no event of it is to blame that could be given up: mend the join and retry",
 			e.Key, e.View, e.Error)
 	}
 	m.given = &e

@@ -20,7 +20,7 @@ import (
 // columns follow their sources, readers are told that it is degraded, and an operator
 // retries or discards (Retry, Discard).
 
-const hintMend = "mend and retry, or discard, what `readside parked list` shows"
+const hintMend = "mend and retry, or discard, what is parked"
 
 // maxQueued bounds the events that wait behind parked ones; over it the projector
 // halts, since a retry holds them in one transaction.

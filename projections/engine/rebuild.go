@@ -193,7 +193,7 @@ func (r *rebuild) check(ctx context.Context) error {
 	if _, ok, err := liveGeneration(ctx, r.conn, r.main.name, r.model); err != nil || ok {
 		return err
 	}
-	return fmt.Errorf("version %d is not live as this program defines it: run `readside project`, which builds it", r.model.Version)
+	return fmt.Errorf("view %s version %d, as this program defines it, has %w", r.model.Name, r.model.Version, ErrNotLive)
 }
 
 // shadowBatch is how many events a rebuild folds in one transaction when it catches up.

@@ -15,7 +15,7 @@ import (
 
 // ErrSourceWaits is returned when a view is not built anew because events wait in one that
 // it joins: the rebuild's own copy of that one would have them, or other rows.
-var ErrSourceWaits = errors.New("retry or discard first what `readside parked list` shows of it")
+var ErrSourceWaits = errors.New("retry or discard first what is parked of it")
 
 // errStale says that a rebuild has to begin anew.
 var errStale = errors.New("what was rebuilt so far is of no use")

@@ -164,7 +164,7 @@ func (v *verification) look(ctx context.Context, models map[*projections.Model]b
 			return err
 		}
 		if !ok {
-			return fmt.Errorf("view %s version %d has no live generation yet: run `readside project`", m.Name, m.Version)
+			return fmt.Errorf("view %s version %d has %w", m.Name, m.Version, ErrNotLive)
 		}
 		v.tables[m] = &verifiedTable{
 			Table:    hot.NewTable(l, g.table),

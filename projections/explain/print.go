@@ -99,7 +99,7 @@ func (s *Story) printEnd(b *strings.Builder) {
 		folded, stored := shortPair(d.Folded, d.Stored)
 		fmt.Fprintf(b, "  %s: the events give %s, stored is %s\n", d.Column, folded, stored)
 	}
-	fmt.Fprintf(b, "`readside verify %s` compares all rows; `readside rebuild %s` mends them, with --key this one.\n", s.View, s.View)
+	fmt.Fprintf(b, "`verify %s` compares all rows; `rebuild %s` mends them, with --key this one.\n", s.View, s.View)
 }
 
 // valueMax is how much of a value is shown to people.

@@ -62,13 +62,13 @@ func (s *stored) readProjector(ctx context.Context, tx pgx.Tx, cfg Config) error
  where p.name = $1 and v.view = $2 and v.state <> 'retired'`, cfg.Projector, cfg.View).
 		Scan(&log, &incarnation, &place, &s.generation, &s.table, &state)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return fmt.Errorf("projector %s has no table of view %s: `readside status` lists those that there are; `readside project` starts the one of these definitions", cfg.Projector, cfg.View)
+		return fmt.Errorf("projector %s has no table of view %s: no worker has run with these definitions", cfg.Projector, cfg.View)
 	}
 	if err != nil {
 		return fmt.Errorf("explain: find the table of view %s: %w", cfg.View, err)
 	}
 	if state != "live" {
-		return fmt.Errorf("projector %s still builds view %s: ask again when `readside status` says that it is live", cfg.Projector, cfg.View)
+		return fmt.Errorf("projector %s still builds view %s: ask again when it is live", cfg.Projector, cfg.View)
 	}
 	s.at = eventlog.NewPosition(log, incarnation, place)
 	if !s.at.SameLog(cfg.Log.Start()) {

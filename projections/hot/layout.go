@@ -128,7 +128,7 @@ func (l *Layout) decode(img Image, p part) (*projections.Row, error) {
 			continue
 		}
 		if err := setCell(c, base, img.value(i)); err != nil {
-			return nil, fmt.Errorf("table of view %s: %w: run `readside rebuild %s`", l.Model.Name, err, l.Model.Name)
+			return nil, fmt.Errorf("table of view %s: %w: rebuild the view", l.Model.Name, err)
 		}
 	}
 	r.Key = string(img.value(l.Model.Key))

@@ -3,13 +3,13 @@ package shopapi
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/url"
 	"time"
+
+	"github.com/readside/readside/internal/settings"
 )
 
-// Config is the shop's configuration, read from the environment by envconfig with the
-// prefix READSIDE.
+// Config is the shop's configuration. The tags are for envconfig.
 type Config struct {
 	// PostgresURL is the server that the services' own addresses default to.
 	PostgresURL string `envconfig:"POSTGRES_URL" desc:"Postgres of the log and of every service that has no URL of its own"`
@@ -45,16 +45,16 @@ func (c Config) Validate() error {
 		}
 	}
 	if c.Grace < 0 || c.Grace > graceMax {
-		faults = append(faults, fmt.Errorf("READSIDE_SHOP_GRACE is %s; it must be from 0s to %s", c.Grace, graceMax))
+		faults = append(faults, settings.Wrong(c, "Grace", "is %s; it must be from 0s to %s", c.Grace, graceMax))
 	}
 	if c.CardLimit < 1 {
-		faults = append(faults, fmt.Errorf("READSIDE_SHOP_CARD_LIMIT is %d; it must be positive", c.CardLimit))
+		faults = append(faults, settings.Wrong(c, "CardLimit", "is %d; it must be positive", c.CardLimit))
 	}
 	if c.KeyAge < keyAgeMin {
-		faults = append(faults, fmt.Errorf("READSIDE_SHOP_KEY_AGE is %s; it must be at least %s", c.KeyAge, keyAgeMin))
+		faults = append(faults, settings.Wrong(c, "KeyAge", "is %s; it must be at least %s", c.KeyAge, keyAgeMin))
 	}
 	if c.ConnsMax < connsMinMax || c.ConnsMax > connsMaxMax {
-		faults = append(faults, fmt.Errorf("READSIDE_SHOP_CONNS_MAX is %d; it must be from %d to %d", c.ConnsMax, connsMinMax, connsMaxMax))
+		faults = append(faults, settings.Wrong(c, "ConnsMax", "is %d; it must be from %d to %d", c.ConnsMax, connsMinMax, connsMaxMax))
 	}
 	return errors.Join(faults...)
 }
@@ -78,15 +78,15 @@ func (c Config) LoggedIn(ctx context.Context, login func(ctx context.Context, ow
 }
 
 // address is where one service's Postgres is.
-type address struct{ service, variable, url string }
+type address struct{ service, field, url string }
 
 func (c Config) addresses() []address {
 	return []address{
-		{"identity", "READSIDE_IDENTITY_URL", c.IdentityURL},
-		{"catalog", "READSIDE_CATALOG_URL", c.CatalogURL},
-		{"basket", "READSIDE_BASKET_URL", c.BasketURL},
-		{"ordering", "READSIDE_ORDERING_URL", c.OrderingURL},
-		{"payment", "READSIDE_PAYMENT_URL", c.PaymentURL},
+		{"identity", "IdentityURL", c.IdentityURL},
+		{"catalog", "CatalogURL", c.CatalogURL},
+		{"basket", "BasketURL", c.BasketURL},
+		{"ordering", "OrderingURL", c.OrderingURL},
+		{"payment", "PaymentURL", c.PaymentURL},
 	}
 }
 
@@ -96,11 +96,11 @@ func (a address) resolve(common string) (string, error) {
 		return a.url, nil
 	}
 	if common == "" {
-		return "", fmt.Errorf("no Postgres for %s: set %s or READSIDE_POSTGRES_URL", a.service, a.variable)
+		return "", settings.Wrong(Config{}, a.field, "is empty, and there is no common Postgres for %s", a.service)
 	}
 	u, err := url.Parse(common)
 	if err != nil || u.Scheme == "" {
-		return "", fmt.Errorf("READSIDE_POSTGRES_URL is no URL that a role can be put into: set %s", a.variable)
+		return "", settings.Wrong(Config{}, a.field, "is empty, and the common Postgres has no URL that a role can be put into")
 	}
 	query := u.Query()
 	query.Del("user")

@@ -19,13 +19,12 @@ func TestConfigReportsEveryFaultAtOnce(t *testing.T) {
 	if err == nil {
 		t.Fatal("no fault found")
 	}
-	for _, want := range []string{"READSIDE_IDENTITY_URL", "READSIDE_CATALOG_URL", "READSIDE_ORDERING_URL", "READSIDE_PAYMENT_URL",
-		"READSIDE_SHOP_GRACE", "READSIDE_SHOP_CARD_LIMIT", "READSIDE_SHOP_KEY_AGE", "READSIDE_SHOP_CONNS_MAX"} {
+	for _, want := range []string{"IdentityURL", "CatalogURL", "OrderingURL", "PaymentURL", "Grace", "CardLimit", "KeyAge", "ConnsMax"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%s is not named in: %v", want, err)
 		}
 	}
-	if strings.Contains(err.Error(), "READSIDE_BASKET_URL") {
+	if strings.Contains(err.Error(), "BasketURL") {
 		t.Errorf("the basket's address is fine: %v", err)
 	}
 }

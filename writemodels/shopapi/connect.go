@@ -18,9 +18,9 @@ import (
 // seconds anyhow.
 const reactRest = 5 * time.Millisecond
 
-// settings of a service's session. The timeouts bound what it may hold up: an open
+// sessionOf is what a service's session is set to. The timeouts bound what it may hold up: an open
 // transaction that has appended holds back every reader of the log.
-func settings(name string) map[string]string {
+func sessionOf(name string) map[string]string {
 	return map[string]string{
 		"application_name":                    "readside-shop-" + name,
 		"idle_in_transaction_session_timeout": "10s",
@@ -43,7 +43,7 @@ func (s *Shop) connect(ctx context.Context, a address) (*service, error) {
 		return nil, fmt.Errorf("shop: the Postgres address of %s: %w", a.service, err)
 	}
 	config.MaxConns = s.config.ConnsMax
-	session.Prepare(&config.ConnConfig.Config, session.Needs{Durable: true, Settings: settings(a.service)})
+	session.Prepare(&config.ConnConfig.Config, session.Needs{Durable: true, Settings: sessionOf(a.service)})
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("shop: connect %s: %w", a.service, err)

@@ -87,7 +87,7 @@ func deadShowCommand(p *cli.Program) *cobra.Command {
 		Args:  cli.Needs("SERVICE", "EVENT"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return withDesk(p, c.Context(), func(desk *reaction.Desk) error {
-				letters, err := chosenDead(c.Context(), desk, args, true)
+				letters, err := chosenDead(p, c.Context(), desk, args, true)
 				if err != nil {
 					return err
 				}
@@ -114,7 +114,7 @@ func deadShowCommand(p *cli.Program) *cobra.Command {
 
 // chosenDead are the dead letters that a command line names: those of a service, or the
 // one of an event. Those that were discarded are left out unless all are wanted.
-func chosenDead(ctx context.Context, desk *reaction.Desk, args []string, all bool) (chosen []reaction.DeadLetter, err error) {
+func chosenDead(p *cli.Program, ctx context.Context, desk *reaction.Desk, args []string, all bool) (chosen []reaction.DeadLetter, err error) {
 	letters, err := desk.List(ctx, args[0])
 	if err != nil {
 		return nil, err
@@ -125,7 +125,7 @@ func chosenDead(ctx context.Context, desk *reaction.Desk, args []string, all boo
 		}
 	}
 	if len(chosen) == 0 {
-		return nil, fmt.Errorf("no dead letter of service %s fits: `readside deadletters list` shows what waits", args[0])
+		return nil, fmt.Errorf("no dead letter of service %s fits: `%s deadletters list` shows what waits", args[0], p.App.Name)
 	}
 	return chosen, nil
 }
@@ -135,7 +135,7 @@ func deadMendCommand(p *cli.Program, use, short, done, long string, args cobra.P
 		Use: use, Short: short, Long: long, Args: cli.Usage(args),
 		RunE: func(c *cobra.Command, args []string) error {
 			return withDesk(p, c.Context(), func(desk *reaction.Desk) error {
-				letters, err := chosenDead(c.Context(), desk, args, false)
+				letters, err := chosenDead(p, c.Context(), desk, args, false)
 				if err != nil {
 					return err
 				}

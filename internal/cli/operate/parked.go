@@ -113,7 +113,7 @@ func parkedShowCommand(p *cli.Program) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			place, err := strconv.ParseInt(args[1], 10, 64)
 			if err != nil {
-				return fmt.Errorf("%w%q is no place: `readside parked list` shows them", cli.ErrUsage, args[1])
+				return fmt.Errorf("%w%q is no place: `%s parked list` shows them", cli.ErrUsage, args[1], p.App.Name)
 			}
 			return withParkedDesk(p, c.Context(), func(d *desk) error {
 				entries, err := d.parked(c.Context(), args[0])
@@ -128,7 +128,7 @@ func parkedShowCommand(p *cli.Program) *cobra.Command {
 					}
 				}
 				if !found {
-					return fmt.Errorf("nothing is parked at place %d of view %s: `readside parked list` shows what is", place, args[0])
+					return fmt.Errorf("nothing is parked at place %d of view %s: `%s parked list` shows what is", place, args[0], p.App.Name)
 				}
 				return nil
 			})
@@ -167,7 +167,7 @@ func parkedMendCommand(p *cli.Program, use, short, long string, do mending, fact
 				}
 				fmt.Fprintf(p.Out, "view %s: %s folded, %d discarded, %d wait on\n", args[0], service.Count(r.Folded, "event"), r.Discarded, r.Waiting)
 				if r.Waiting > 0 {
-					fmt.Fprintln(p.Out, "`readside parked list` shows why")
+					fmt.Fprintf(p.Out, "`%s parked list` shows why\n", p.App.Name)
 					return cli.ErrNo
 				}
 				return nil

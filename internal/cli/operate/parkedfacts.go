@@ -65,18 +65,18 @@ func (d *desk) parked(ctx context.Context, name string) (entries []parkedEvent, 
 // mendingFacts is retryFacts or discardFact.
 type mendingFacts func(p *cli.Program, ctx context.Context, d *desk, fact, place, stream string) error
 
-func waitingOf(fact, place, stream string) (w cold.Waiting, err error) {
+func waitingOf(p *cli.Program, fact, place, stream string) (w cold.Waiting, err error) {
 	w = cold.Waiting{Fact: fact, Stream: stream}
 	if place != "" {
 		if w.Place, err = strconv.ParseInt(place, 10, 64); err != nil || w.Place < 1 {
-			return w, fmt.Errorf("%w%q is no place: `readside parked list %s` shows them", cli.ErrUsage, place, fact)
+			return w, fmt.Errorf("%w%q is no place: `%s parked list %s` shows them", cli.ErrUsage, place, p.App.Name, fact)
 		}
 	}
 	return w, nil
 }
 
 func retryFacts(p *cli.Program, ctx context.Context, d *desk, fact, place, stream string) error {
-	w, err := waitingOf(fact, place, stream)
+	w, err := waitingOf(p, fact, place, stream)
 	if err != nil {
 		return err
 	}
@@ -86,10 +86,10 @@ func retryFacts(p *cli.Program, ctx context.Context, d *desk, fact, place, strea
 	}
 	fmt.Fprintf(p.Out, "fact %s: %s written, %d wait on\n", fact, service.Count(r.Written, "event"), r.Waiting+r.Ordered)
 	if r.Ordered > 0 {
-		fmt.Fprintln(p.Out, "nobody writes facts now: `readside project` tries them as soon as it runs")
+		fmt.Fprintf(p.Out, "nobody writes facts now: `%s project` tries them as soon as it runs\n", p.App.Name)
 	}
 	if r.Waiting > 0 {
-		fmt.Fprintln(p.Out, "`readside parked list` shows why")
+		fmt.Fprintf(p.Out, "`%s parked list` shows why\n", p.App.Name)
 	}
 	if r.Waiting+r.Ordered > 0 {
 		return cli.ErrNo
@@ -98,7 +98,7 @@ func retryFacts(p *cli.Program, ctx context.Context, d *desk, fact, place, strea
 }
 
 func discardFact(p *cli.Program, ctx context.Context, d *desk, fact, place, stream string) error {
-	w, err := waitingOf(fact, place, stream)
+	w, err := waitingOf(p, fact, place, stream)
 	if err != nil {
 		return err
 	}

@@ -37,11 +37,11 @@ func Rebuild(p *cli.Program) *cobra.Command {
 			"no flags.",
 		Args: cli.Needs("VIEW"),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := f.check(); err != nil {
+			if err := f.check(p); err != nil {
 				return err
 			}
 			if args[0] == allFacts {
-				if err := noFlags(c); err != nil {
+				if err := noFlags(p, c); err != nil {
 					return err
 				}
 				return rebuildFacts(p, c)
@@ -64,21 +64,21 @@ func Rebuild(p *cli.Program) *cobra.Command {
 	return c
 }
 
-func (f *rebuildFlags) check() error {
+func (f *rebuildFlags) check(p *cli.Program) error {
 	switch {
 	case f.maxRate < 1:
 		return fmt.Errorf("%w--max-rate %d: at least 1 event per second, or --full-speed", cli.ErrUsage, f.maxRate)
 	case f.key != "" && f.dryRun:
-		return fmt.Errorf("%w--key and --dry-run do not go together: `readside explain` shows what a row would be", cli.ErrUsage)
+		return fmt.Errorf("%w--key and --dry-run do not go together: `%s explain` shows what a row would be", cli.ErrUsage, p.App.Name)
 	}
 	return nil
 }
 
 // noFlags refuses flags that ordering new facts would pass over: who asks what a rebuild
 // would do must not get one.
-func noFlags(c *cobra.Command) (err error) {
+func noFlags(p *cli.Program, c *cobra.Command) (err error) {
 	c.Flags().Visit(func(f *pflag.Flag) {
-		err = fmt.Errorf("%w--%s is for views: `readside rebuild facts` writes the order at once, and the running projector carries it out", cli.ErrUsage, f.Name)
+		err = fmt.Errorf("%w--%s is for views: `%s rebuild facts` writes the order at once, and the running projector carries it out", cli.ErrUsage, f.Name, p.App.Name)
 	})
 	return err
 }
@@ -140,7 +140,7 @@ func repaired(d *engine.Difference) string {
 const allFacts = "facts"
 
 func rebuildFacts(p *cli.Program, c *cobra.Command) error {
-	return orderFacts(p, c, service.RebuildFacts, "new tables for all facts are ordered: the running projector fills them, and the mart shows the old ones until then; `readside status` tells how far they are")
+	return orderFacts(p, c, service.RebuildFacts, "new tables for all facts are ordered: the running projector fills them, and the mart shows the old ones until then; `"+p.App.Name+" status` tells how far they are")
 }
 
 func rebuildDry(p *cli.Program, c *cobra.Command, projector *engine.Projector, view string, f rebuildFlags) error {

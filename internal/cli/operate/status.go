@@ -65,7 +65,7 @@ func Status(p *cli.Program) *cobra.Command {
 			if asJSON {
 				return json.NewEncoder(p.Out).Encode(report)
 			}
-			return status.Print(p.Out, report)
+			return status.Print(p.Out, p.App.Name, report)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")

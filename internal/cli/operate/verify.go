@@ -67,7 +67,7 @@ func verify(p *cli.Program, c *cobra.Command, names []string, f verifyFlags) err
 	}, p.CommandLog())
 	bar.End()
 	if errors.Is(err, service.ErrNoClickHouse) && len(names) == 0 {
-		return fmt.Errorf("%w; `readside verify VIEW` compares one view and needs none", err)
+		return fmt.Errorf("%w; `%s verify VIEW` compares one view and needs none", err, p.App.Name)
 	}
 	if err != nil {
 		return err

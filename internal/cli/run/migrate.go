@@ -66,7 +66,7 @@ func migrateUp(p *cli.Program, c *cobra.Command, url string, f migrateFlags) err
 	err = service.Migrate(c.Context(), url, service.Claiming(p.App.Application, set, f.application != ""), p.App.Migrations()...)
 	var unclear *application.UnclearError
 	if errors.As(err, &unclear) {
-		return fmt.Errorf("%w, as `readside migrate up --application %s`", err, p.App.Application)
+		return fmt.Errorf("%w, as `%s migrate up --application %s`", err, p.App.Name, p.App.Application)
 	}
 	if err != nil {
 		return err
@@ -105,7 +105,7 @@ func migrateDownTo(p *cli.Program, c *cobra.Command, url string, f migrateFlags,
 		set = all[i]
 	}
 	if f.to < 0 {
-		return fmt.Errorf("%w--to %d: give a version that `readside migrate status` lists, or 0 for none", cli.ErrUsage, f.to)
+		return fmt.Errorf("%w--to %d: give a version that `%s migrate status` lists, or 0 for none", cli.ErrUsage, f.to, p.App.Name)
 	}
 	if !c.Flags().Changed("to") {
 		at, err := migrations.Version(c.Context(), url, set)
@@ -160,7 +160,7 @@ func printApplication(p *cli.Program, ctx context.Context, url string) error {
 		return fmt.Errorf("ask the database which application it belongs to: %w", err)
 	}
 	if name == "" {
-		name = "none yet: `readside migrate up` records it"
+		name = "none yet: `" + p.App.Name + " migrate up` records it"
 	}
 	_, err = fmt.Fprintf(p.Out, "application: %s\n\n", name)
 	return err

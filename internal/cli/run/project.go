@@ -19,7 +19,7 @@ func Project(p *cli.Program) *cobra.Command {
 		Use:   "project",
 		Short: "Fold events into the views in Postgres and the facts in ClickHouse",
 		Long: "Runs the hot and the cold projector. Where a fault halts one of them, the other goes on;\n" +
-			"`readside status` shows the fault, and a new start tries the event again.",
+			"`" + p.App.Name + " status` shows the fault, and a new start tries the event again.",
 		Args: cli.Usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			stores, err := p.Stores()

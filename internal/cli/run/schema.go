@@ -50,7 +50,7 @@ func Schema(p *cli.Program) *cobra.Command {
 			},
 		},
 		&cobra.Command{
-			Use: "check", Short: "Check the definitions, and the reports against ClickHouse where READSIDE_CLICKHOUSE_URL names one", Args: cli.Usage(cobra.NoArgs),
+			Use: "check", Short: "Check the definitions, and the reports against ClickHouse where " + p.App.Variable("CLICKHOUSE_URL") + " names one", Args: cli.Usage(cobra.NoArgs),
 			RunE: func(cmd *cobra.Command, _ []string) error { return checkSchema(p, cmd.Context()) },
 		},
 	)
@@ -72,8 +72,8 @@ func checkSchema(p *cli.Program, ctx context.Context) error {
 		return err
 	}
 	if stores.ClickHouseURL == "" && stores.ClickHouseMart == "" {
-		_, err = fmt.Fprintf(p.Out, "%d views, %d facts and %d reports are well defined; the reports' SQL was not checked, since READSIDE_CLICKHOUSE_URL is not set\n",
-			len(set.Views()), len(set.Facts()), len(definition.Reports))
+		_, err = fmt.Fprintf(p.Out, "%d views, %d facts and %d reports are well defined; the reports' SQL was not checked, since %s is not set\n",
+			len(set.Views()), len(set.Facts()), len(definition.Reports), p.App.Variable("CLICKHOUSE_URL"))
 		return err
 	}
 	mart, err := stores.Mart()
