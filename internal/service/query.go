@@ -34,7 +34,7 @@ func OpenQuery(ctx context.Context, stores Stores, definition queryapi.Definitio
 			err = errors.Join(err, q.Close())
 		}
 	}()
-	if err := q.connect(ctx, stores, config); err != nil {
+	if err := q.connect(ctx, stores, definition, config); err != nil {
 		return q, err
 	}
 	api, registry, err := q.api(definition, config, logger)
@@ -49,7 +49,7 @@ func OpenQuery(ctx context.Context, stores Stores, definition queryapi.Definitio
 	return q, err
 }
 
-func (q *Query) connect(ctx context.Context, stores Stores, config queryapi.Config) error {
+func (q *Query) connect(ctx context.Context, stores Stores, definition queryapi.Definition, config queryapi.Config) error {
 	url, err := stores.Query()
 	if err != nil {
 		return err
@@ -60,6 +60,9 @@ func (q *Query) connect(ctx context.Context, stores Stores, config queryapi.Conf
 	}
 	if err := q.ask(ctx); err != nil && !isAway(err) {
 		return err
+	}
+	if len(definition.Reports) == 0 {
+		return nil // nothing asks ClickHouse
 	}
 	mart, err := stores.Mart()
 	if err != nil {
@@ -84,7 +87,11 @@ func (q *Query) api(definition queryapi.Definition, config queryapi.Config, logg
 	if err != nil {
 		return nil, nil, err
 	}
-	q.cold, q.reports = queryapi.NewCold(q.clickHouse, queryapi.NewLedger(q.pool), config.ReportTZ), definition.Reports
+	var reports queryapi.ReportRunner
+	if q.reports = definition.Reports; len(q.reports) > 0 {
+		q.cold = queryapi.NewCold(q.clickHouse, queryapi.NewLedger(q.pool), config.ReportTZ)
+		reports = q.cold
+	}
 	registry := health.NewRegistry()
 	pools := health.NewPools()
 	pools.Add("query", q.pool)
@@ -96,7 +103,7 @@ func (q *Query) api(definition queryapi.Definition, config queryapi.Config, logg
 	api, err := queryapi.New(schema, queryapi.Options{
 		Pool: q.pool, Logger: logger, Metrics: metrics,
 		WaitingMax: max(1, config.InFlightMax/2), // the other half is for those who do not wait
-		Reports:    q.cold,
+		Reports:    reports,
 	})
 	return api, registry, err
 }

@@ -34,8 +34,12 @@ type Watch struct {
 
 // NewWatch makes a Watch over the projectors of a set.
 func NewWatch(set *projections.Set, stores Stores) *Watch {
+	scope := status.Scope{Hot: engine.ProjectorName(HotName, set)}
+	if len(set.Facts()) > 0 {
+		scope.Cold = ColdName
+	}
 	w := &Watch{
-		scope:    status.Scope{Hot: engine.ProjectorName(HotName, set), Cold: ColdName},
+		scope:    scope,
 		registry: health.NewRegistry(), pools: health.NewPools(), probes: StatusProbes(stores),
 	}
 	w.hot, w.cold = health.NewWork(w.registry, "hot", "events"), health.NewWork(w.registry, "cold", "rows")

@@ -41,6 +41,13 @@ type Config struct {
 	Say func(message string)
 }
 
+// asksClickHouse reports whether anything needs a ClickHouse.
+func (c *Config) asksClickHouse() bool { return len(c.Set.Facts()) > 0 || len(c.API.Reports) > 0 }
+
+// startsPostgres and startsClickHouse report whether a store is to be started.
+func (c *Config) startsPostgres() bool   { return c.Stores.PostgresURL == "" }
+func (c *Config) startsClickHouse() bool { return c.Stores.ClickHouseURL == "" && c.asksClickHouse() }
+
 // Services are an application's own services.
 type Services struct {
 	// Open connects the services; those without an address of their own where common lets

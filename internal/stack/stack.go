@@ -44,10 +44,10 @@ func (c *Config) Setup(ctx context.Context, progress io.Writer) (err error) {
 	if c.Own == nil {
 		return nil
 	}
-	if c.Stores.PostgresURL == "" {
+	if c.startsPostgres() {
 		err = c.Own.SetupPostgres(ctx, progress, c.PostgresVersion)
 	}
-	if c.Stores.ClickHouseURL == "" {
+	if c.startsClickHouse() {
 		err = errors.Join(err, c.Own.SetupClickHouse(ctx, progress))
 	}
 	return err
@@ -56,10 +56,10 @@ func (c *Config) Setup(ctx context.Context, progress io.Writer) (err error) {
 // Starting names the stores that a configuration starts, such as "Postgres and ClickHouse".
 func (c *Config) Starting() string {
 	var own []string
-	if c.Stores.PostgresURL == "" {
+	if c.startsPostgres() {
 		own = append(own, "Postgres")
 	}
-	if c.Stores.ClickHouseURL == "" {
+	if c.startsClickHouse() {
 		own = append(own, "ClickHouse")
 	}
 	return strings.Join(own, " and ")
@@ -84,10 +84,10 @@ func (s *Stack) Addresses() [][2]string {
 		health += "  " + s.running.servicesHealth + " (services)"
 	}
 	a = append(a, [2]string{"Health", health})
-	if s.cfg.Stores.PostgresURL == "" {
+	if s.cfg.startsPostgres() {
 		a = append(a, [2]string{"Postgres", s.stores.PostgresURL})
 	}
-	if s.cfg.Stores.ClickHouseURL == "" {
+	if s.cfg.startsClickHouse() {
 		a = append(a, [2]string{"ClickHouse", s.stores.readers + "  (read-only)"})
 	}
 	return a
@@ -140,18 +140,20 @@ func (s *Stack) project() error {
 	if err != nil {
 		return err
 	}
-	clickHouse, err := s.stores.ClickHouse()
-	if err != nil {
-		return err
-	}
 	cfg, r, application := s.cfg, s.running, s.stores.Application
 	watch := service.NewWatch(cfg.Set, s.stores.Stores)
 	r.run("the hot projector", func() error {
 		return service.Hot(r.life, application, postgres, cfg.Set, cfg.Folding, cfg.Logger, watch)
 	})
-	r.run("the cold projector", func() error {
-		return service.Cold(r.life, application, postgres, clickHouse, cfg.Set, cfg.Folding, cfg.Logger, watch)
-	})
+	if len(cfg.Set.Facts()) > 0 {
+		clickHouse, err := s.stores.ClickHouse()
+		if err != nil {
+			return err
+		}
+		r.run("the cold projector", func() error {
+			return service.Cold(r.life, application, postgres, clickHouse, cfg.Set, cfg.Folding, cfg.Logger, watch)
+		})
+	}
 	r.projectHealth, err = s.serveHealth("the projectors' health", cfg.ProjectHealth, func(l net.Listener) error {
 		return watch.Serve(r.life, l, application, postgres, cfg.Logger)
 	})

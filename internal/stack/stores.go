@@ -31,7 +31,7 @@ func openStores(ctx context.Context, cfg *Config) (s *migrated, err error) {
 	} else {
 		err = s.migrate(ctx, cfg)
 	}
-	if err == nil && s.ClickHouseURL == "" {
+	if err == nil && cfg.startsClickHouse() {
 		err = s.startClickHouse(ctx, cfg)
 	}
 	return s, err

@@ -46,6 +46,9 @@ func orderFacts(p *cli.Program, c *cobra.Command, order func(context.Context, se
 	if err != nil {
 		return err
 	}
+	if len(set.Facts()) == 0 {
+		return fmt.Errorf("%s has no facts", p.App.Name)
+	}
 	if err := order(c.Context(), stores, set, p.CommandLog()); err != nil {
 		return err
 	}

@@ -30,13 +30,15 @@ func Project(p *cli.Program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			clickHouse, err := stores.ClickHouse()
-			if err != nil {
-				return err
-			}
 			set, err := p.App.Set()
 			if err != nil {
 				return err
+			}
+			clickHouse := "" // no facts need none
+			if len(set.Facts()) > 0 {
+				if clickHouse, err = stores.ClickHouse(); err != nil {
+					return err
+				}
 			}
 			folding, err := cli.Settings[service.Folding](p)
 			if err != nil {
@@ -71,6 +73,9 @@ func project(ctx context.Context, application, postgres, clickHouse string, set 
 	both.Go(func() error {
 		return end("hot", service.Hot(ctx, application, postgres, set, folding, logger, watch))
 	})
+	if len(set.Facts()) == 0 {
+		return both.Wait()
+	}
 	both.Go(func() error {
 		return end("cold", service.Cold(ctx, application, postgres, clickHouse, set, folding, logger, watch))
 	})

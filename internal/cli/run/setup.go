@@ -25,7 +25,11 @@ func Setup(p *cli.Program) *cobra.Command {
 			if postgres != "" { // that version is wanted, whatever else there is
 				stores.PostgresURL = ""
 			}
-			config := stack.Config{Stores: stores, Own: p.App.Own, PostgresVersion: postgres}
+			set, err := p.App.Set()
+			if err != nil {
+				return err
+			}
+			config := stack.Config{Set: set, API: p.App.API(set), Stores: stores, Own: p.App.Own, PostgresVersion: postgres}
 			return config.Setup(c.Context(), p.Err)
 		},
 	}
