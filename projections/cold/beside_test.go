@@ -205,6 +205,49 @@ func TestAQueryBehindTheSwitchKeepsTheOldTables(t *testing.T) {
 	}
 }
 
+// The mart goes over to new tables when queries have ended that began before its views could
+// read both.
+func TestASwitchWaitsForQueriesOfTheFormerViews(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.runTo(b.append(measurements(4)...))
+	b.orderRebuild()
+	ctx, cancel := context.WithCancel(bounded(t))
+	defer cancel()
+	p := b.open()
+	const id = "of-the-former-views-"
+	running := func() uint64 { return b.count("system.processes WHERE query_id = " + quote(id+p.Mart())) }
+	asked := make(chan error, 1)
+	announced := false
+	p.atRebuild = once(stepAdopted, func() { // the switch is next
+		go func() {
+			var slept uint8
+			var rows uint64
+			ctx := clickhouse.Context(bounded(t), clickhouse.WithQueryID(id+p.Mart()))
+			asked <- b.cfg.ClickHouse.QueryRow(ctx, "SELECT (SELECT sleep(2)) AS s, count() FROM "+qualified(p.Mart(), "readings")).Scan(&slept, &rows)
+		}()
+		for ctx.Err() == nil && len(asked) == 0 && running() == 0 {
+			continue
+		}
+	})
+	p.at = once(stepAnnounced, func() {
+		announced = true
+		if running() != 0 {
+			t.Error("the mart went over under a query that may read its former views")
+		}
+		cancel()
+	})
+	if err := p.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if !announced {
+		t.Fatal("the mart never went over")
+	}
+	if err := <-asked; err != nil {
+		t.Error(err)
+	}
+}
+
 // asksTwice counts readings before and after a pause, in one query. It closes begun when the
 // query has counted once.
 func (b *bench) asksTwice(mart string, begun chan struct{}) error {

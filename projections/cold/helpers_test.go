@@ -17,6 +17,15 @@ func (b *bench) exec(sql string) {
 	}
 }
 
+// text is the one text that a query returns.
+func (b *bench) text(sql string) (answer string) {
+	b.t.Helper()
+	if err := b.cfg.ClickHouse.QueryRow(bounded(b.t), sql).Scan(&answer); err != nil {
+		b.t.Fatal(err)
+	}
+	return answer
+}
+
 func (b *bench) waitFor(reached <-chan eventlog.Position, to eventlog.Position) {
 	b.t.Helper()
 	ctx := bounded(b.t)
