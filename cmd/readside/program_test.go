@@ -64,7 +64,7 @@ func TestWithoutStoresCommandsSayWhichVariableToSet(t *testing.T) {
 func TestAFaultyEnvironmentIsNamed(t *testing.T) {
 	noStores(t)
 	t.Setenv("READSIDE_POSTGRES_URL", "nonsense")
-	contains(t, must(t, readside.ExitNo, "status").err, "READSIDE_POSTGRES_URL is no address like postgres://")
+	contains(t, must(t, readside.ExitNo, "status").err, "READSIDE_POSTGRES_URL: this is no address like postgres://")
 	t.Setenv("READSIDE_SHOP_GRACE", "soon")
 	contains(t, must(t, readside.ExitNo, "shop").err, "READSIDE_SHOP_GRACE", "readside help config")
 }

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 
 	"github.com/jackc/pgx/v5"
@@ -70,5 +71,9 @@ func (s Stores) Acting(role string) (string, error) {
 	if s.PostgresURL == "" {
 		return "", s.noPostgres()
 	}
-	return As(s.PostgresURL, role)
+	address, err := As(s.PostgresURL, role)
+	if err != nil {
+		return "", fmt.Errorf("%sPOSTGRES_URL: %w", s.Variables, err)
+	}
+	return address, nil
 }

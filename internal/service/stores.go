@@ -108,7 +108,7 @@ func (s Stores) Mart() (string, error) {
 	}
 	u, err := url.Parse(address)
 	if err != nil {
-		return "", fmt.Errorf("the address of ClickHouse is none like http://user:password@127.0.0.1:8123/database")
+		return "", fmt.Errorf("%sCLICKHOUSE_URL is no address like http://user:password@127.0.0.1:8123/database", s.Variables)
 	}
 	u.Path = "/" + cold.MartDatabase(strings.TrimPrefix(u.Path, "/"))
 	return u.String(), nil
@@ -121,7 +121,7 @@ func (s Stores) as(own, role string) (string, error) {
 	if s.PostgresURL == "" {
 		return "", s.noPostgres()
 	}
-	return As(s.PostgresURL, role)
+	return s.Acting(role)
 }
 
 // acting lets a login of a program's own act as the program's role, unless its address
@@ -146,7 +146,7 @@ func acting(address, role string) string {
 func As(postgresURL, role string) (string, error) {
 	u, err := url.Parse(postgresURL)
 	if err != nil || u.Host == "" && u.Path == "" || u.Scheme != "postgres" && u.Scheme != "postgresql" {
-		return "", fmt.Errorf("the address of Postgres is none like postgres://user:password@127.0.0.1:5432/database")
+		return "", fmt.Errorf("this is no address like postgres://user:password@127.0.0.1:5432/database")
 	}
 	query := u.Query()
 	query.Set("role", role)

@@ -86,7 +86,7 @@ func TestFaultsOfABuildThatIsCutOff(t *testing.T) {
 				f.mustVerify(broken)
 			}
 			got, err := f.projector(mended, 100, nil).Retry(t.Context(), engine.Waiting{View: "card"})
-			if err != nil && !strings.Contains(err.Error(), "nothing waits") {
+			if err != nil && !errors.Is(err, engine.ErrNothingWaits) {
 				t.Fatal(err)
 			}
 			f.mended(got, nil, engine.Retried{Folded: got.Folded})

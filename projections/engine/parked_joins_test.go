@@ -83,7 +83,7 @@ func TestFailedJoinIsNotDiscarded(t *testing.T) {
 	f.append(streamed{"r1", roomOpened{"r1", "one"}}, streamed{"c1", cardOpened{"c1", "r1"}})
 	f.catchUp(broken, 1, f.append(streamed{"r1", roomRenamed{"r1", "join"}}, streamed{"c1", cardAdded{"c1", "", 1}}))
 	_, err := f.projector(broken, 100, nil).Discard(t.Context(), engine.Waiting{View: "card", Key: "c1"})
-	if err == nil || !strings.Contains(err.Error(), "parked retry") {
+	if err == nil || !strings.Contains(err.Error(), "mend the join and retry") {
 		t.Fatalf("it answered %v", err)
 	}
 	if n := f.int(`select count(*) from readside.parked where state <> 'discarded'`); n != 2 {
