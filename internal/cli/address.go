@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"strings"
-
 	"github.com/readside/readside/internal/service"
 )
 
@@ -10,7 +8,7 @@ import (
 type Listener struct {
 	// Variable is its name without the prefix, such as PROJECT_ADDR.
 	Variable string
-	// Default is where it listens if nobody says otherwise, as host:port.
+	// Default is where it listens while the variable is not set, as host:port.
 	Default string
 	// Serves is what is there, for the list of variables.
 	Serves string
@@ -21,12 +19,12 @@ var ProjectHealth = Listener{"PROJECT_ADDR", "127.0.0.1:8082", "where project se
 
 // Commands is where an application's services listen for commands.
 func (s *Services) Commands() Listener {
-	return Listener{strings.ToUpper(s.Command) + "_ADDR", "127.0.0.1:8081", "where " + s.Command + " listens for commands"}
+	return Listener{variableWord(s.Command) + "_ADDR", "127.0.0.1:8081", "where " + s.Command + " listens for commands"}
 }
 
 // Health is where they serve their health.
 func (s *Services) Health() Listener {
-	return Listener{strings.ToUpper(s.Command) + "_STATUS_ADDR", "127.0.0.1:8083", "where " + s.Command + " serves /healthz, /readyz and /metrics"}
+	return Listener{variableWord(s.Command) + "_STATUS_ADDR", "127.0.0.1:8083", "where " + s.Command + " serves /healthz, /readyz and /metrics"}
 }
 
 // Address is where a listener is, as the environment says.

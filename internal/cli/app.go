@@ -51,7 +51,10 @@ func (a App) Migrations() []migrations.Set {
 }
 
 // Prefix begins the names of the application's environment variables, such as READSIDE.
-func (a App) Prefix() string { return strings.ToUpper(strings.ReplaceAll(a.Name, "-", "_")) }
+func (a App) Prefix() string { return variableWord(a.Name) }
+
+// variableWord is a name as it stands in the names of environment variables.
+func variableWord(name string) string { return strings.ToUpper(strings.ReplaceAll(name, "-", "_")) }
 
 // Variable is the full name of an environment variable, such as READSIDE_POSTGRES_URL.
 func (a App) Variable(name string) string { return a.Prefix() + "_" + name }

@@ -132,7 +132,8 @@ func names(commands []*cobra.Command) string {
 // Settings reads a configuration from the environment, by envconfig.
 func Settings[T any](p *Program) (T, error) {
 	var c T
-	return c, p.Read(&c)
+	err := p.Read(&c)
+	return c, err
 }
 
 // Read fills in a configuration from the environment; into is a pointer to a struct.

@@ -34,7 +34,7 @@ func openReach(file string) (keptReach, error) {
 	}
 	var kept keptReach
 	if json.Unmarshal(text, &kept) != nil || kept == nil {
-		return keptReach{}, nil // cut short: measured anew
+		return keptReach{}, nil // the file was cut short: measure again
 	}
 	return kept, nil
 }

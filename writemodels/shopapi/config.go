@@ -44,6 +44,12 @@ func (c Config) Validate() error {
 			faults = append(faults, err)
 		}
 	}
+	return errors.Join(append(faults, c.limits())...)
+}
+
+// limits reports the faults of everything but the addresses.
+func (c Config) limits() error {
+	var faults []error
 	if c.Grace < 0 || c.Grace > graceMax {
 		faults = append(faults, settings.Wrong(c, "Grace", "is %s; it must be from 0s to %s", c.Grace, graceMax))
 	}

@@ -1,6 +1,8 @@
 package shopapi_test
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -26,6 +28,18 @@ func TestConfigReportsEveryFaultAtOnce(t *testing.T) {
 	}
 	if strings.Contains(err.Error(), "BasketURL") {
 		t.Errorf("the basket's address is fine: %v", err)
+	}
+}
+
+// A wrong setting is told at once, also while Postgres is away and would be waited for.
+func TestWrongLimitsAreToldBeforeAnyLogin(t *testing.T) {
+	t.Parallel()
+	_, err := shopapi.Open(t.Context(), shopapi.Config{Grace: -time.Second, CardLimit: 1, KeyAge: time.Hour, ConnsMax: 4}, func(_ context.Context, _, role string) (string, error) {
+		t.Errorf("%s logs in", role)
+		return "", errors.New("Postgres is away")
+	}, slog.New(slog.DiscardHandler))
+	if err == nil || !strings.Contains(err.Error(), "Grace is -1s") {
+		t.Errorf("it says %v", err)
 	}
 }
 

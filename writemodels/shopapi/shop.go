@@ -50,8 +50,12 @@ type service struct {
 }
 
 // Open is New with the services logged in: login returns the address at which a service
-// connects as its role, given the one of the configuration, which may be empty.
+// connects as its role, given the one of the configuration, which may be empty. A fault of
+// the configuration is returned before login is called.
 func Open(ctx context.Context, config Config, login func(ctx context.Context, own, role string) (string, error), logger *slog.Logger) (*Shop, error) {
+	if err := config.limits(); err != nil { // no Postgres is needed, or waited for, to see it
+		return nil, err
+	}
 	config, err := config.LoggedIn(ctx, login)
 	if err != nil {
 		return nil, err

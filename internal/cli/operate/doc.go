@@ -1,3 +1,3 @@
-// Package operate has the operators' commands: they read and mend what projectors and
-// services have made, and run nothing for long.
+// Package operate holds the operator's commands: they show, verify and repair views, facts
+// and dead letters. None of them runs for long.
 package operate
