@@ -123,6 +123,23 @@ func TestEveryCommandServesThisDomain(t *testing.T) {
 	}
 }
 
+// A program that carries no stores does not promise any, and names no set that it lacks.
+func TestAProgramWithoutStoresPromisesNone(t *testing.T) {
+	for _, name := range []string{"POSTGRES_URL", "PROJECTOR_URL"} {
+		t.Setenv("CONFERENCE_"+name, "")
+	}
+	var out, errs bytes.Buffer
+	bare := readside.App{Name: "conference", Set: Views}
+	if code := readside.Run(t.Context(), bare, []string{"status"}, strings.NewReader(""), &out, &errs); code != readside.ExitNo ||
+		!strings.Contains(errs.String(), "CONFERENCE_POSTGRES_URL is not set") || strings.Contains(errs.String(), "conference up") {
+		t.Errorf("exit code %d, it says %s", code, &errs)
+	}
+	must(t, readside.ExitNo, "status", "`conference up`")
+	if help := must(t, readside.ExitOK, "migrate down --help", "engine"); strings.Contains(help, "shop") {
+		t.Errorf("the conference's help names the shop: %s", help)
+	}
+}
+
 // everyCommand lists the commands below one that do something, as the help prints them.
 func everyCommand(t *testing.T, below []string) (all []string) {
 	t.Helper()

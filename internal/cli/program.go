@@ -153,6 +153,7 @@ func (p *Program) Read(into any) error {
 func (p *Program) Stores() (service.Stores, error) {
 	stores, err := Settings[service.Stores](p)
 	stores.Application, stores.Program, stores.Variables = p.App.Application, p.App.Name, p.App.Variable("")
+	stores.StartsOwn = p.App.Own != nil
 	return stores, err
 }
 

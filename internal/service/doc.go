@@ -1,4 +1,4 @@
 // Package service starts Readside's long-running services for the commands and the
-// demo: the shop's write side, the projectors, the query API. It only wires; each
+// demo: the application's own services, the projectors, the query API. It only wires; each
 // service runs until its context ends and then leaves nothing behind.
 package service

@@ -26,6 +26,8 @@ type Stores struct {
 	// such as "READSIDE_", for messages.
 	Program   string `ignored:"true"`
 	Variables string `ignored:"true"`
+	// StartsOwn reports whether the program can start stores by itself.
+	StartsOwn bool `ignored:"true"`
 
 	PostgresURL    string `envconfig:"POSTGRES_URL" desc:"Postgres of the log and the views; up starts one of its own where it is empty"`
 	ProjectorURL   string `envconfig:"PROJECTOR_URL" desc:"Postgres for project, status, rebuild, parked, verify, explain and events; default: POSTGRES_URL acting as role readside_projector"`
@@ -43,8 +45,11 @@ var (
 
 // missing is the error of a store that is not named, with how to name it.
 func (s Stores) missing(of error, variable, store, example string) error {
-	return fmt.Errorf("%w: %s%s is not set: point it at a %s, as %[2]s%[3]s=%[5]s, or run `%[6]s up`, which starts one of its own",
-		of, s.Variables, variable, store, example, s.Program)
+	err := fmt.Errorf("%w: %s%s is not set: point it at a %s, as %[2]s%[3]s=%[5]s", of, s.Variables, variable, store, example)
+	if !s.StartsOwn {
+		return err
+	}
+	return fmt.Errorf("%w, or run `%s up`, which starts one of its own", err, s.Program)
 }
 
 func (s Stores) noPostgres() error {

@@ -178,7 +178,7 @@ func parkedMendCommand(p *cli.Program, use, short, long string, do mending, fact
 	return c
 }
 
-// withProjector gives the shop's projector to work; it is not run.
+// withProjector calls work with the application's projector, which is not run.
 func withProjector(p *cli.Program, ctx context.Context, work func(*engine.Projector) error) error {
 	return withParkedDesk(p, ctx, func(d *desk) error { return work(d.views) })
 }

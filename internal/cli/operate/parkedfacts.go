@@ -109,7 +109,7 @@ func discardFact(p *cli.Program, ctx context.Context, d *desk, fact, place, stre
 	return nil
 }
 
-// withParkedDesk gives the shop's desk to work.
+// withParkedDesk calls work with the desk of the application's parked events.
 func withParkedDesk(p *cli.Program, ctx context.Context, work func(*desk) error) error {
 	log, url, err := p.OpenLog(ctx, "readside-operator")
 	if err != nil {

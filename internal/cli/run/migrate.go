@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -46,12 +47,12 @@ func Migrate(p *cli.Program) *cobra.Command {
 		"that belongs to another application is left as it is."
 	up.Flags().StringVar(&f.application, "application", "", "the `name` of the application that a database belongs to which was filled before applications were recorded, where its views do not show it")
 	down := run("down", "Undo the newest migration, or those after a version", migrateDown)
-	down.Long = "Undoes one migration: the newest of the shop's, and of the engine's where the shop has none\n" +
-		"left. It drops no table that has rows unless --drop-data names the database."
-	down.Flags().StringVar(&f.set, "set", "", "take back this `set`: engine or shop")
+	down.Long = "Undoes one migration: the newest of the services', or of the engine's if the services have\n" +
+		"none left. It drops no table that has rows unless --drop-data names the database."
+	down.Flags().StringVar(&f.set, "set", "", "take back this `set`: "+setNames(p))
 	down.Flags().Int64Var(&f.to, "to", 0, "undo everything after this `version` of the set (of engine, if --set is not given)")
 	down.Flags().StringVar(&f.dropData, "drop-data", "", "the name of the `database` whose log, views and services' tables may be dropped with their rows")
-	return cli.Group("migrate", "Make, undo or list the tables of the log, the projectors and the shop",
+	return cli.Group("migrate", "Make, undo or list the tables of the log, the projectors and the services",
 		up, down, run("status", "List the migrations and which of them the database has", migrateStatus))
 }
 
@@ -95,12 +96,21 @@ func migrateDown(p *cli.Program, c *cobra.Command, url string, f migrateFlags) e
 	return migrateStatus(p, c, url, f)
 }
 
+// setNames lists the sets of the application's migrations, such as "engine or shop".
+func setNames(p *cli.Program) string {
+	var names []string
+	for _, s := range p.App.Migrations() {
+		names = append(names, s.String())
+	}
+	return strings.Join(names, " or ")
+}
+
 func migrateDownTo(p *cli.Program, c *cobra.Command, url string, f migrateFlags, allowed migrations.Permission) error {
 	set, all := migrations.Engine, p.App.Migrations()
 	if f.set != "" {
 		i := slices.IndexFunc(all, func(s migrations.Set) bool { return s.String() == f.set })
 		if i < 0 {
-			return fmt.Errorf("%w--set %s: there are engine and shop", cli.ErrUsage, f.set)
+			return fmt.Errorf("%w--set %s: use %s", cli.ErrUsage, f.set, setNames(p))
 		}
 		set = all[i]
 	}

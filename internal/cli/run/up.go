@@ -20,16 +20,26 @@ func Up(p *cli.Program) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "up",
 		Short: "Run everything in one process: stores, projectors, queries, services",
-		Long: fmt.Sprintf("Starts a Postgres and a ClickHouse of its own (unless %s and\n"+
-			"%s name others), migrates, and runs the projectors, the query\n"+
-			"service and the application's own services, if it has any, until Ctrl-C. What the stores\n"+
-			"need is installed where it is missing. Stores that it has started are empty at first, and\n"+
-			"gone at the end.", p.App.Variable("POSTGRES_URL"), p.App.Variable("CLICKHOUSE_URL")),
-		Args: cli.Usage(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error { return up(c.Context(), p, postgres) },
+		Long:  upHelp(p),
+		Args:  cli.Usage(cobra.NoArgs),
+		RunE:  func(c *cobra.Command, _ []string) error { return up(c.Context(), p, postgres) },
 	}
-	PostgresFlag(c, &postgres)
+	if p.App.Own != nil {
+		PostgresFlag(c, &postgres)
+	}
 	return c
+}
+
+// upHelp says what up does, which depends on whether the program can start stores.
+func upHelp(p *cli.Program) string {
+	const runs = "Migrates, and runs the projectors, the query service and the application's own services,\n" +
+		"if it has any, until Ctrl-C, on the stores that the environment names."
+	if p.App.Own == nil {
+		return runs
+	}
+	return runs + fmt.Sprintf(" Where\n%s or %s is not set, it starts a\n"+
+		"store of its own, and installs first what that needs. Such a store is empty at first, and\n"+
+		"gone at the end.", p.App.Variable("POSTGRES_URL"), p.App.Variable("CLICKHOUSE_URL"))
 }
 
 func up(ctx context.Context, p *cli.Program, postgres string) (err error) {
