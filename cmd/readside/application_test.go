@@ -45,7 +45,7 @@ func TestMigrateDown(t *testing.T) {
 	if got := strings.Count(must(t, readside.ExitOK, "migrate", "down").out, " no\n"); got != 1 {
 		t.Errorf("one step took back %d migrations", got)
 	}
-	contains(t, must(t, readside.ExitUsage, "migrate", "down", "--set", "nonsense").err, "engine and shop")
+	contains(t, must(t, readside.ExitUsage, "migrate", "down", "--set", "nonsense").err, "engine or shop")
 	contains(t, must(t, readside.ExitUsage, "migrate", "down", "--to", "-1").err, "--to -1")
 	contains(t, must(t, readside.ExitNo, "migrate", "down", "--to", "0").err, "set shop stands on it")
 	must(t, readside.ExitOK, "migrate", "down", "--set", "shop", "--to", "0")
