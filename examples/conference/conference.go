@@ -1,11 +1,6 @@
-// Package conference is a domain of its own: one person is attendee, payer and speaker
-// in three contexts, and one view shows all of it.
-package conference
+package main
 
 import "github.com/readside/readside/projections"
-
-// Application is the name that the conference's stores are recorded under.
-const Application = "conference"
 
 // The events that registration, payment and the programme publish.
 type (

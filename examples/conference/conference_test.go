@@ -1,35 +1,29 @@
-package conference
+package main
 
 import (
 	"bytes"
-	"context"
 	"go/format"
 	"os"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/readside/readside/eventlog"
-	"github.com/readside/readside/internal/dbtest"
-	"github.com/readside/readside/projections"
-	"github.com/readside/readside/projections/engine"
 	"github.com/readside/readside/projections/projectiontest"
+	"github.com/readside/readside/readsidetest"
 )
 
-func TestMain(m *testing.M) { dbtest.Main(m) }
+func TestMain(m *testing.M) { readsidetest.Main(m) }
 
-// story is one person in three contexts; what the programme and payment say comes
-// before the registration, as it may.
+// story is one person in three contexts; the programme and the payment tell of her before
+// the registration does, as they may.
 var story = []eventlog.Typed{
-	TalkAccepted{"t-1", "ada", "Notes on the engine"},
-	TicketPaid{"k-1", "ada", 4200},
-	PersonRegistered{"ada", "Ada Byron"},
-	PersonRegistered{"bob", "Bob"},
-	TicketPaid{"k-2", "bob", 100},
-	PersonRenamed{"ada", "Ada Lovelace"},
-	TalkAccepted{"t-2", "ada", "More notes"},
+	projectiontest.At{Stream: "programme", Event: TalkAccepted{"t-1", "ada", "Notes on the engine"}},
+	projectiontest.At{Stream: "payment", Event: TicketPaid{"k-1", "ada", 4200}},
+	projectiontest.At{Stream: "registration", Event: PersonRegistered{"ada", "Ada Byron"}},
+	projectiontest.At{Stream: "registration", Event: PersonRegistered{"bob", "Bob"}},
+	projectiontest.At{Stream: "payment", Event: TicketPaid{"k-2", "bob", 100}},
+	projectiontest.At{Stream: "registration", Event: PersonRenamed{"ada", "Ada Lovelace"}},
+	projectiontest.At{Stream: "programme", Event: TalkAccepted{"t-2", "ada", "More notes"}},
 }
 
 var (
@@ -72,105 +66,24 @@ func TestWithoutADatabase(t *testing.T) {
 	}
 }
 
-// TestThroughTheEngine appends the story in two halves, each folded by a projector of
-// its own life, and reads the tables.
+// TestThroughTheEngine appends the story in two halves to a running program, and asks for
+// the rows between them and at the end.
 func TestThroughTheEngine(t *testing.T) {
-	t.Parallel()
-	set, err := Views()
-	if err != nil {
-		t.Fatal(err)
-	}
-	db := dbtest.PostgresOf(t, Application)
-	log, err := eventlog.Open(t.Context(), db.Role(t, "readside_projector"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	config, err := pgx.ParseConfig(db.RoleURL("readside_projector"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	versions := map[string]int64{}
-	for _, half := range [][]eventlog.Typed{story[:4], story[4:]} {
-		project(t, log, config, set, publish(t, db, log, versions, half))
-	}
-
-	var ada Person
-	query(t, db, "person_v1_g1", "ada", "id, name, paid_cents, talks", &ada.ID, &ada.Name, &ada.Paid, &ada.Talks)
-	if ada != wantAda {
-		t.Errorf("got %+v, want %+v", ada, wantAda)
-	}
-	var talk Talk
-	query(t, db, "talk_v1_g1", "t-1", "id, title, speaker, speaker_name", &talk.ID, &talk.Title, &talk.Speaker, &talk.Name)
-	if talk != wantTalk {
-		t.Errorf("got %+v, want %+v", talk, wantTalk)
-	}
-	verify(t, log, config, set)
-}
-
-// publish appends events as the three contexts would, each to a stream of its own.
-func publish(t *testing.T, db *dbtest.DB, log *eventlog.Log, versions map[string]int64, events []eventlog.Typed) eventlog.Position {
-	t.Helper()
-	var last eventlog.Position
-	err := pgx.BeginFunc(t.Context(), db.Pool, func(tx pgx.Tx) error {
-		for _, e := range events {
-			ev, err := eventlog.NewEvent(e, eventlog.Meta{})
-			if err != nil {
-				return err
-			}
-			name, _ := e.EventType()
-			stream, _, _ := strings.Cut(name, ".")
-			last, err = log.Append(t.Context(), tx, eventlog.Append{Stream: stream, Expected: versions[stream], Events: []eventlog.Event{ev}})
-			if err != nil {
-				return err
-			}
-			versions[stream]++
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return last
-}
-
-// project runs the engine until its checkpoint has reached until.
-func project(t *testing.T, log *eventlog.Log, postgres *pgx.ConnConfig, set *projections.Set, until eventlog.Position) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	reached := false
-	cfg := engine.Config{Application: Application, Log: log, Postgres: postgres, Set: set}
-	cfg.Observer.Folded = func(f engine.Folded) {
-		if f.Position.Place() >= until.Place() {
-			reached = true
-			cancel()
+	program := readsidetest.Start(t, app)
+	const query = `{ person(id: "ada") { id name paidCents talks } talk(id: "t-1") { id title speaker speakerName } }`
+	for _, half := range []struct {
+		events []eventlog.Typed
+		want   string
+	}{
+		{story[:4], `{"person":{"id":"ada","name":"Ada Byron","paidCents":4200,"talks":1},` +
+			`"talk":{"id":"t-1","speaker":"ada","speakerName":"Ada Byron","title":"Notes on the engine"}}`},
+		{story[4:], `{"person":{"id":"ada","name":"Ada Lovelace","paidCents":4200,"talks":2},` +
+			`"talk":{"id":"t-1","speaker":"ada","speakerName":"Ada Lovelace","title":"Notes on the engine"}}`},
+	} {
+		program.Append(half.events...)
+		if got := program.Query(query, nil); got != half.want {
+			t.Errorf("got  %s\nwant %s", got, half.want)
 		}
 	}
-	p, err := engine.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.Run(ctx); err != nil || !reached {
-		t.Fatalf("the projector stopped before %v: %v", until, err)
-	}
-}
-
-func query(t *testing.T, db *dbtest.DB, table, key, columns string, into ...any) {
-	t.Helper()
-	if err := db.Pool.QueryRow(t.Context(), "select "+columns+" from views."+table+" where id = $1 and _state = 2", key).Scan(into...); err != nil {
-		t.Fatalf("read %s of views.%s: %v", key, table, err)
-	}
-}
-
-func verify(t *testing.T, log *eventlog.Log, config *pgx.ConnConfig, set *projections.Set) {
-	t.Helper()
-	found, err := engine.Verify(t.Context(), engine.VerifyConfig{Application: Application, Projector: "main", Log: log, Postgres: config, Set: set})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, v := range found {
-		if !v.OK() {
-			t.Errorf("view %s is not what the log says: %+v", v.View, v.Differences)
-		}
-	}
+	program.Run("verify")
 }

@@ -1,4 +1,4 @@
-package conference
+package main
 
 import (
 	"bufio"
@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,12 +15,9 @@ import (
 
 	"github.com/readside/readside"
 	"github.com/readside/readside/eventlog"
-	"github.com/readside/readside/internal/dbtest"
-	"github.com/readside/readside/stores/embedded"
+	"github.com/readside/readside/projections/projectiontest"
+	"github.com/readside/readside/readsidetest"
 )
-
-// app is the conference's program.
-var app = readside.App{Name: "conference", Set: Views, Stores: embedded.Stores()}
 
 // command runs one command of the program.
 func command(t *testing.T, args ...string) (code int, out, errs string) {
@@ -53,27 +49,15 @@ func must(t *testing.T, want int, args string, says ...string) string {
 // for the conference as for the shop, under its own name. It has no facts, so that nothing
 // needs a ClickHouse.
 func TestEveryCommandServesThisDomain(t *testing.T) {
-	db := dbtest.EmptyPostgres(t)
-	for name, value := range map[string]string{
-		"POSTGRES_URL": db.URL, "CLICKHOUSE_URL": "", "PROJECT_ADDR": "127.0.0.1:0", "HTTP_ADDR": "127.0.0.1:0",
-		"PROJECTOR_URL": "", "QUERY_URL": "", "IMPORTER_URL": "", "MART_URL": "",
-	} {
-		t.Setenv("CONFERENCE_"+name, value)
-	}
+	program := readsidetest.Start(t, app)
 	file := filepath.Join(t.TempDir(), "events.jsonl")
 	writeStory(t, file)
-
 	must(t, readside.ExitOK, "migrate up", "application: conference")
 	must(t, readside.ExitOK, "events import "+file, "7 events read, 7 appended")
-	everything := begin(t, "up")
-	url := everything.until(t, "GraphQL")
-	everything.until(t, "until Ctrl-C")
-	untilLive(t)
-	got := answer(t, url, `{ person(id: "ada") { name paidCents talks } talk(id: "t-1") { title speakerName } }`)
-	for _, want := range []string{`"person":{"name":"Ada Lovelace","paidCents":4200,"talks":2}`, `"title":"Notes on the engine"`, `"speakerName":"Ada Lovelace"`} {
-		if !strings.Contains(got, want) {
-			t.Errorf("GraphQL answers %s, without %s", got, want)
-		}
+	program.Head()
+	want := `{"person":{"name":"Ada Lovelace","paidCents":4200,"talks":2},"talk":{"speakerName":"Ada Lovelace","title":"Notes on the engine"}}`
+	if got := program.Query(`{ person(id: "ada") { name paidCents talks } talk(id: "t-1") { title speakerName } }`, nil); got != want {
+		t.Errorf("GraphQL answers %s, want %s", got, want)
 	}
 
 	walked := []string{"up", "migrate up", "events import"}
@@ -101,21 +85,18 @@ func TestEveryCommandServesThisDomain(t *testing.T) {
 		{"schema check", readside.ExitOK, []string{"2 views, 0 facts and 0 reports"}},
 		{"config --help", readside.ExitOK, []string{"CONFERENCE_POSTGRES_URL", "CONFERENCE_PROJECT_ADDR"}},
 		{"migrate status", readside.ExitOK, []string{"conference"}},
+		{"migrate down", readside.ExitNo, []string{"--drop-data"}}, // the log has events
 	} {
 		must(t, c.code, c.args, c.says...)
 		walked = append(walked, strings.TrimSuffix(c.args, " --help"))
 	}
-	everything.stop(t)
 	for _, args := range []string{"project", "serve"} {
-		running := begin(t, args)
-		running.until(t, "http://")
-		running.stop(t)
+		listens(t, args)
 		walked = append(walked, args)
 	}
-	// Those two only concern stores of their own; both are the same code for every program.
-	walked = append(walked, "stores", "setup")
-	must(t, readside.ExitNo, "migrate down", "--drop-data")
-	walked = append(walked, "migrate down")
+	// These only concern stores of their own and a new module; both are the same code for
+	// every program.
+	walked = append(walked, "stores", "setup", "new")
 	for _, path := range everyCommand(t, nil) {
 		if !slices.ContainsFunc(walked, func(args string) bool { return args == path || strings.HasPrefix(args, path+" ") }) {
 			t.Errorf("the help lists %q, which is not tried here", path)
@@ -164,17 +145,14 @@ func writeStory(t *testing.T, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	versions := map[string]int64{}
-	for _, told := range story {
-		e, err := eventlog.NewEvent(told, eventlog.Meta{})
+	for _, told := range projectiontest.Story(story...) {
+		e, err := eventlog.NewEvent(told.Value.(eventlog.Typed), eventlog.Meta{Time: told.Meta.Time})
 		if err != nil {
 			t.Fatal(err)
 		}
-		stream, _, _ := strings.Cut(e.Type, ".")
-		versions[stream]++
 		line, err := json.Marshal(map[string]any{
-			"specversion": "1.0", "id": e.ID, "source": "conference", "type": e.Type, "subject": stream, "time": e.Time,
-			"dataschema": "urn:readside:event:" + e.Type + ":1", "datacontenttype": "application/json", "streamversion": versions[stream], "data": e.Data,
+			"specversion": "1.0", "id": e.ID, "source": "conference", "type": e.Type, "subject": told.Meta.Stream, "time": e.Time,
+			"dataschema": "urn:readside:event:" + e.Type + ":1", "datacontenttype": "application/json", "streamversion": told.Meta.StreamVersion, "data": e.Data,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -188,103 +166,26 @@ func writeStory(t *testing.T, name string) {
 	}
 }
 
-// untilLive waits until all views have caught up.
-func untilLive(t *testing.T) {
+// listens runs a command until it says where it listens, and stops it.
+func listens(t *testing.T, args string) {
 	t.Helper()
-	for began := time.Now(); ; {
-		var r struct {
-			Views []struct {
-				State string
-				Lag   int64 `json:"lag_events"`
-			}
-		}
-		_, out, _ := command(t, "status", "--json")
-		if json.Unmarshal([]byte(out), &r) == nil && len(r.Views) == 2 && r.Views[0].State == "live" && r.Views[1].State == "live" && r.Views[0].Lag == 0 {
-			return
-		}
-		if time.Since(began) > time.Minute {
-			t.Fatalf("the views do not catch up: %s", out)
-		}
-	}
-}
-
-func answer(t *testing.T, url, query string) string {
-	t.Helper()
-	body, err := json.Marshal(map[string]string{"query": query})
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := http.Post(url, "application/json", bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
-// background is a command that runs until it is stopped.
-type background struct {
-	name   string
-	cancel context.CancelFunc
-	lines  chan string
-	ended  chan int
-}
-
-func begin(t *testing.T, args string) *background {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	b := &background{name: args, cancel: cancel, lines: make(chan string, 1000), ended: make(chan int, 1)}
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
 	reader, writer := io.Pipe()
-	go func() {
-		defer close(b.lines)
-		for lines := bufio.NewScanner(reader); lines.Scan(); {
-			b.lines <- lines.Text()
-		}
-	}()
+	ended := make(chan int, 1)
 	go func() {
 		code := readside.Run(ctx, app, strings.Fields(args), strings.NewReader(""), writer, writer)
 		_ = writer.Close()
-		b.ended <- code
+		ended <- code
 	}()
-	t.Cleanup(cancel)
-	return b
-}
-
-// until waits for a line with a text, and returns the address on it.
-func (b *background) until(t *testing.T, text string) (address string) {
-	t.Helper()
-	late := time.After(time.Minute)
-	for {
-		select {
-		case line, more := <-b.lines:
-			if !more {
-				t.Fatalf("conference %s ended before it said %q", b.name, text)
-			}
-			if strings.Contains(line, text) {
-				if i := strings.Index(line, "http://"); i >= 0 {
-					address, _, _ = strings.Cut(line[i:], " ")
-				}
-				return strings.TrimRight(address, `",}`)
-			}
-		case <-late:
-			t.Fatalf("conference %s does not say %q", b.name, text)
+	says := false
+	for lines := bufio.NewScanner(reader); lines.Scan(); {
+		if strings.Contains(lines.Text(), "http://") {
+			says = true
+			stop()
 		}
 	}
-}
-
-func (b *background) stop(t *testing.T) {
-	t.Helper()
-	b.cancel()
-	select {
-	case code := <-b.ended:
-		if code != readside.ExitOK {
-			t.Errorf("conference %s ended with exit code %d", b.name, code)
-		}
-	case <-time.After(time.Minute):
-		t.Errorf("conference %s does not end", b.name)
+	if code := <-ended; code != readside.ExitOK || !says {
+		t.Errorf("conference %s ended with exit code %d, an address printed: %t", args, code, says)
 	}
 }
