@@ -11,6 +11,7 @@ import (
 	"github.com/readside/readside"
 	"github.com/readside/readside/internal/bench"
 	"github.com/readside/readside/internal/demo"
+	"github.com/readside/readside/internal/scaffold"
 	"github.com/readside/readside/migrations"
 	"github.com/readside/readside/projections/shop"
 	screens "github.com/readside/readside/queryapi/shop"
@@ -32,7 +33,7 @@ func theShop() readside.App {
 				return shopapi.Open(ctx, *settings.(*shopapi.Config), login, logger)
 			},
 		},
-		Commands: func() []*cobra.Command { return []*cobra.Command{demo.Command(), bench.Command()} },
+		Commands: func() []*cobra.Command { return []*cobra.Command{demo.Command(), bench.Command(), scaffold.Command()} },
 		Stores:   embedded.Stores(),
 	}
 }

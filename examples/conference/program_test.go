@@ -94,9 +94,8 @@ func TestEveryCommandServesThisDomain(t *testing.T) {
 		listens(t, args)
 		walked = append(walked, args)
 	}
-	// These only concern stores of their own and a new module; both are the same code for
-	// every program.
-	walked = append(walked, "stores", "setup", "new")
+	// These only concern stores of their own; both are the same code for every program.
+	walked = append(walked, "stores", "setup")
 	for _, path := range everyCommand(t, nil) {
 		if !slices.ContainsFunc(walked, func(args string) bool { return args == path || strings.HasPrefix(args, path+" ") }) {
 			t.Errorf("the help lists %q, which is not tried here", path)
