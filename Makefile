@@ -62,7 +62,7 @@ demo: setup build ## run everything on embedded stores
 	@$(BINARY) demo $(DEMO_FLAGS)
 
 .PHONY: test
-test: setup-tests check test-main test-tools test-cross ## every check and every test at reduced sizes
+test: setup-tests check test-main test-examples test-tools test-cross ## every check and every test at reduced sizes
 
 .PHONY: check
 check: ## formatting and go vet
@@ -70,15 +70,22 @@ check: ## formatting and go vet
 	  if [ -n "$$unformatted" ]; then \
 	    echo "gofmt: these files are not formatted; run: gofmt -w" $$unformatted; exit 1; fi
 	@$(GO) vet ./...
-	@cd tools && $(GO) vet ./...
+	@for module in tools $(EXAMPLES); do (cd $$module && $(GO) vet ./...) || exit 1; done
 
 .PHONY: test-main
 test-main: ## the module's tests, the architecture among them
 	@$(GO) test -p $(TEST_PARALLEL) -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) ./...
 
+.PHONY: test-examples
+test-examples: ## the tests of the examples, each a module of its own
+	@for module in $(EXAMPLES); do (cd $$module && $(GO) test -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) ./...) || exit 1; done
+
 .PHONY: test-tools
 test-tools: ## the tests of the tools' own module
 	@cd tools && $(GO) test -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) ./...
+
+# The examples are programs of other domains, each a module of its own as a user's is.
+EXAMPLES := $(patsubst %/go.mod,%,$(wildcard examples/*/go.mod))
 
 # What the programs must compile for besides this machine. No C compiler is needed, as for
 # every build of ours. `go build` of the programs compiles each package that they are made of
@@ -90,7 +97,8 @@ CROSS := linux/arm64 darwin/arm64
 test-cross: ## the programs compile for linux/arm64 and darwin/arm64
 	@for target in $(CROSS); do \
 	  echo "Compiling for $$target; the first time takes minutes …"; \
-	  GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 $(GO) build ./cmd/... ./examples/... ./internal/embedded/setup || exit 1; done
+	  GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 $(GO) build ./cmd/... ./internal/embedded/setup || exit 1; \
+	  for module in $(EXAMPLES); do (cd $$module && GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 $(GO) build -o /dev/null ./...) || exit 1; done; done
 
 .PHONY: lint
 lint: ## golangci-lint, pinned in tools/go.mod

@@ -60,7 +60,7 @@ var rooms = []room{
 	{"migrations", nil, "SQL and a runner"},
 	{"stores", nil, "what a program needs of stores of its own; a program without them carries none"},
 	{"stores/embedded", []string{"stores", "internal/ownstores"}, "the embedded stores, for programs that want them"},
-	{"examples/...", []string{"projections", "projections/engine", "eventlog"}, "an example does what a user's own module can do"},
+	{"readsidetest", []string{".", "eventlog", "projections/projectiontest", "queryapi/refusal", "internal/dbtest", "stores/embedded"}, "the tests of applications run what Main runs"},
 	{"internal/localonly", nil, "which requests are this machine's own depends on nothing of ours"},
 	{"internal/embedded/...", []string{"internal/embedded/...", "internal/localonly"}, "the embedded stores know only how to run"},
 	{"internal/dbtest", []string{"internal/embedded/...", "migrations", "projections/application"}, "a test database is a store and its schema"},

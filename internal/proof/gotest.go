@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -20,6 +21,8 @@ import (
 // testRun is a run of tests of one package.
 type testRun struct {
 	pkg string
+	// module is the folder of the module that pkg is in; empty is the repository's own.
+	module string
 	// tests must all be there and pass; none are all tests of the package.
 	tests []string
 	// env is added to the environment.
@@ -68,7 +71,7 @@ func (r testRun) run(ctx context.Context, o options) ([]byte, error) {
 		}
 	}
 	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = o.repo
+	cmd.Dir = filepath.Join(o.repo, r.module)
 	cmd.Env = append(os.Environ(), r.env...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
 	cmd.WaitDelay = interruptWait

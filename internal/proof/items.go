@@ -9,7 +9,7 @@ import (
 var atOnce = []string{"-refusal-max", "50ms"}
 
 // items are those of the issues' "It must show".
-var items = slices.Concat(issue2, issue3, issue4Trust, issue4Engine, issue4Health, issue4Ground, issue4Failover, issue4Checks, issue4Bounds, issue4Growth)
+var items = slices.Concat(issue2, issue3, issue4Trust, issue4Engine, issue4Health, issue4Ground, issue4Failover, issue4Checks, issue4Bounds, issue4Growth, issue5)
 
 var issue2 = []item{
 	{"2.1", "empty caches: make demo and make test set up and work; the second run needs no network", []step{freshMachine}},
@@ -37,7 +37,7 @@ var issue2 = []item{
 	}},
 	{"2.8", "bench catchup: at least 30 times the naive handler", []step{bench([]string{"catchup"}, atLeast("catchup/watermill", 30, 0))}},
 	{"2.9", "another domain in one file of at most 60 lines, through the same engine", []step{
-		tests(testRun{pkg: "./examples/conference", tests: []string{"TestOneSmallFile", "TestWithoutADatabase", "TestThroughTheEngine"}}),
+		tests(testRun{module: "examples/conference", pkg: ".", tests: []string{"TestOneSmallFile", "TestWithoutADatabase", "TestThroughTheEngine"}}),
 	}},
 	{"2.10", "attacks on the query API end in 50 ms with an error, and the process lives", []step{
 		tests(testRun{pkg: "./queryapi/guard", tests: []string{"TestAttacksAreRefusedAtOnce"}, args: atOnce, figure: regexp.MustCompile(`refused after`)}),

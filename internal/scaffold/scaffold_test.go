@@ -53,8 +53,8 @@ func TestTheNameOfANewModule(t *testing.T) {
 	t.Parallel()
 	m := write(t, scaffold.Module{Name: "our-tasks", Path: "example.com/team/our-tasks"})
 	for file, want := range map[string]string{
-		"go.mod": "module example.com/team/our-tasks\n", "main.go": `"our-tasks"`, "README.md": "OUR_TASKS_POSTGRES_URL", "Makefile": "bin/our-tasks",
-		".gitignore": "/bin/", "Dockerfile": `ENTRYPOINT ["our-tasks"]`,
+		"go.mod": "module example.com/team/our-tasks\n", "main.go": `"our-tasks"`, "README.md": "bin/our-tasks status", "Makefile": "bin/our-tasks",
+		".gitignore": "/bin/", "Dockerfile": "OUR_TASKS_POSTGRES_URL",
 	} {
 		text, err := os.ReadFile(filepath.Join(m.Dir, file))
 		if err != nil || !bytes.Contains(text, []byte(want)) {

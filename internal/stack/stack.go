@@ -68,6 +68,9 @@ func (c *Config) Starting() string {
 // Stores are the stores as the programs use them.
 func (s *Stack) Stores() service.Stores { return s.stores.Stores }
 
+// MartURL is the address of analysts in a started ClickHouse, and empty where none was started.
+func (s *Stack) MartURL() string { return s.stores.readers }
+
 // QueryURL is the address of the GraphQL endpoint.
 func (s *Stack) QueryURL() string { return s.running.query.URL() }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/readside/readside/internal/cli"
+	"github.com/readside/readside/internal/service"
 )
 
 // Stores is the command of that name.
@@ -60,9 +61,8 @@ func runStores(p *cli.Program, ctx context.Context, version string) (err error) 
 	}
 	defer func() { err = errors.Join(err, clickHouse.Stop()) }()
 	// At once, so that a reader sees all lines or none.
-	_, err = fmt.Fprintf(p.Out, "export %s='%s'\nexport %s='%s'\nexport %s='%s'\n",
-		p.App.Variable("POSTGRES_URL"), postgres.URL(), p.App.Variable("CLICKHOUSE_URL"), clickHouse.URL(), p.App.Variable("MART_URL"), clickHouse.MartURL())
-	if err != nil {
+	stores := service.Stores{PostgresURL: postgres.URL(), ClickHouseURL: clickHouse.URL()}
+	if _, err = io.WriteString(p.Out, exports(addresses(p, stores, clickHouse.MartURL()))); err != nil {
 		return fmt.Errorf("print the addresses: %w", err)
 	}
 	fmt.Fprintln(p.Err, "Postgres and ClickHouse run until Ctrl-C.")

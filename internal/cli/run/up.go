@@ -16,14 +16,15 @@ import (
 
 // Up is the command that runs everything of the application in one process.
 func Up(p *cli.Program) *cobra.Command {
-	var postgres string
+	var postgres, env string
 	c := &cobra.Command{
 		Use:   "up",
 		Short: "Run everything in one process: stores, projectors, queries, services",
 		Long:  upHelp(p),
 		Args:  cli.Usage(cobra.NoArgs),
-		RunE:  func(c *cobra.Command, _ []string) error { return up(c.Context(), p, postgres) },
+		RunE:  func(c *cobra.Command, _ []string) error { return up(c.Context(), p, postgres, env) },
 	}
+	c.Flags().StringVar(&env, "env", "", "write the stores' addresses, with passwords, into this `file` as lines for a shell, until the end")
 	if p.App.Own != nil {
 		PostgresFlag(c, &postgres)
 	}
@@ -42,7 +43,7 @@ func upHelp(p *cli.Program) string {
 		"gone at the end.", p.App.Variable("POSTGRES_URL"), p.App.Variable("CLICKHOUSE_URL"))
 }
 
-func up(ctx context.Context, p *cli.Program, postgres string) (err error) {
+func up(ctx context.Context, p *cli.Program, postgres, env string) (err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	stopWithPipe(p.In, stop)
@@ -64,6 +65,14 @@ func up(ctx context.Context, p *cli.Program, postgres string) (err error) {
 	defer func() { err = errors.Join(err, running.Stop()) }()
 	for _, a := range running.Addresses() {
 		fmt.Fprintf(p.Out, "%-12s%s\n", a[0], a[1])
+	}
+	if env != "" {
+		remove, err := writeExports(env, addresses(p, running.Stores(), running.MartURL()))
+		if err != nil {
+			return err
+		}
+		defer remove()
+		fmt.Fprintf(p.Out, "%-12s. %s  (for other commands of %s in another terminal)\n", "Addresses", shellPath(env), p.App.Name)
 	}
 	fmt.Fprintln(p.Out, "Everything runs until Ctrl-C.")
 	select {
