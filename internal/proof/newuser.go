@@ -107,7 +107,7 @@ func (u *firstDay) all(ctx context.Context) error {
 }
 
 // run runs a command and notes how long it took.
-func (u *firstDay) run(ctx context.Context, says, dir string, args ...string) ([]byte, error) {
+func (u *firstDay) run(ctx context.Context, says, dir string, args ...string) (string, error) {
 	started := time.Now()
 	out, err := command(ctx, dir, u.env, u.progress, args[0], args[1:]...)
 	if err != nil {
@@ -175,7 +175,7 @@ func (u *firstDay) live(ctx context.Context) (err error) {
 		{"status", "project"}, {"verify", "work"}, {"explain task 10", "Paint the door"}, {"rebuild project", "project"},
 	} {
 		out, err := u.run(ctx, c.args, u.module, "sh", "-c", program+c.args)
-		if err == nil && !bytes.Contains(out, []byte(c.says)) {
+		if err == nil && !strings.Contains(out, c.says) {
 			err = fmt.Errorf("%s does not tell of %q: %s", c.args, c.says, out)
 		}
 		if err != nil {
