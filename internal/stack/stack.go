@@ -13,7 +13,7 @@ import (
 // Stack is a running application. Stop ends it.
 type Stack struct {
 	cfg     *Config
-	stores  *migrated
+	stores  *Stores
 	running *running
 }
 
@@ -26,7 +26,7 @@ func Start(ctx context.Context, cfg Config) (s *Stack, err error) {
 			err = errors.Join(err, s.Stop())
 		}
 	}()
-	if s.stores, err = openStores(ctx, s.cfg); err != nil {
+	if s.stores, err = OpenStores(ctx, s.cfg); err != nil {
 		return s, err
 	}
 	s.running = newRunning(ctx)
@@ -69,7 +69,7 @@ func (c *Config) Starting() string {
 func (s *Stack) Stores() service.Stores { return s.stores.Stores }
 
 // MartURL is the address of analysts in a started ClickHouse, and empty where none was started.
-func (s *Stack) MartURL() string { return s.stores.readers }
+func (s *Stack) MartURL() string { return s.stores.MartURL() }
 
 // QueryURL is the address of the GraphQL endpoint.
 func (s *Stack) QueryURL() string { return s.running.query.URL() }
@@ -87,13 +87,7 @@ func (s *Stack) Addresses() [][2]string {
 		health += "  " + s.running.servicesHealth + " (services)"
 	}
 	a = append(a, [2]string{"Health", health})
-	if s.cfg.startsPostgres() {
-		a = append(a, [2]string{"Postgres", s.stores.PostgresURL})
-	}
-	if s.cfg.startsClickHouse() {
-		a = append(a, [2]string{"ClickHouse", s.stores.readers + "  (read-only)"})
-	}
-	return a
+	return append(a, s.stores.Addresses()...)
 }
 
 // Stop ends what runs, the stores last.
@@ -103,7 +97,7 @@ func (s *Stack) Stop() error {
 		errs = append(errs, s.running.stop())
 	}
 	if s.stores != nil {
-		errs = append(errs, s.stores.stop())
+		errs = append(errs, s.stores.Stop())
 	}
 	return errors.Join(errs...)
 }

@@ -7,23 +7,26 @@ import (
 	"github.com/readside/readside/internal/service"
 )
 
-// migrated are the stores, migrated.
-type migrated struct {
+// Stores are an application's stores, migrated. Stop ends those that were started.
+type Stores struct {
 	service.Stores
 	// login addresses Postgres as one of the services' roles, which log in as themselves on
 	// a started one.
 	login func(role string) (string, error)
-	// readers is the address of analysts in a started ClickHouse.
-	readers string
+	// startedPostgres reports whether Postgres was started. readers is the address of analysts
+	// in a started ClickHouse.
+	startedPostgres bool
+	readers         string
 	stops   []func() error
 }
 
-// openStores starts the stores that have no address, and migrates Postgres.
-func openStores(ctx context.Context, cfg *Config) (s *migrated, err error) {
-	s = &migrated{Stores: cfg.Stores, login: cfg.Stores.Acting}
+// OpenStores starts the stores that have no address, and migrates Postgres. What failed to
+// start leaves nothing behind.
+func OpenStores(ctx context.Context, cfg *Config) (s *Stores, err error) {
+	s = &Stores{Stores: cfg.Stores, login: cfg.Stores.Acting}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.stop())
+			err = errors.Join(err, s.Stop())
 		}
 	}()
 	if s.PostgresURL == "" {
@@ -38,7 +41,7 @@ func openStores(ctx context.Context, cfg *Config) (s *migrated, err error) {
 }
 
 // startPostgres starts a cluster and lets every role log in as itself.
-func (s *migrated) startPostgres(ctx context.Context, cfg *Config) error {
+func (s *Stores) startPostgres(ctx context.Context, cfg *Config) error {
 	if cfg.Own == nil {
 		_, err := cfg.Stores.Admin() // it says how to name one
 		return err
@@ -48,7 +51,7 @@ func (s *migrated) startPostgres(ctx context.Context, cfg *Config) error {
 		return err
 	}
 	s.stops = append(s.stops, p.Stop)
-	s.PostgresURL = p.URL()
+	s.PostgresURL, s.startedPostgres = p.URL(), true
 	if err := s.migrate(ctx, cfg); err != nil {
 		return err
 	}
@@ -60,11 +63,11 @@ func (s *migrated) startPostgres(ctx context.Context, cfg *Config) error {
 }
 
 // migrate brings the database to the newest version, as the application's.
-func (s *migrated) migrate(ctx context.Context, cfg *Config) error {
+func (s *Stores) migrate(ctx context.Context, cfg *Config) error {
 	return service.Migrate(ctx, s.PostgresURL, service.Claiming(s.Application, cfg.Set, false), cfg.Migrations...)
 }
 
-func (s *migrated) startClickHouse(ctx context.Context, cfg *Config) error {
+func (s *Stores) startClickHouse(ctx context.Context, cfg *Config) error {
 	if cfg.Own == nil {
 		_, err := cfg.Stores.ClickHouse()
 		return err
@@ -78,8 +81,22 @@ func (s *migrated) startClickHouse(ctx context.Context, cfg *Config) error {
 	return nil
 }
 
-// stop ends the started stores and removes their folders.
-func (s *migrated) stop() error {
+// MartURL is the address of analysts in a started ClickHouse, and empty where none was started.
+func (s *Stores) MartURL() string { return s.readers }
+
+// Addresses are those of the started stores for people: a word and an address each.
+func (s *Stores) Addresses() (a [][2]string) {
+	if s.startedPostgres {
+		a = append(a, [2]string{"Postgres", s.PostgresURL})
+	}
+	if s.readers != "" {
+		a = append(a, [2]string{"ClickHouse", s.readers + "  (read-only)"})
+	}
+	return a
+}
+
+// Stop ends the started stores and removes their folders.
+func (s *Stores) Stop() error {
 	var errs []error
 	for _, stop := range s.stops {
 		errs = append(errs, stop())

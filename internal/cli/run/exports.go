@@ -61,6 +61,18 @@ func writeExports(path string, all []address) (remove func(), err error) {
 	}, nil
 }
 
+// keepAddresses writes the stores' addresses into a file, if one is named, and tells what to do with
+// it. What it returns removes the file.
+func keepAddresses(p *cli.Program, file string, stores service.Stores, mart string) (forget func(), err error) {
+	if file == "" {
+		return func() {}, nil
+	}
+	if forget, err = writeExports(file, addresses(p, stores, mart)); err == nil {
+		fmt.Fprintf(p.Out, "%-12s. %s  (for other commands of %s in another terminal)\n", "Addresses", shellPath(file), p.App.Name)
+	}
+	return forget, err
+}
+
 // shellPath is a file as a shell's dot command finds it, which looks for names without a
 // slash elsewhere.
 func shellPath(path string) string {

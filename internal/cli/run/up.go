@@ -17,13 +17,20 @@ import (
 // Up is the command that runs everything of the application in one process.
 func Up(p *cli.Program) *cobra.Command {
 	var postgres, env string
+	var watch bool
 	c := &cobra.Command{
 		Use:   "up",
 		Short: "Run everything in one process: stores, projectors, queries, services",
 		Long:  upHelp(p),
 		Args:  cli.Usage(cobra.NoArgs),
-		RunE:  func(c *cobra.Command, _ []string) error { return up(c.Context(), p, postgres, env) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if watch {
+				return upDev(c.Context(), p, postgres, env)
+			}
+			return up(c.Context(), p, postgres, env)
+		},
 	}
+	c.Flags().BoolVar(&watch, "dev", false, "build the program from the source in this folder and run it; again at every change, with the rows that changed")
 	c.Flags().StringVar(&env, "env", "", "write the stores' addresses, with passwords, into this `file` as lines for a shell, until the end")
 	if p.App.Own != nil {
 		PostgresFlag(c, &postgres)
@@ -66,14 +73,11 @@ func up(ctx context.Context, p *cli.Program, postgres, env string) (err error) {
 	for _, a := range running.Addresses() {
 		fmt.Fprintf(p.Out, "%-12s%s\n", a[0], a[1])
 	}
-	if env != "" {
-		remove, err := writeExports(env, addresses(p, running.Stores(), running.MartURL()))
-		if err != nil {
-			return err
-		}
-		defer remove()
-		fmt.Fprintf(p.Out, "%-12s. %s  (for other commands of %s in another terminal)\n", "Addresses", shellPath(env), p.App.Name)
+	forget, err := keepAddresses(p, env, running.Stores(), running.MartURL())
+	if err != nil {
+		return err
 	}
+	defer forget()
 	fmt.Fprintln(p.Out, "Everything runs until Ctrl-C.")
 	select {
 	case <-ctx.Done():
