@@ -17,7 +17,7 @@ type Stores struct {
 	// in a started ClickHouse.
 	startedPostgres bool
 	readers         string
-	stops   []func() error
+	stops           []func() error
 }
 
 // OpenStores starts the stores that have no address, and migrates Postgres. What failed to
