@@ -90,8 +90,10 @@ type experiment struct {
 	flat  bool
 	// appendPool commits as durably as was drawn.
 	appendPool *pgxpool.Pool
-	// crashes counts the failures of stores, each before it happens.
+	// crashes counts the failures of stores, each once before it happens and once when it is
+	// over. broken is set in between.
 	crashes atomic.Int64
+	broken  atomic.Bool
 	tally   *tally
 }
 

@@ -30,14 +30,29 @@ func startGrounds(t *testing.T, n int) chan *ground {
 	return grounds
 }
 
+// breaking does something that may break whatever uses a store meanwhile.
+func (x *experiment) breaking(do func()) {
+	x.broken.Store(true)
+	x.crashes.Add(1)
+	do()
+	x.crashes.Add(1)
+	x.broken.Store(false)
+}
+
+// excused reports whether a store failed since crashes were counted, or does now.
+func (x *experiment) excused(crashes int64) bool {
+	return x.broken.Load() || x.crashes.Load() != crashes
+}
+
 // endServerProcess ends the server process that writes for the owner, wherever it is.
 func (x *experiment) endServerProcess() {
 	x.t.Helper()
-	x.crashes.Add(1)
-	if _, err := x.db.Pool.Exec(x.t.Context(), `select pg_terminate_backend(pid) from pg_stat_activity join readside.leases on pid = backend_pid
+	x.breaking(func() {
+		if _, err := x.db.Pool.Exec(x.t.Context(), `select pg_terminate_backend(pid) from pg_stat_activity join readside.leases on pid = backend_pid
  where datname = current_database() and application_name = 'readside projector'`); err != nil {
-		x.t.Fatal(err)
-	}
+			x.t.Fatal(err)
+		}
+	})
 }
 
 // killBackend kills a server process by SIGKILL, the lease holder's or one of all, so that
@@ -87,11 +102,12 @@ func (x *experiment) crash(how func()) {
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	x.crashes.Add(1)
-	how()
-	x.until("Postgres has recovered", func() bool {
-		p, s, err := life()
-		return err == nil && !(p.Equal(postmaster) && s.Equal(statistics))
+	x.breaking(func() {
+		how()
+		x.until("Postgres has recovered", func() bool {
+			p, s, err := life()
+			return err == nil && !(p.Equal(postmaster) && s.Equal(statistics))
+		})
 	})
 	x.db.Pool.Reset() // whose connections are all broken
 }
@@ -99,11 +115,12 @@ func (x *experiment) crash(how func()) {
 // restartClickHouse kills the server and starts it again.
 func (x *experiment) restartClickHouse() {
 	x.t.Helper()
-	x.crashes.Add(1)
-	if err := x.ground.clickHouse.Kill(x.t.Context()); err != nil {
-		x.t.Fatal(err)
-	}
-	if err := x.ground.clickHouse.Restart(x.t.Context()); err != nil {
-		x.t.Fatal(err)
-	}
+	x.breaking(func() {
+		if err := x.ground.clickHouse.Kill(x.t.Context()); err != nil {
+			x.t.Fatal(err)
+		}
+		if err := x.ground.clickHouse.Restart(x.t.Context()); err != nil {
+			x.t.Fatal(err)
+		}
+	})
 }

@@ -64,7 +64,7 @@ func (c *crew) startRebuild() {
 		for {
 			crashes := x.crashes.Load()
 			err := rebuildView(x.t.Context(), p, view.Name, x.fates.Thousandths == 0)
-			if err == nil || x.crashes.Load() == crashes {
+			if err == nil || !x.excused(crashes) {
 				done <- err
 				return
 			}

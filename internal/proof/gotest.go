@@ -88,6 +88,7 @@ type report struct {
 	outcome map[string]string // of tests: pass, fail or skip
 	whole   string            // of the package
 	lines   []string          // output of tests
+	of      []string          // the test of each line
 	other   []string          // output of the package and of the go tool
 }
 
@@ -101,7 +102,7 @@ func readReport(out []byte) (*report, error) {
 		}
 		switch {
 		case e.Output != "" && e.Test != "":
-			r.lines = append(r.lines, strings.TrimRight(e.Output, "\n"))
+			r.lines, r.of = append(r.lines, strings.TrimRight(e.Output, "\n")), append(r.of, e.Test)
 		case e.Output != "":
 			r.other = append(r.other, strings.TrimSpace(e.Output))
 		case e.Test != "" && (e.Action == "pass" || e.Action == "fail" || e.Action == "skip"):
@@ -178,11 +179,21 @@ func (r *report) passed() (n int) {
 	return n
 }
 
-const tailLines = 30
+const tailLines = 60
 
-// tail is the end of the tests' output.
+// tail is the end of what the failed tests printed, those within them included, or of all
+// output where none failed.
 func (r *report) tail() string {
-	return strings.Join(r.lines[max(0, len(r.lines)-tailLines):], "\n")
+	var failed []string
+	for i, line := range r.lines {
+		if r.outcome[r.of[i]] == "fail" && !strings.HasPrefix(strings.TrimSpace(line), "=== ") {
+			failed = append(failed, line)
+		}
+	}
+	if len(failed) == 0 {
+		failed = r.lines
+	}
+	return strings.Join(failed[max(0, len(failed)-tailLines):], "\n")
 }
 
 // why is the go tool's first complaint, if it had one: a package that does not build

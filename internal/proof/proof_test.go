@@ -195,3 +195,25 @@ func TestAFreshEnvironmentKnowsNoMake(t *testing.T) {
 		}
 	}
 }
+
+// A failure shows what the failed tests printed, however much others printed behind it.
+func TestTheTailIsOfTheFailedTests(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	line := func(action, test, output string) {
+		fmt.Fprintf(&out, `{"Action":%q,"Test":%q,"Output":%q}`+"\n", action, test, output)
+	}
+	line("output", "TestA/one", "    one_test.go:1: wrong\n")
+	line("fail", "TestA/one", "")
+	for i := range 2 * tailLines {
+		line("output", "TestA/two", fmt.Sprintf("    two_test.go:1: right %d\n", i))
+	}
+	line("pass", "TestA/two", "")
+	r, err := readReport([]byte(out.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tail := r.tail(); !strings.Contains(tail, "wrong") || strings.Contains(tail, "right") {
+		t.Errorf("the tail is %s", tail)
+	}
+}
