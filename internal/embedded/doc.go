@@ -4,7 +4,7 @@
 //	this process ── pipe ──> keeper ──> store
 //	                (lives as long as we do)
 //
-// A keeper is this same binary, started again (see RunIfChild). It makes the
+// A keeper is this same binary, started again (see package keeper). It makes the
 // folder, starts the store, restarts or kills it on request, and waits on the pipe
 // that it holds from us. When the pipe ends, because we stopped or because we were
 // killed, it stops the store, removes a temporary folder and exits: nothing stays

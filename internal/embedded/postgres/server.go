@@ -1,4 +1,4 @@
-package embedded
+package postgres
 
 import (
 	"context"
@@ -8,13 +8,15 @@ import (
 	"strconv"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/readside/readside/internal/embedded/keeper"
 )
 
 // Superuser owns every embedded cluster.
 const Superuser = "postgres"
 
-// PostgresOptions describes a cluster; the zero value is a temporary, fast one.
-type PostgresOptions struct {
+// Options describes a cluster; the zero value is a temporary, fast one.
+type Options struct {
 	// Dir keeps the cluster, and is kept. Empty: a temporary folder, removed at the end.
 	Dir string
 	// Version is a major version of Postgres such as "17". Empty: the one that
@@ -28,31 +30,31 @@ type PostgresOptions struct {
 	Settings map[string]string
 }
 
-// Postgres is a running cluster of our own.
-type Postgres struct{ handle *handle }
+// Server is a running cluster of our own.
+type Server struct{ handle *keeper.Handle }
 
-// StartPostgres starts a cluster and returns when it accepts connections. It is
+// Start starts a cluster and returns when it accepts connections. It is
 // stopped by Stop, and by the end of this process, however that comes.
-func StartPostgres(ctx context.Context, options PostgresOptions) (*Postgres, error) {
-	h, err := spawn(ctx, childSpec{Postgres: &options})
+func Start(ctx context.Context, options Options) (*Server, error) {
+	h, err := keeper.Spawn(ctx, childName, options)
 	if err != nil {
 		return nil, fmt.Errorf("start the embedded Postgres: %w", err)
 	}
-	return &Postgres{handle: h}, nil
+	return &Server{handle: h}, nil
 }
 
 // URL addresses a database as a user. It holds the user's password, and works for
 // the superuser at once and for other roles after AllowLogins or CreateRole.
-func (p *Postgres) URL(database, user string) string {
-	now := p.handle.state()
-	return postgresURL(now.Port, database, user, secret(now.Secret))
+func (p *Server) URL(database, user string) string {
+	now := p.handle.State()
+	return address(now.Port, database, user, secret(now.Secret))
 }
 
-func postgresURL(port int, database, user string, s secret) string {
+func address(port int, database, user string, s secret) string {
 	u := url.URL{
 		Scheme:   "postgres",
 		User:     url.UserPassword(user, s.password(user)),
-		Host:     loopback + ":" + strconv.Itoa(port),
+		Host:     keeper.Loopback + ":" + strconv.Itoa(port),
 		Path:     "/" + database,
 		RawQuery: "sslmode=disable",
 	}
@@ -60,25 +62,25 @@ func postgresURL(port int, database, user string, s secret) string {
 }
 
 // Dir is the store's folder; the data directory is its `cluster`.
-func (p *Postgres) Dir() string { return p.handle.state().Dir }
+func (p *Server) Dir() string { return p.handle.State().Dir }
 
 // PID is the postmaster's process id.
-func (p *Postgres) PID() int { return p.handle.state().PID }
+func (p *Server) PID() int { return p.handle.State().PID }
 
 // Kill ends every process of the cluster with SIGKILL, as a power cut would.
 // Restart recovers it.
-func (p *Postgres) Kill(ctx context.Context) error { return p.handle.call(ctx, commandKill) }
+func (p *Server) Kill(ctx context.Context) error { return p.handle.Call(ctx, keeper.CommandKill) }
 
 // Restart starts the cluster again after Kill, on the same folder and port.
-func (p *Postgres) Restart(ctx context.Context) error { return p.handle.call(ctx, commandStart) }
+func (p *Server) Restart(ctx context.Context) error { return p.handle.Call(ctx, keeper.CommandStart) }
 
 // Stop ends the cluster and removes a temporary folder.
-func (p *Postgres) Stop() error { return p.handle.stop() }
+func (p *Server) Stop() error { return p.handle.Stop() }
 
 // AllowLogins lets every role of the cluster that has no password log in with the
 // one that URL gives it. Migrations make roles that cannot log in, since their
 // passwords are the operator's.
-func (p *Postgres) AllowLogins(ctx context.Context) error {
+func (p *Server) AllowLogins(ctx context.Context) error {
 	const query = `SELECT rolname::text FROM pg_authid WHERE rolpassword IS NULL AND rolname NOT LIKE 'pg\_%'`
 	err := p.asSuperuser(ctx, func(conn *pgx.Conn) error {
 		rows, err := conn.Query(ctx, query)
@@ -100,7 +102,7 @@ func (p *Postgres) AllowLogins(ctx context.Context) error {
 
 // CreateRole makes a role that may log in with the password that URL gives it.
 // Attributes are those of SQL's CREATE ROLE, such as "CREATEROLE CREATEDB".
-func (p *Postgres) CreateRole(ctx context.Context, role, attributes string) error {
+func (p *Server) CreateRole(ctx context.Context, role, attributes string) error {
 	err := p.asSuperuser(ctx, func(conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, "CREATE ROLE "+p.login(role, attributes))
 		return err
@@ -112,12 +114,12 @@ func (p *Postgres) CreateRole(ctx context.Context, role, attributes string) erro
 }
 
 // login is the rest of a statement that makes or alters a role.
-func (p *Postgres) login(role, attributes string) string {
-	password := secret(p.handle.state().Secret).password(role)
+func (p *Server) login(role, attributes string) string {
+	password := secret(p.handle.State().Secret).password(role)
 	return fmt.Sprintf("%s LOGIN PASSWORD '%s' %s", pgx.Identifier{role}.Sanitize(), password, attributes)
 }
 
-func (p *Postgres) asSuperuser(ctx context.Context, do func(*pgx.Conn) error) error {
+func (p *Server) asSuperuser(ctx context.Context, do func(*pgx.Conn) error) error {
 	conn, err := pgx.Connect(ctx, p.URL("postgres", Superuser))
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package embedded
+package keeper
 
 import (
 	"bufio"
@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// childrenOf lists the processes that pid started and that still run.
-func childrenOf(pid int) []int {
-	if hasProc() {
+// ChildrenOf lists the processes that pid started and that still run.
+func ChildrenOf(pid int) []int {
+	if HasProc() {
 		return parseParents(linuxParents(), pid)
 	}
 	out, err := exec.Command("ps", "-A", "-o", "pid=,ppid=").Output()
@@ -27,7 +27,8 @@ func childrenOf(pid int) []int {
 	return parseParents(out, pid)
 }
 
-func hasProc() bool {
+// HasProc reports whether /proc shows the processes.
+func HasProc() bool {
 	_, err := os.Stat("/proc/self/stat")
 	return err == nil
 }
@@ -63,8 +64,8 @@ func parseParents(lines []byte, parent int) []int {
 	return children
 }
 
-// waitGone returns when none of the processes runs any more, or after the bound.
-func waitGone(pids []int, bound time.Duration) {
+// WaitGone returns when none of the processes runs any more, or after the bound.
+func WaitGone(pids []int, bound time.Duration) {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for end := time.Now().Add(bound); time.Now().Before(end) && slices.ContainsFunc(pids, runs); {
@@ -79,7 +80,7 @@ func runs(pid int) bool {
 	}
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return !errors.Is(err, fs.ErrNotExist) || !hasProc()
+		return !errors.Is(err, fs.ErrNotExist) || !HasProc()
 	}
 	_, rest, _ := strings.Cut(string(stat[bytes.LastIndexByte(stat, ')')+1:]), " ")
 	return !strings.HasPrefix(rest, "Z")

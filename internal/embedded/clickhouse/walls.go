@@ -1,9 +1,8 @@
-package embedded
+package clickhouse
 
 import (
 	"bufio"
 	"debug/elf"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/readside/readside/internal/embedded/confine"
+	"github.com/readside/readside/internal/embedded/keeper"
 )
 
 // Where the server finds what it inherits: the first of cmd.ExtraFiles and on.
@@ -44,7 +44,7 @@ func shutIn(w walls) int {
 	if w.Forgo {
 		unconfined = fmt.Errorf("%w; the store was started without walls", confine.ErrUnsupported)
 	}
-	self, err := executable()
+	self, err := keeper.Executable()
 	if err == nil && unconfined == nil {
 		err = enterWalls(w, self)
 	} else if err == nil {
@@ -81,8 +81,8 @@ func become(self string, spec serverSpec) error {
 
 // serverEnvironment is all that the server's environment holds.
 func serverEnvironment(spec serverSpec) ([]string, error) {
-	text, err := json.Marshal(childSpec{Server: &spec})
-	return []string{childVariable + "=" + string(text), "TZ=UTC"}, err
+	variable, err := keeper.ChildEnvironment(serverChild, spec)
+	return []string{variable, "TZ=UTC"}, err
 }
 
 // executed are the files that are this running program: itself and what the loader has

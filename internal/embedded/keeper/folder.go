@@ -1,4 +1,4 @@
-package embedded
+package keeper
 
 import (
 	"io/fs"
@@ -12,7 +12,7 @@ import (
 
 // What every store's folder holds beside its data.
 const (
-	storeLog  = "readside.log"  // what the store writes
+	LogFile   = "readside.log"  // what the store writes
 	storeLock = "readside.lock" // held by the keeper while it lives
 )
 
@@ -22,16 +22,16 @@ const temporaryPrefix = "readside-store-"
 // staleAge protects a folder whose keeper has not yet taken its lock.
 const staleAge = 10 * time.Minute
 
-// folder is a store's folder and the keeper's hold of it.
-type folder struct {
+// Folder is a store's folder and the keeper's hold of it.
+type Folder struct {
 	dir       string
 	temporary bool
 	lock      *filelock.Lock
 }
 
-// openFolder makes the folder asked for, or a temporary one, and takes hold of it.
-func openFolder(dir string) (*folder, error) {
-	f := &folder{dir: dir, temporary: dir == ""}
+// OpenFolder makes the folder asked for, or a temporary one, and takes hold of it.
+func OpenFolder(dir string) (*Folder, error) {
+	f := &Folder{dir: dir, temporary: dir == ""}
 	if err := f.make(); err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func openFolder(dir string) (*folder, error) {
 	return f, nil
 }
 
-func (f *folder) make() (err error) {
+func (f *Folder) make() (err error) {
 	if f.temporary {
 		removeStale(os.TempDir())
 		f.dir, err = os.MkdirTemp("", temporaryPrefix)
@@ -55,8 +55,8 @@ func (f *folder) make() (err error) {
 	return os.MkdirAll(f.dir, 0o700)
 }
 
-// close lets go of the folder and removes a temporary one.
-func (f *folder) close() {
+// Close lets go of the folder and removes a temporary one.
+func (f *Folder) Close() {
 	if f == nil {
 		return
 	}
@@ -66,8 +66,8 @@ func (f *folder) close() {
 	f.lock.Release()
 }
 
-// path is the folder's place; empty before there is one.
-func (f *folder) path() string {
+// Path is the folder's place; empty before there is one.
+func (f *Folder) Path() string {
 	if f == nil {
 		return ""
 	}

@@ -1,4 +1,4 @@
-package embedded
+package clickhouse
 
 import (
 	"crypto/rand"
@@ -6,9 +6,10 @@ import (
 	"math/big"
 	"os"
 	"os/user"
-	"path/filepath"
 	"strconv"
 	"syscall"
+
+	"github.com/readside/readside/internal/embedded/keeper"
 )
 
 // Numbers of users without a name, as systemd gives them to services for a while.
@@ -20,12 +21,12 @@ const (
 // passingAccount is the user that a ClickHouse server runs as when we are root: a number
 // that is nobody's, so that it owns nothing but its folder. A kept folder keeps its owner.
 // nil means our own user.
-func passingAccount(data string) (*account, error) {
+func passingAccount(data string) (*keeper.Account, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
 	}
 	if uid, found := passingOwner(data); found {
-		return &account{name: strconv.Itoa(int(uid)), uid: uid, gid: uid}, nil
+		return &keeper.Account{Name: strconv.Itoa(int(uid)), UID: uid, GID: uid}, nil
 	}
 	const triesMax = 100
 	for range triesMax {
@@ -37,7 +38,7 @@ func passingAccount(data string) (*account, error) {
 		_, userErr := user.LookupId(id)
 		_, groupErr := user.LookupGroupId(id)
 		if userErr != nil && groupErr != nil {
-			return &account{name: id, uid: uint32(passingUIDMin + n.Int64()), gid: uint32(passingUIDMin + n.Int64())}, nil
+			return &keeper.Account{Name: id, UID: uint32(passingUIDMin + n.Int64()), GID: uint32(passingUIDMin + n.Int64())}, nil
 		}
 	}
 	return nil, fmt.Errorf("embedded: every number from %d to %d is a user's: start as another user than root, or set READSIDE_CLICKHOUSE_URL", passingUIDMin, passingUIDMax)
@@ -51,17 +52,4 @@ func passingOwner(data string) (uint32, bool) {
 	}
 	owner, known := info.Sys().(*syscall.Stat_t)
 	return owner.Uid, known && owner.Uid >= passingUIDMin && owner.Uid <= passingUIDMax
-}
-
-// ownAll makes a folder and all that is in it the account's.
-func (a *account) ownAll(dir string) error {
-	if a == nil {
-		return nil
-	}
-	return filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		return a.own(path)
-	})
 }

@@ -1,4 +1,4 @@
-package embedded
+package postgres
 
 import (
 	"fmt"
@@ -7,12 +7,14 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"github.com/readside/readside/internal/embedded/keeper"
 )
 
-// postgresSettings are the lines added to a new cluster's postgresql.conf.
-func postgresSettings(options PostgresOptions) map[string]string {
+// settingsOf are the lines added to a new cluster's postgresql.conf.
+func settingsOf(options Options) map[string]string {
 	settings := map[string]string{
-		"listen_addresses":          loopback,
+		"listen_addresses":          keeper.Loopback,
 		"unix_socket_directories":   "",
 		"max_connections":           "200",
 		"max_prepared_transactions": "20",
@@ -43,9 +45,9 @@ func locale() string {
 	return "C.UTF-8"
 }
 
-// postgresEnvironment is ours without addresses of stores and without what would
+// environment is ours without addresses of stores and without what would
 // configure the server: a superuser's SQL may read it.
-func postgresEnvironment() []string {
+func environment() []string {
 	ours := slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		return strings.HasPrefix(variable, "READSIDE_") || strings.HasPrefix(variable, "PG")
 	})

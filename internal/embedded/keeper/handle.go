@@ -1,4 +1,4 @@
-package embedded
+package keeper
 
 import (
 	"context"
@@ -16,8 +16,8 @@ import (
 // slow disk long after thousands of parts: beyond it the keeper itself is killed.
 const stopWait = 2 * time.Minute
 
-// handle is the parent's side of a keeper.
-type handle struct {
+// Handle is the parent's side of a keeper.
+type Handle struct {
 	cmd     *exec.Cmd
 	in      io.WriteCloser
 	answers *os.File
@@ -26,31 +26,31 @@ type handle struct {
 	mu      sync.Mutex // one command at a time
 	stopped bool
 	stopErr error
-	last    reply
+	last    Reply
 }
 
 // spawn starts a keeper and its store.
-func spawn(ctx context.Context, spec childSpec) (*handle, error) {
+func Spawn(ctx context.Context, name string, spec any) (*Handle, error) {
 	if os.Getenv(childVariable) != "" {
 		return nil, fmt.Errorf("embedded: this process is a child of this package but took itself for a new one: call embedded.RunIfChild first in main (or dbtest.Main in TestMain)")
 	}
-	h, err := startKeeper(spec)
+	h, err := startKeeper(name, spec)
 	if err != nil {
 		return nil, fmt.Errorf("embedded: start a keeper: %w", err)
 	}
-	if err := h.call(ctx, commandStart); err != nil {
-		_ = h.stop()
+	if err := h.Call(ctx, CommandStart); err != nil {
+		_ = h.Stop()
 		return nil, err
 	}
 	return h, nil
 }
 
-func startKeeper(spec childSpec) (*handle, error) {
-	self, err := executable()
+func startKeeper(name string, spec any) (*Handle, error) {
+	self, err := Executable()
 	if err != nil {
 		return nil, err
 	}
-	text, err := json.Marshal(spec)
+	variable, err := ChildEnvironment(name, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func startKeeper(spec childSpec) (*handle, error) {
 	}
 	defer theirs.Close()
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), childVariable+"="+string(text))
+	cmd.Env = append(os.Environ(), variable)
 	cmd.Stdout, cmd.Stderr = theirs, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	in, err := cmd.StdinPipe()
@@ -71,11 +71,11 @@ func startKeeper(spec childSpec) (*handle, error) {
 		ours.Close()
 		return nil, err
 	}
-	return &handle{cmd: cmd, in: in, answers: ours, decoder: json.NewDecoder(ours)}, nil
+	return &Handle{cmd: cmd, in: in, answers: ours, decoder: json.NewDecoder(ours)}, nil
 }
 
-// call sends one command and waits for its answer or the end of ctx.
-func (h *handle) call(ctx context.Context, command string) error {
+// Call sends one command and waits for its answer or the end of ctx.
+func (h *Handle) Call(ctx context.Context, command string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.stopped {
@@ -86,7 +86,7 @@ func (h *handle) call(ctx context.Context, command string) error {
 	}
 	release := context.AfterFunc(ctx, func() { _ = h.answers.SetReadDeadline(time.Unix(1, 0)) })
 	defer release()
-	var answer reply
+	var answer Reply
 	if err := h.decoder.Decode(&answer); err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()
@@ -100,15 +100,15 @@ func (h *handle) call(ctx context.Context, command string) error {
 	return nil
 }
 
-// state is the store as the last answer described it.
-func (h *handle) state() reply {
+// State is the store as the last answer described it.
+func (h *Handle) State() Reply {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.last
 }
 
-// stop ends the store and its keeper and waits for both. It may be called again.
-func (h *handle) stop() error {
+// Stop ends the store and its keeper and waits for both. It may be called again.
+func (h *Handle) Stop() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.stopped {

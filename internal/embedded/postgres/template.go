@@ -1,4 +1,4 @@
-package embedded
+package postgres
 
 import (
 	"context"
@@ -13,10 +13,11 @@ import (
 	"syscall"
 
 	"github.com/readside/readside/internal/embedded/install"
+	"github.com/readside/readside/internal/embedded/keeper"
 )
 
 // initdbFlags decide what a template is; they are part of its name.
-func initdbFlags(options PostgresOptions) []string {
+func initdbFlags(options Options) []string {
 	flags := []string{
 		"--encoding=UTF8", "--locale=" + locale(), "--auth=reject", "--username=" + Superuser,
 		"--no-sync", "--no-instructions",
@@ -29,7 +30,7 @@ func initdbFlags(options PostgresOptions) []string {
 
 // clusterTemplate is a fresh cluster as initdb makes it, kept once per user and
 // version of Postgres: copying it is ten times faster than initdb.
-func clusterTemplate(ctx context.Context, bin string, flags []string, who *account) (string, error) {
+func clusterTemplate(ctx context.Context, bin string, flags []string, who *keeper.Account) (string, error) {
 	cache, err := install.CacheDir()
 	if err != nil {
 		return "", err
@@ -48,13 +49,13 @@ func clusterTemplate(ctx context.Context, bin string, flags []string, who *accou
 
 // makeTemplate runs initdb aside and renames the result: a killed initdb leaves no
 // half template, and of two at once the first wins.
-func makeTemplate(ctx context.Context, bin, template string, flags []string, who *account) error {
-	aside, err := openFolder("") // where the server's account may go
+func makeTemplate(ctx context.Context, bin, template string, flags []string, who *keeper.Account) error {
+	aside, err := keeper.OpenFolder("") // where the server's account may go
 	if err != nil {
 		return err
 	}
-	defer aside.close()
-	fresh := filepath.Join(aside.path(), "cluster")
+	defer aside.Close()
+	fresh := filepath.Join(aside.Path(), "cluster")
 	if err := initdb(ctx, bin, fresh, flags, who); err != nil {
 		return err
 	}
@@ -64,7 +65,7 @@ func makeTemplate(ctx context.Context, bin, template string, flags []string, who
 		return err
 	}
 	defer func() { _ = os.RemoveAll(near) }()
-	if err := copyTree(fresh, near, nil); err != nil {
+	if err := keeper.CopyTree(fresh, near, nil); err != nil {
 		return fmt.Errorf("embedded: keep the cluster template: %w", err)
 	}
 	syscall.Sync() // a power cut after the rename must not leave a template of empty files
@@ -75,16 +76,16 @@ func makeTemplate(ctx context.Context, bin, template string, flags []string, who
 	return err
 }
 
-func initdb(ctx context.Context, bin, dir string, flags []string, who *account) error {
+func initdb(ctx context.Context, bin, dir string, flags []string, who *keeper.Account) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	if err := errors.Join(who.enter(filepath.Dir(dir)), who.own(dir)); err != nil {
+	if err := errors.Join(who.Enter(filepath.Dir(dir)), who.Own(dir)); err != nil {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), append([]string{"-D", dir}, flags...)...)
-	cmd.Dir, cmd.Env = dir, postgresEnvironment()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who.credential()}
+	cmd.Dir, cmd.Env = dir, environment()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who.Credential()}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("embedded: initdb: %w: %s", err, strings.TrimSpace(string(out)))
 	}

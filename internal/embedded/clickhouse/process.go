@@ -1,4 +1,4 @@
-package embedded
+package clickhouse
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 
 	"github.com/readside/readside/internal/embedded/clickhousehttp"
 	"github.com/readside/readside/internal/embedded/confine"
+	"github.com/readside/readside/internal/embedded/keeper"
 	"github.com/readside/readside/internal/embedded/libchdb"
 )
 
@@ -41,7 +42,7 @@ type serverOrders struct {
 func serveClickHouse(spec serverSpec) int {
 	runtime.LockOSThread()
 	if !confine.OnMainThread() { // the runtime has moved us; a new start has another chance
-		self, err := executable()
+		self, err := keeper.Executable()
 		if err == nil {
 			err = become(self, spec)
 		}
@@ -128,7 +129,7 @@ func serveUntil(ctx context.Context, listener net.Listener, handler *clickhouseh
 // inheritedLibrary is the library as the keeper has opened it: its path may lead through
 // folders that the server's user may not enter.
 func inheritedLibrary(path string) string {
-	if hasProc() {
+	if keeper.HasProc() {
 		return fmt.Sprintf("/proc/self/fd/%d", libraryFile)
 	}
 	return path

@@ -1,4 +1,4 @@
-package embedded
+package clickhouse
 
 import (
 	"context"
@@ -18,33 +18,34 @@ import (
 	"github.com/readside/readside/internal/embedded/clickhousehttp"
 	"github.com/readside/readside/internal/embedded/clickhouseserver"
 	"github.com/readside/readside/internal/embedded/install"
+	"github.com/readside/readside/internal/embedded/keeper"
 )
 
-// keptClickHouse is the store of a ClickHouse: the library's, or a program's where the
+// storeFor is the store of a ClickHouse: the library's, or a program's where the
 // options name one or there is no library for this platform.
-func keptClickHouse(options ClickHouseOptions) store {
+func storeFor(options Options) keeper.Store {
 	program := options.Program
 	if program == "" {
 		found, err := install.FindClickHouse()
 		if err != nil || found.Program == "" {
-			return &clickHouseStore{options: options} // it says what is missing
+			return &libraryStore{options: options} // it says what is missing
 		}
 		program = found.Program
 	}
-	return &clickHouseProgram{options: options, program: program}
+	return &programStore{options: options, program: program}
 }
 
-// clickHouseProgram is the keeper's side of a `clickhouse` program. Readers are bounded by
+// programStore is the keeper's side of a `clickhouse` program. Readers are bounded by
 // the server's own grants, constraints and quota; no kernel's wall stands around it.
-type clickHouseProgram struct {
-	options ClickHouseOptions
+type programStore struct {
+	options Options
 	program string
-	account *account
-	folder  *folder
+	account *keeper.Account
+	folder  *keeper.Folder
 	users   clickhousehttp.Config
 	secrets map[string]string
 	port    int
-	process *process
+	process *keeper.Process
 }
 
 // The files of its configuration, in the store's folder.
@@ -53,14 +54,14 @@ const (
 	programUsers  = "users.xml"
 )
 
-func (s *clickHouseProgram) prepare(context.Context) (err error) {
+func (s *programStore) Prepare(context.Context) (err error) {
 	if err := install.CheckClickHouse(s.program); err != nil {
 		return err
 	}
 	if s.users, s.secrets, err = clickhousehttp.NewConfig(s.options.Readable); err != nil {
 		return err
 	}
-	if s.folder, err = openFolder(s.options.Dir); err != nil {
+	if s.folder, err = keeper.OpenFolder(s.options.Dir); err != nil {
 		return err
 	}
 	data := s.data()
@@ -70,10 +71,10 @@ func (s *clickHouseProgram) prepare(context.Context) (err error) {
 	if s.account, err = passingAccount(data); err != nil {
 		return err
 	}
-	if err := errors.Join(s.account.canReach(s.program), s.account.canReach(s.folder.path())); err != nil {
+	if err := errors.Join(s.account.CanReach(s.program), s.account.CanReach(s.folder.Path())); err != nil {
 		return err
 	}
-	if err := errors.Join(s.account.enter(s.folder.path()), s.account.ownAll(data)); err != nil {
+	if err := errors.Join(s.account.Enter(s.folder.Path()), s.account.OwnAll(data)); err != nil {
 		return err
 	}
 	text, err := clickhouseserver.Users(s.users)
@@ -83,11 +84,11 @@ func (s *clickHouseProgram) prepare(context.Context) (err error) {
 	return s.write(programUsers, text)
 }
 
-func (s *clickHouseProgram) data() string { return filepath.Join(s.folder.path(), dataDir) }
+func (s *programStore) data() string { return filepath.Join(s.folder.Path(), dataDir) }
 
 // write makes a file that the server may read and only we may change.
-func (s *clickHouseProgram) write(name string, text []byte) error {
-	path := filepath.Join(s.folder.path(), name)
+func (s *programStore) write(name string, text []byte) error {
+	path := filepath.Join(s.folder.Path(), name)
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
@@ -98,19 +99,19 @@ func (s *clickHouseProgram) write(name string, text []byte) error {
 	if s.account == nil {
 		return nil
 	}
-	return os.Lchown(path, os.Geteuid(), int(s.account.gid))
+	return os.Lchown(path, os.Geteuid(), int(s.account.GID))
 }
 
-func (s *clickHouseProgram) start(ctx context.Context) error {
+func (s *programStore) Start(ctx context.Context) error {
 	if s.process != nil {
 		return errors.New("embedded: ClickHouse already runs")
 	}
-	return onFreePort(&s.port, func(port int) error { return s.startOnce(ctx, port) })
+	return keeper.OnFreePort(&s.port, func(port int) error { return s.startOnce(ctx, port) })
 }
 
-func (s *clickHouseProgram) startOnce(ctx context.Context, port int) error {
+func (s *programStore) startOnce(ctx context.Context, port int) error {
 	config, err := clickhouseserver.Server{
-		Data: s.data(), Host: loopback, Port: port, UsersFile: filepath.Join(s.folder.path(), programUsers),
+		Data: s.data(), Host: keeper.Loopback, Port: port, UsersFile: filepath.Join(s.folder.Path(), programUsers),
 	}.Config()
 	if err == nil {
 		err = s.write(programConfig, config)
@@ -118,18 +119,18 @@ func (s *clickHouseProgram) startOnce(ctx context.Context, port int) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(s.program, "server", "--config-file="+filepath.Join(s.folder.path(), programConfig))
+	cmd := exec.Command(s.program, "server", "--config-file="+filepath.Join(s.folder.Path(), programConfig))
 	cmd.Dir = s.data()
 	// A watchdog would start the server as a process of its own, which we could not end.
 	cmd.Env = []string{"CLICKHOUSE_WATCHDOG_ENABLE=0", "TZ=UTC", "PATH=/usr/bin:/bin"}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: s.account.credential()}
-	endWithParent(cmd.SysProcAttr)
-	p, err := launch(cmd, filepath.Join(s.folder.path(), storeLog))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: s.account.Credential()}
+	keeper.EndWithParent(cmd.SysProcAttr)
+	p, err := keeper.Launch(cmd, filepath.Join(s.folder.Path(), keeper.LogFile))
 	if err != nil {
 		return fmt.Errorf("embedded: start %s: %w", cmd.Path, err)
 	}
-	if err := p.ready(ctx, func(ctx context.Context) error { return s.ping(ctx, port) }); err != nil {
-		p.end(time.Second)
+	if err := p.Ready(ctx, func(ctx context.Context) error { return s.ping(ctx, port) }); err != nil {
+		p.End(time.Second)
 		return fmt.Errorf("embedded: %s on port %d: %w", s.program, port, err)
 	}
 	s.process = p
@@ -138,15 +139,15 @@ func (s *clickHouseProgram) startOnce(ctx context.Context, port int) error {
 
 // ping succeeds when our server answers: one that took the port from us knows no password
 // of ours.
-func (s *clickHouseProgram) ping(ctx context.Context, port int) error {
+func (s *programStore) ping(ctx context.Context, port int) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	address := url.URL{Scheme: "http", Host: loopback + ":" + strconv.Itoa(port), Path: "/", RawQuery: "query=SELECT+1"}
+	address := url.URL{Scheme: "http", Host: keeper.Loopback + ":" + strconv.Itoa(port), Path: "/", RawQuery: "query=SELECT+1"}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
 	if err != nil {
 		return err
 	}
-	request.SetBasicAuth(ClickHouseUser, s.secrets[ClickHouseUser])
+	request.SetBasicAuth(User, s.secrets[User])
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return err
@@ -163,11 +164,11 @@ func (s *clickHouseProgram) ping(ctx context.Context, port int) error {
 	return nil
 }
 
-func (s *clickHouseProgram) kill() { s.end() }
+func (s *programStore) Kill() { s.end() }
 
-// stop lets a kept store write what it holds in memory; one that is removed next needs no
+// Stop lets a kept store write what it holds in memory; one that is removed next needs no
 // order.
-func (s *clickHouseProgram) stop() {
+func (s *programStore) Stop() {
 	if s.options.Dir == "" {
 		s.end()
 	} else {
@@ -175,14 +176,14 @@ func (s *clickHouseProgram) stop() {
 	}
 }
 
-func (s *clickHouseProgram) end(signals ...syscall.Signal) {
+func (s *programStore) end(signals ...syscall.Signal) {
 	const wait = 10 * time.Second
-	s.process.end(wait, signals...)
+	s.process.End(wait, signals...)
 	s.process = nil
 }
 
-func (s *clickHouseProgram) remove() { s.folder.close() }
+func (s *programStore) Remove() { s.folder.Close() }
 
-func (s *clickHouseProgram) state() reply {
-	return reply{Dir: s.folder.path(), Port: s.port, PID: s.process.pid(), Secrets: s.secrets}
+func (s *programStore) State() keeper.Reply {
+	return keeper.Reply{Dir: s.folder.Path(), Port: s.port, PID: s.process.PID(), Secrets: s.secrets}
 }

@@ -1,4 +1,4 @@
-package embedded
+package keeper
 
 import (
 	"errors"
@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 )
 
-// copyTree copies folders and files with their modes; who owns the copy.
-func copyTree(from, to string, who *account) error {
+// CopyTree copies folders and files with their modes; who owns the copy.
+func CopyTree(from, to string, who *Account) error {
 	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -23,7 +23,7 @@ func copyTree(from, to string, who *account) error {
 		if err := copyEntry(path, target, entry); err != nil {
 			return err
 		}
-		return who.own(target)
+		return who.Own(target)
 	})
 }
 

@@ -1,4 +1,4 @@
-package embedded
+package keeper
 
 import (
 	"bufio"
@@ -12,17 +12,17 @@ import (
 )
 
 // What a parent may ask of its keeper, one word a line. The end of the pipe means
-// stop and clean up.
+// Stop and clean up.
 const (
-	commandStart = "start"
-	commandKill  = "kill"
+	CommandStart = "start"
+	CommandKill  = "kill"
 )
 
 // startWait bounds a start, the first initdb of a user included.
 const startWait = 60 * time.Second
 
-// reply answers one command.
-type reply struct {
+// Reply answers one command.
+type Reply struct {
 	Error string `json:",omitempty"`
 	Dir   string // the store's folder
 	Port  int    // where it listens on loopback
@@ -34,33 +34,33 @@ type reply struct {
 	Secrets map[string]string `json:",omitempty"`
 }
 
-// store is what a keeper keeps.
-type store interface {
-	// prepare makes the folder, once.
-	prepare(ctx context.Context) error
-	// start runs the store and returns when it answers.
-	start(ctx context.Context) error
-	// kill ends all its processes at once, as a power cut would.
-	kill()
-	// stop ends it in order, if it runs.
-	stop()
-	// remove deletes the folder, if it was temporary.
-	remove()
-	// state describes the store for a reply.
-	state() reply
+// Store is what a keeper keeps.
+type Store interface {
+	// Prepare makes the folder, once.
+	Prepare(ctx context.Context) error
+	// Start runs the store and returns when it answers.
+	Start(ctx context.Context) error
+	// Kill ends all its processes at once, as a power cut would.
+	Kill()
+	// Stop ends it in order, if it runs.
+	Stop()
+	// Remove deletes the folder, if it was temporary.
+	Remove()
+	// State describes the store for a reply.
+	State() Reply
 }
 
-// keep is the keeper's main function: it serves commands from standard input until
+// Keep is the keeper's main function: it serves commands from standard input until
 // that ends, then leaves nothing behind.
-func keep(s store) int {
+func Keep(s Store) int {
 	// Ctrl-C goes to the whole terminal; the parent decides when we stop.
 	signal.Ignore(syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer cancel()
 	commands := make(chan string)
 	go readCommands(ctx, cancel, commands)
-	defer s.remove()
-	defer s.stop()
+	defer s.Remove()
+	defer s.Stop()
 
 	answers := json.NewEncoder(os.Stdout)
 	for prepared := false; ; {
@@ -69,7 +69,7 @@ func keep(s store) int {
 			return 0
 		case command := <-commands:
 			err := obey(ctx, s, command, &prepared)
-			answer := s.state()
+			answer := s.State()
 			if err != nil {
 				answer.Error = err.Error()
 			}
@@ -92,20 +92,20 @@ func readCommands(ctx context.Context, parentGone context.CancelFunc, commands c
 	}
 }
 
-func obey(ctx context.Context, s store, command string, prepared *bool) error {
+func obey(ctx context.Context, s Store, command string, prepared *bool) error {
 	switch command {
-	case commandStart:
+	case CommandStart:
 		ctx, cancel := context.WithTimeout(ctx, startWait)
 		defer cancel()
 		if !*prepared {
-			if err := s.prepare(ctx); err != nil {
+			if err := s.Prepare(ctx); err != nil {
 				return err
 			}
 			*prepared = true
 		}
-		return s.start(ctx)
-	case commandKill:
-		s.kill()
+		return s.Start(ctx)
+	case CommandKill:
+		s.Kill()
 		return nil
 	}
 	return fmt.Errorf("embedded: keeper got unknown command %q", command)

@@ -1,4 +1,4 @@
-package embedded
+package clickhouse
 
 import (
 	"context"
@@ -18,26 +18,27 @@ import (
 	"github.com/readside/readside/internal/embedded/clickhousehttp"
 	"github.com/readside/readside/internal/embedded/confine"
 	"github.com/readside/readside/internal/embedded/install"
+	"github.com/readside/readside/internal/embedded/keeper"
 )
 
-// clickHouseStore is the keeper's side of a ClickHouse. The server is a process of
+// libraryStore is the keeper's side of a ClickHouse. The server is a process of
 // its own, so that it can be killed while its keeper lives.
-type clickHouseStore struct {
-	options ClickHouseOptions
+type libraryStore struct {
+	options Options
 	library string
-	account *account
-	folder  *folder
+	account *keeper.Account
+	folder  *keeper.Folder
 	config  clickhousehttp.Config
 	secrets map[string]string
 	port    int
-	process *process
+	process *keeper.Process
 	leash   io.Closer // the server ends with it, so with us
 }
 
 // unconfinedVariable lets readers ask where the kernel cannot confine the server.
 const unconfinedVariable = "READSIDE_UNCONFINED_READERS"
 
-func (s *clickHouseStore) prepare(context.Context) (err error) {
+func (s *libraryStore) Prepare(context.Context) (err error) {
 	if s.library, err = libraryHere(); err != nil {
 		return err
 	}
@@ -50,7 +51,7 @@ func (s *clickHouseStore) prepare(context.Context) (err error) {
 	if s.config, s.secrets, err = clickhousehttp.NewConfig(s.options.Readable); err != nil {
 		return err
 	}
-	if s.folder, err = openFolder(s.options.Dir); err != nil {
+	if s.folder, err = keeper.OpenFolder(s.options.Dir); err != nil {
 		return err
 	}
 	return s.own()
@@ -63,25 +64,25 @@ func libraryHere() (string, error) {
 }
 
 // own gives the folder to the server's user.
-func (s *clickHouseStore) own() (err error) {
-	data := filepath.Join(s.folder.path(), dataDir)
+func (s *libraryStore) own() (err error) {
+	data := filepath.Join(s.folder.Path(), dataDir)
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return err
 	}
 	if s.account, err = passingAccount(data); err != nil {
 		return err
 	}
-	if err := s.account.canReach(s.folder.path()); err != nil {
+	if err := s.account.CanReach(s.folder.Path()); err != nil {
 		return err
 	}
-	return errors.Join(s.account.own(s.folder.path()), s.account.ownAll(data))
+	return errors.Join(s.account.Own(s.folder.Path()), s.account.OwnAll(data))
 }
 
-func (s *clickHouseStore) start(ctx context.Context) error {
+func (s *libraryStore) Start(ctx context.Context) error {
 	if s.process != nil {
 		return errors.New("embedded: ClickHouse already runs")
 	}
-	listener, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(s.port)))
+	listener, err := net.Listen("tcp", net.JoinHostPort(keeper.Loopback, strconv.Itoa(s.port)))
 	if err != nil {
 		return fmt.Errorf("embedded: ClickHouse's port: %w", err)
 	}
@@ -92,7 +93,7 @@ func (s *clickHouseStore) start(ctx context.Context) error {
 
 // serve starts the server on a listener of ours: so no other process can take the
 // port in between, and what answers on it is our server.
-func (s *clickHouseStore) serve(ctx context.Context, listener *net.TCPListener) error {
+func (s *libraryStore) serve(ctx context.Context, listener *net.TCPListener) error {
 	socket, err := listener.File()
 	if err != nil {
 		return err
@@ -111,7 +112,7 @@ func (s *clickHouseStore) serve(ctx context.Context, listener *net.TCPListener) 
 	if err != nil {
 		return err
 	}
-	p, err := launch(cmd, filepath.Join(s.folder.path(), storeLog))
+	p, err := keeper.Launch(cmd, filepath.Join(s.folder.Path(), keeper.LogFile))
 	if err != nil {
 		_ = leash.Close()
 		return fmt.Errorf("embedded: start the ClickHouse server: %w", err)
@@ -119,10 +120,10 @@ func (s *clickHouseStore) serve(ctx context.Context, listener *net.TCPListener) 
 	s.process, s.leash = p, leash
 	if err := json.NewEncoder(leash).Encode(s.orders()); err != nil {
 		s.end()
-		return fmt.Errorf("embedded: tell the ClickHouse server what to do: %w: %s", err, p.tail())
+		return fmt.Errorf("embedded: tell the ClickHouse server what to do: %w: %s", err, p.Tail())
 	}
 	url := "http://" + listener.Addr().String() + "/ping"
-	if err := p.ready(ctx, func(ctx context.Context) error { return pingHTTP(ctx, url) }); err != nil {
+	if err := p.Ready(ctx, func(ctx context.Context) error { return pingHTTP(ctx, url) }); err != nil {
 		s.end()
 		return fmt.Errorf("embedded: ClickHouse: %w", err)
 	}
@@ -131,26 +132,26 @@ func (s *clickHouseStore) serve(ctx context.Context, listener *net.TCPListener) 
 
 // command starts the process that shuts itself in and becomes the server. What it must
 // know and others must not comes by standard input, not by the environment.
-func (s *clickHouseStore) command(socket, library *os.File) (*exec.Cmd, error) {
-	self, err := executable()
+func (s *libraryStore) command(socket, library *os.File) (*exec.Cmd, error) {
+	self, err := keeper.Executable()
 	if err != nil {
 		return nil, err
 	}
-	spec, err := json.Marshal(childSpec{Shut: &walls{Dir: s.folder.path(), Forgo: s.options.Unconfined == ForgoWalls}})
+	variable, err := keeper.ChildEnvironment(shutChild, walls{Dir: s.folder.Path(), Forgo: s.options.Unconfined == ForgoWalls})
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.Command(self)
-	cmd.Dir = s.folder.path()
+	cmd.Dir = s.folder.Path()
 	cmd.ExtraFiles = []*os.File{socket, library}
-	cmd.Env = []string{childVariable + "=" + string(spec), "TZ=UTC"}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.account.credential()}
+	cmd.Env = []string{variable, "TZ=UTC"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.account.Credential()}
 	return cmd, nil
 }
 
-func (s *clickHouseStore) orders() serverOrders {
+func (s *libraryStore) orders() serverOrders {
 	return serverOrders{
-		Dir: s.folder.path(), Library: s.library,
+		Dir: s.folder.Path(), Library: s.library,
 		Allow: s.options.Unconfined == AllowReaders, HTTP: s.config,
 	}
 }
@@ -173,10 +174,10 @@ func pingHTTP(ctx context.Context, url string) error {
 	return nil
 }
 
-func (s *clickHouseStore) kill() { s.end() }
+func (s *libraryStore) Kill() { s.end() }
 
-// stop lets a kept store close its files; one that is removed next needs no order.
-func (s *clickHouseStore) stop() {
+// Stop lets a kept store close its files; one that is removed next needs no order.
+func (s *libraryStore) Stop() {
 	if s.options.Dir == "" {
 		s.end()
 	} else {
@@ -184,17 +185,17 @@ func (s *clickHouseStore) stop() {
 	}
 }
 
-func (s *clickHouseStore) end(signals ...syscall.Signal) {
+func (s *libraryStore) end(signals ...syscall.Signal) {
 	const wait = 5 * time.Second
-	s.process.end(wait, signals...)
+	s.process.End(wait, signals...)
 	if s.leash != nil {
 		_ = s.leash.Close()
 	}
 	s.process, s.leash = nil, nil
 }
 
-func (s *clickHouseStore) remove() { s.folder.close() }
+func (s *libraryStore) Remove() { s.folder.Close() }
 
-func (s *clickHouseStore) state() reply {
-	return reply{Dir: s.folder.path(), Port: s.port, PID: s.process.pid(), Secrets: s.secrets}
+func (s *libraryStore) State() keeper.Reply {
+	return keeper.Reply{Dir: s.folder.Path(), Port: s.port, PID: s.process.PID(), Secrets: s.secrets}
 }

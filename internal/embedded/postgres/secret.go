@@ -1,4 +1,4 @@
-package embedded
+package postgres
 
 import (
 	"bytes"
@@ -15,12 +15,14 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/readside/readside/internal/embedded/keeper"
 )
 
-// storeSecret is the file of a store's folder that holds the cluster's secret.
-const storeSecret = "readside.secret"
+// secretFile is the file of a store's folder that holds the cluster's secret.
+const secretFile = "readside.secret"
 
-// onlyPasswords is the pg_hba.conf of every cluster: loopback alone, and nobody
+// onlyPasswords is the pg_hba.conf of every cluster: keeper.Loopback alone, and nobody
 // without a password. A standby replicates with one, too.
 const onlyPasswords = `# Written by Readside. There is no other line: what is not named here is refused.
 host all         all 127.0.0.1/32 scram-sha-256
@@ -47,7 +49,7 @@ func (s secret) password(role string) string {
 
 // readSecret returns the secret of a store's folder; empty where there is none yet.
 func readSecret(dir string) (secret, error) {
-	text, err := os.ReadFile(filepath.Join(dir, storeSecret))
+	text, err := os.ReadFile(filepath.Join(dir, secretFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
@@ -57,7 +59,7 @@ func readSecret(dir string) (secret, error) {
 // keep writes the secret into a store's folder. Only the keeper's user may read it:
 // the server's account needs no password.
 func (s secret) keep(dir string) error {
-	file, err := os.OpenFile(filepath.Join(dir, storeSecret), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	file, err := os.OpenFile(filepath.Join(dir, secretFile), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -67,15 +69,15 @@ func (s secret) keep(dir string) error {
 
 // lockUp gives the cluster in data its access rules and the superuser his password.
 // No server runs meanwhile: a single backend reads the statement from a pipe.
-func lockUp(ctx context.Context, bin, data string, s secret, who *account) error {
+func lockUp(ctx context.Context, bin, data string, s secret, who *keeper.Account) error {
 	hba := filepath.Join(data, "pg_hba.conf")
 	if err := os.WriteFile(hba, []byte(onlyPasswords), 0o600); err != nil { // it keeps its owner
 		return err
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, "postgres"), "--single", "-F", "-D", data, "template1")
-	cmd.Dir, cmd.Env = data, postgresEnvironment()
+	cmd.Dir, cmd.Env = data, environment()
 	cmd.Stdin = strings.NewReader(fmt.Sprintf("ALTER ROLE %s PASSWORD '%s'\n", Superuser, s.password(Superuser)))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who.credential()}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who.Credential()}
 	// A statement that fails ends no single backend: what it writes tells.
 	out, err := cmd.CombinedOutput()
 	if err == nil && (bytes.Contains(out, []byte("ERROR")) || bytes.Contains(out, []byte("FATAL"))) {

@@ -1,4 +1,4 @@
-package embedded
+package clickhouse
 
 import (
 	"context"
@@ -7,19 +7,20 @@ import (
 	"strconv"
 
 	"github.com/readside/readside/internal/embedded/clickhousehttp"
+	"github.com/readside/readside/internal/embedded/keeper"
 )
 
 // The users of an embedded ClickHouse. The first may do everything within the store; the
 // others may only read, and only in the databases for readers. What `serve` asks waits for
 // nothing that readers ask.
 const (
-	ClickHouseUser   = clickhousehttp.UserDefault
-	ClickHouseReader = clickhousehttp.UserReader
-	ClickHouseServe  = clickhousehttp.UserServe
+	User   = clickhousehttp.UserDefault
+	Reader = clickhousehttp.UserReader
+	Serve  = clickhousehttp.UserServe
 )
 
-// ClickHouseOptions describes a ClickHouse; the zero value is a temporary one.
-type ClickHouseOptions struct {
+// Options describes a ClickHouse; the zero value is a temporary one.
+type Options struct {
 	// Dir keeps the data, and is kept. Empty: a temporary folder, removed at the end.
 	Dir string
 	// Readable are the databases that readers may read, as names in which * stands for any
@@ -47,43 +48,43 @@ const (
 	ForgoWalls Unconfined = "forgo-walls"
 )
 
-// ClickHouse is a running ClickHouse of our own.
-type ClickHouse struct{ handle *handle }
+// Server is a running ClickHouse of our own.
+type Server struct{ handle *keeper.Handle }
 
-// StartClickHouse starts a server and returns when it answers. It is stopped by
+// Start starts a server and returns when it answers. It is stopped by
 // Stop, and by the end of this process, however that comes.
-func StartClickHouse(ctx context.Context, options ClickHouseOptions) (*ClickHouse, error) {
-	h, err := spawn(ctx, childSpec{ClickHouse: &options})
+func Start(ctx context.Context, options Options) (*Server, error) {
+	h, err := keeper.Spawn(ctx, keptChild, options)
 	if err != nil {
 		return nil, fmt.Errorf("start the embedded ClickHouse: %w", err)
 	}
-	return &ClickHouse{handle: h}, nil
+	return &Server{handle: h}, nil
 }
 
 // URL addresses a database as a user, with the user's password, in the form of
 // clickhouse.ParseDSN. The passwords are drawn when the store starts.
-func (c *ClickHouse) URL(database, user string) string {
-	state := c.handle.state()
+func (c *Server) URL(database, user string) string {
+	state := c.handle.State()
 	u := url.URL{
 		Scheme: "http",
 		User:   url.UserPassword(user, state.Secrets[user]),
-		Host:   loopback + ":" + strconv.Itoa(state.Port),
+		Host:   keeper.Loopback + ":" + strconv.Itoa(state.Port),
 		Path:   "/" + database,
 	}
 	return u.String()
 }
 
 // Dir is the data folder.
-func (c *ClickHouse) Dir() string { return c.handle.state().Dir }
+func (c *Server) Dir() string { return c.handle.State().Dir }
 
 // PID is the server's process id.
-func (c *ClickHouse) PID() int { return c.handle.state().PID }
+func (c *Server) PID() int { return c.handle.State().PID }
 
 // Kill ends the server with SIGKILL. Restart recovers it.
-func (c *ClickHouse) Kill(ctx context.Context) error { return c.handle.call(ctx, commandKill) }
+func (c *Server) Kill(ctx context.Context) error { return c.handle.Call(ctx, keeper.CommandKill) }
 
 // Restart starts the server again after Kill, on the same folder and port.
-func (c *ClickHouse) Restart(ctx context.Context) error { return c.handle.call(ctx, commandStart) }
+func (c *Server) Restart(ctx context.Context) error { return c.handle.Call(ctx, keeper.CommandStart) }
 
 // Stop ends the server and removes a temporary folder.
-func (c *ClickHouse) Stop() error { return c.handle.stop() }
+func (c *Server) Stop() error { return c.handle.Stop() }

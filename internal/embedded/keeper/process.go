@@ -1,4 +1,4 @@
-package embedded
+package keeper
 
 import (
 	"bytes"
@@ -17,15 +17,15 @@ const readyPoll = 10 * time.Millisecond
 // errExited says that a store ended while it was expected to start.
 var errExited = errors.New("it exited")
 
-// process is a store's main process with the end of its life as a signal.
-type process struct {
+// Process is a store's main process with the end of its life as a signal.
+type Process struct {
 	cmd    *exec.Cmd
 	log    string // what it writes
 	exited chan struct{}
 }
 
-// launch starts cmd with its output appended to the file log.
-func launch(cmd *exec.Cmd, log string) (*process, error) {
+// Launch starts cmd with its output appended to the file log.
+func Launch(cmd *exec.Cmd, log string) (*Process, error) {
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
@@ -35,7 +35,7 @@ func launch(cmd *exec.Cmd, log string) (*process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	p := &process{cmd: cmd, log: log, exited: make(chan struct{})}
+	p := &Process{cmd: cmd, log: log, exited: make(chan struct{})}
 	go func() {
 		defer close(p.exited)
 		_ = cmd.Wait() // how it ended is in its log
@@ -43,16 +43,16 @@ func launch(cmd *exec.Cmd, log string) (*process, error) {
 	return p, nil
 }
 
-// pid is 0 for no process.
-func (p *process) pid() int {
+// PID is 0 for no process.
+func (p *Process) PID() int {
 	if p == nil {
 		return 0
 	}
 	return p.cmd.Process.Pid
 }
 
-// ready waits until answers returns nil, the process exits or ctx ends.
-func (p *process) ready(ctx context.Context, answers func(context.Context) error) error {
+// Ready waits until answers returns nil, the process exits or ctx ends.
+func (p *Process) Ready(ctx context.Context, answers func(context.Context) error) error {
 	tick := time.NewTicker(readyPoll)
 	defer tick.Stop()
 	for {
@@ -62,17 +62,17 @@ func (p *process) ready(ctx context.Context, answers func(context.Context) error
 		}
 		select {
 		case <-p.exited:
-			return fmt.Errorf("%w: %s", errExited, p.tail())
+			return fmt.Errorf("%w: %s", errExited, p.Tail())
 		case <-ctx.Done():
-			return fmt.Errorf("it did not answer in time (%w): %s", err, p.tail())
+			return fmt.Errorf("it did not answer in time (%w): %s", err, p.Tail())
 		case <-tick.C:
 		}
 	}
 }
 
-// end sends the signals one after another until the process is gone, and SIGKILL
+// End sends the signals one after another until the process is gone, and SIGKILL
 // at last.
-func (p *process) end(wait time.Duration, signals ...syscall.Signal) {
+func (p *Process) End(wait time.Duration, signals ...syscall.Signal) {
 	if p == nil {
 		return
 	}
@@ -86,8 +86,8 @@ func (p *process) end(wait time.Duration, signals ...syscall.Signal) {
 	}
 }
 
-// tail is the end of the log, for an error message.
-func (p *process) tail() string {
+// Tail is the end of the log, for an error message.
+func (p *Process) Tail() string {
 	const bytesMax = 1500
 	text, err := os.ReadFile(p.log)
 	if err != nil {

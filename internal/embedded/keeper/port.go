@@ -1,4 +1,4 @@
-package embedded
+package keeper
 
 import (
 	"errors"
@@ -6,16 +6,16 @@ import (
 	"net"
 )
 
-// loopback is the only address that embedded stores listen on.
-const loopback = "127.0.0.1"
+// Loopback is the only address that embedded stores listen on.
+const Loopback = "127.0.0.1"
 
 // portTriesMax bounds the search for a port: another process may take a free one
 // before the store does.
 const portTriesMax = 5
 
-// onFreePort calls start with the port of an earlier start, or else with free ones
+// OnFreePort calls start with the port of an earlier start, or else with free ones
 // until the store stays up, and remembers that one.
-func onFreePort(port *int, start func(port int) error) error {
+func OnFreePort(port *int, start func(port int) error) error {
 	if *port != 0 {
 		return start(*port)
 	}
@@ -38,7 +38,7 @@ func onFreePort(port *int, start func(port int) error) error {
 
 // freePort is a loopback port that nobody listens on just now.
 func freePort() (int, error) {
-	listener, err := net.Listen("tcp", loopback+":0")
+	listener, err := net.Listen("tcp", Loopback+":0")
 	if err != nil {
 		return 0, fmt.Errorf("embedded: find a free port: %w", err)
 	}
