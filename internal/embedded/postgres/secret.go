@@ -22,7 +22,7 @@ import (
 // secretFile is the file of a store's folder that holds the cluster's secret.
 const secretFile = "readside.secret"
 
-// onlyPasswords is the pg_hba.conf of every cluster: keeper.Loopback alone, and nobody
+// onlyPasswords is the pg_hba.conf of every cluster: loopback alone, and nobody
 // without a password. A standby replicates with one, too.
 const onlyPasswords = `# Written by Readside. There is no other line: what is not named here is refused.
 host all         all 127.0.0.1/32 scram-sha-256
