@@ -107,7 +107,7 @@ func (s *Set) Touches(dst []Touch, events []Event) (touches []Touch, err error) 
 		e := &events[i]
 		for v := range e.Route.Views {
 			at = &e.Route.Views[v]
-			keys = at.Handling.Keys(keys[:0], e.Value)
+			keys = at.Handling.Keys(keys[:0], e.Value, &e.Meta)
 			for _, key := range keys {
 				if err := checkKey(key); err != nil {
 					return dst, s.fault(at.View, key, e, err, hintKey)

@@ -6,8 +6,9 @@ import (
 	"github.com/readside/readside/eventlog"
 )
 
-// Handler folds one event type into rows of R. Create, Update, UpdateEach, Delete
-// and DeleteEach make them.
+// Handler folds one event type into rows of R. Create, Update and Delete make those whose
+// event names one row; CreateEach, UpdateEach and DeleteEach those whose event concerns
+// several, or whose rows follow from the event's envelope.
 type Handler[R any] interface {
 	handling() *Handling
 }
@@ -35,8 +36,8 @@ type Handling struct {
 	EventVersion int
 	Event        reflect.Type
 	Effect       Effect
-	// Keys appends the keys of the rows that the event touches.
-	Keys func(keys []string, event any) []string
+	// Keys appends the keys of the rows that the event touches. It does not keep m.
+	Keys func(keys []string, event any, m *Meta) []string
 	// Fold changes the row of one key; nil where there is nothing to fold.
 	Fold func(row any, key string, event any, m Meta) error
 
@@ -68,17 +69,19 @@ func Update[R any, E eventlog.Typed](key func(E) string, fold func(*R, E, Meta) 
 	return one[R](Updates, key, fold)
 }
 
-// UpdateEach handles an event that changes several rows; fold is called once for
-// each distinct key.
-func UpdateEach[R any, E eventlog.Typed](keys func(E) []string, fold func(*R, string, E, Meta) error) Handler[R] {
-	h := handling[E](Updates)
-	h.Keys = func(dst []string, event any) []string {
-		return appendDistinct(dst, keys(event.(E)))
-	}
-	h.Fold = func(row any, key string, event any, m Meta) error {
-		return fold(row.(*R), key, event.(E), m)
-	}
-	return handler[R]{h}
+// CreateEach handles an event that brings several rows to life; fold is called once for each
+// distinct key. keys may look at the envelope, so that rows can be a stream's or a month's:
+//
+//	projections.CreateEach(projections.ByStream[Opened], …)
+//	projections.CreateEach(func(_ Paid, m projections.Meta) []string { return []string{m.Time.Format("2006-01")} }, …)
+func CreateEach[R any, E eventlog.Typed](keys func(E, Meta) []string, fold func(row *R, key string, e E, m Meta) error) Handler[R] {
+	return each(Creates, keys, fold)
+}
+
+// UpdateEach handles an event that changes several rows; fold is called once for each
+// distinct key.
+func UpdateEach[R any, E eventlog.Typed](keys func(E, Meta) []string, fold func(row *R, key string, e E, m Meta) error) Handler[R] {
+	return each(Updates, keys, fold)
 }
 
 // Delete handles the event that ends a row.
@@ -87,17 +90,31 @@ func Delete[R any, E eventlog.Typed](key func(E) string) Handler[R] {
 }
 
 // DeleteEach handles an event that ends several rows.
-func DeleteEach[R any, E eventlog.Typed](keys func(E) []string) Handler[R] {
-	h := handling[E](Deletes)
-	h.Keys = func(dst []string, event any) []string {
-		return appendDistinct(dst, keys(event.(E)))
+func DeleteEach[R any, E eventlog.Typed](keys func(E, Meta) []string) Handler[R] {
+	return each[R](Deletes, keys, nil)
+}
+
+// ByStream are the keys of a view with one row for each stream, whose key is the stream's
+// name: for CreateEach, UpdateEach and DeleteEach, where events do not say which aggregate
+// they are of.
+func ByStream[E any](_ E, m Meta) []string { return []string{m.Stream} }
+
+func each[R any, E eventlog.Typed](effect Effect, keys func(E, Meta) []string, fold func(*R, string, E, Meta) error) Handler[R] {
+	h := handling[E](effect)
+	h.Keys = func(dst []string, event any, m *Meta) []string {
+		return appendDistinct(dst, keys(event.(E), *m))
+	}
+	if fold != nil {
+		h.Fold = func(row any, key string, event any, m Meta) error {
+			return fold(row.(*R), key, event.(E), m)
+		}
 	}
 	return handler[R]{h}
 }
 
 func one[R any, E eventlog.Typed](effect Effect, key func(E) string, fold func(*R, E, Meta) error) Handler[R] {
 	h := handling[E](effect)
-	h.Keys = func(dst []string, event any) []string {
+	h.Keys = func(dst []string, event any, _ *Meta) []string {
 		return append(dst, key(event.(E)))
 	}
 	if fold != nil {

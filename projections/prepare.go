@@ -93,7 +93,7 @@ func (s *Set) keysOf(dst []string, at *ViewRoute, e *Event) (keys []string, faul
 			fault.Reason = ReasonKey
 		}
 	}()
-	keys = at.Handling.Keys(dst, e.Value)
+	keys = at.Handling.Keys(dst, e.Value, &e.Meta)
 	for _, key := range keys {
 		if err := checkKey(key); err != nil {
 			fault = s.fault(at.View, "", e, err, hintKey)

@@ -40,14 +40,14 @@ var packages = projections.View[Package]{Name: "package", Version: 1, Doc: "A pa
 			}),
 		projections.Update(func(e PackageDelivered) string { return e.PackageID },
 			func(p *Package, _ PackageDelivered, _ projections.Meta) error { p.State = delivered; return nil }),
-		projections.UpdateEach(func(e ItemPacked) []string { return present(e.PackageID, e.From) },
+		projections.UpdateEach(func(e ItemPacked, _ projections.Meta) []string { return present(e.PackageID, e.From) },
 			func(p *Package, key string, e ItemPacked, _ projections.Meta) error {
 				if key == e.From {
 					return projections.TakeFrom(&p.Pieces, e.Quantity)
 				}
 				return projections.AddTo(&p.Pieces, e.Quantity)
 			}),
-		projections.UpdateEach(func(e ItemRemoved) []string { return present(e.From) },
+		projections.UpdateEach(func(e ItemRemoved, _ projections.Meta) []string { return present(e.From) },
 			func(p *Package, _ string, e ItemRemoved, _ projections.Meta) error {
 				return projections.TakeFrom(&p.Pieces, e.Quantity)
 			}),

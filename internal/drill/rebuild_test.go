@@ -85,7 +85,7 @@ func (c *changeCount) add(e exact.Event) {
 	c.all++
 	if r := c.set.Route(name); r != nil {
 		for _, v := range r.Views {
-			c.rows[c.set.Views()[v.View].Name] += len(v.Handling.Keys(nil, e.Data))
+			c.rows[c.set.Views()[v.View].Name] += len(v.Handling.Keys(nil, e.Data, &projections.Meta{}))
 		}
 	}
 }

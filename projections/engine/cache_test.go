@@ -100,7 +100,7 @@ func newFlatSet(t *testing.T, brokenTitle string) *projections.Set {
 				s.Speaker, s.Nickname = e.Speaker, nil
 				return nil
 			}),
-			projections.UpdateEach(func(e talksRated) []string { return e.IDs }, func(s *speech, _ string, e talksRated, m projections.Meta) error {
+			projections.UpdateEach(func(e talksRated, _ projections.Meta) []string { return e.IDs }, func(s *speech, _ string, e talksRated, m projections.Meta) error {
 				s.Stars += e.Stars
 				s.Ratings++
 				s.FirstRated = &m.Time

@@ -123,7 +123,7 @@ func rooms() projections.View[room] {
 			func(r *room, e roomOpened, _ projections.Meta) error { r.Name = e.Name; return nil }),
 		projections.Update(func(e roomRenamed) string { return e.ID },
 			func(r *room, e roomRenamed, _ projections.Meta) error { r.Name = e.Name; return nil }),
-		projections.UpdateEach(func(e talkProposed) []string { return e.Rooms },
+		projections.UpdateEach(func(e talkProposed, _ projections.Meta) []string { return e.Rooms },
 			func(r *room, _ string, _ talkProposed, _ projections.Meta) error { r.Talks++; return nil }),
 	}}
 }
@@ -144,7 +144,7 @@ func talks(d *domain, brokenTitle string) projections.View[talk] {
 				func(t *talk, e talkMoved, _ projections.Meta) error { t.Speaker = e.Speaker; return nil }),
 			projections.Update(func(e talkRoomsSet) string { return e.ID },
 				func(t *talk, e talkRoomsSet, _ projections.Meta) error { t.Rooms = e.Rooms; return nil }),
-			projections.UpdateEach(func(e talksRated) []string { return e.IDs }, rate),
+			projections.UpdateEach(func(e talksRated, _ projections.Meta) []string { return e.IDs }, rate),
 			projections.Delete[talk](func(e talkCancelled) string { return e.ID }),
 		},
 		Joins: []projections.Join[talk]{

@@ -55,7 +55,7 @@ func limitsSet(t *testing.T) *projections.Set {
 	t.Helper()
 	cups := &projections.View[cup]{Name: "cup", Version: 1, Handlers: []projections.Handler[cup]{
 		projections.Create(func(e trayLaid) string { return e.ID }, func(*cup, trayLaid, projections.Meta) error { return nil }),
-		projections.UpdateEach(func(e cupsPoured) []string { return e.IDs }, func(c *cup, _ string, _ cupsPoured, _ projections.Meta) error { c.Poured++; return nil }),
+		projections.UpdateEach(func(e cupsPoured, _ projections.Meta) []string { return e.IDs }, func(c *cup, _ string, _ cupsPoured, _ projections.Meta) error { c.Poured++; return nil }),
 	}}
 	trays := &projections.View[tray]{Name: "tray", Version: 1,
 		Handlers: []projections.Handler[tray]{projections.Create(func(e trayLaid) string { return e.ID },

@@ -50,7 +50,7 @@ func tallySet(t *testing.T) *projections.Set {
 		}},
 		&projections.View[mark]{Name: "trace", Version: 1, Handlers: []projections.Handler[mark]{
 			projections.Create(func(e marked) string { return e.ID }, func(*mark, marked, projections.Meta) error { return nil }),
-			projections.UpdateEach(func(e hit) []string {
+			projections.UpdateEach(func(e hit, _ projections.Meta) []string {
 				if e.Mark == "" {
 					return nil
 				}

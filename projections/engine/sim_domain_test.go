@@ -114,7 +114,7 @@ func simFlat() (*simSet, error) {
 				o.Buyer = e.Buyer
 				return s.bad(e.Bad, e.ID)
 			}),
-			projections.UpdateEach(func(e simAdded) []string { return e.IDs }, func(o *simOrder, key string, e simAdded, _ projections.Meta) error {
+			projections.UpdateEach(func(e simAdded, _ projections.Meta) []string { return e.IDs }, func(o *simOrder, key string, e simAdded, _ projections.Meta) error {
 				o.Sum += e.N
 				return s.bad(e.Bad, key)
 			}),
@@ -133,7 +133,7 @@ func simDeep() (*simSet, error) {
 				o.Buyer = e.Buyer
 				return s.bad(e.Bad, e.ID)
 			}),
-			projections.UpdateEach(func(e simAdded) []string { return e.IDs }, func(o *simDeepOrder, key string, e simAdded, _ projections.Meta) error {
+			projections.UpdateEach(func(e simAdded, _ projections.Meta) []string { return e.IDs }, func(o *simDeepOrder, key string, e simAdded, _ projections.Meta) error {
 				o.Sum += e.N
 				return s.bad(e.Bad, key)
 			}),

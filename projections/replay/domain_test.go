@@ -133,7 +133,7 @@ func ships(f *fleet) projections.View[ship] {
 			projections.Update(func(e shipRenamed) string { return e.ID },
 				func(s *ship, e shipRenamed, _ projections.Meta) error { s.Name = e.Name; return nil }),
 			projections.Delete[ship](func(e shipSunk) string { return e.ID }),
-			projections.UpdateEach(func(e shipsCalled) []string { return e.IDs },
+			projections.UpdateEach(func(e shipsCalled, _ projections.Meta) []string { return e.IDs },
 				func(s *ship, _ string, e shipsCalled, m projections.Meta) error {
 					if s.Calls == nil {
 						s.Calls = map[string]int{}

@@ -65,7 +65,7 @@ var Products = projections.View[Product]{
 				return nil
 			}),
 		projections.UpdateEach(
-			func(e contract.StockConfirmed) []string { return stockProducts(e.Lines) },
+			func(e contract.StockConfirmed, _ projections.Meta) []string { return stockProducts(e.Lines) },
 			func(p *Product, id string, e contract.StockConfirmed, _ projections.Meta) error {
 				n, err := pieces(e.Lines, id)
 				if err != nil {
@@ -74,7 +74,7 @@ var Products = projections.View[Product]{
 				return projections.TakeFrom(&p.Stock, n)
 			}),
 		projections.UpdateEach(
-			func(e contract.StockReleased) []string { return stockProducts(e.Lines) },
+			func(e contract.StockReleased, _ projections.Meta) []string { return stockProducts(e.Lines) },
 			func(p *Product, id string, e contract.StockReleased, _ projections.Meta) error {
 				n, err := pieces(e.Lines, id)
 				if err != nil {
@@ -83,7 +83,7 @@ var Products = projections.View[Product]{
 				return projections.AddTo(&p.Stock, n)
 			}),
 		projections.UpdateEach(
-			func(e contract.OrderPaid) []string { return orderProducts(e.Lines) },
+			func(e contract.OrderPaid, _ projections.Meta) []string { return orderProducts(e.Lines) },
 			func(p *Product, id string, e contract.OrderPaid, _ projections.Meta) error {
 				for _, l := range e.Lines {
 					if l.ProductID == id {
