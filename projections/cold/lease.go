@@ -31,6 +31,11 @@ const (
 	unlock  = `select pg_advisory_unlock(hashtextextended('readside.cold:' || $1, 0))`
 )
 
+// durableSQL makes a session wait for the disk where commits do not by default. What the
+// ledger says must outlive a crash of Postgres: a block that is in ClickHouse while its plan
+// is lost would be sent again under another number, and count twice.
+const durableSQL = `select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'`
+
 // lease waits until no other worker of this name works. The lock lives as long as the
 // connection does; the epoch guards what is done without noticing that it is gone.
 func (p *Projector) lease(ctx context.Context) (*pgxpool.Conn, error) {
@@ -41,6 +46,10 @@ func (p *Projector) lease(ctx context.Context) (*pgxpool.Conn, error) {
 	if err := pooler.Check(ctx, conn.Conn()); err != nil {
 		giveUp(conn)
 		return nil, fmt.Errorf("connect the cold projector %s to Postgres: %w", p.cfg.Name, err)
+	}
+	if _, err := conn.Exec(ctx, durableSQL); err != nil {
+		giveUp(conn)
+		return nil, fmt.Errorf("let the commits of cold projector %s wait for the disk: %w", p.cfg.Name, err)
 	}
 	looked, taken := time.Now(), time.Now()
 	for {

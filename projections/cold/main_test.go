@@ -172,7 +172,11 @@ func newBench(t testing.TB) *bench {
 // newLogBench is a bench whose ClickHouse the test brings along.
 func newLogBench(t testing.TB) *bench {
 	t.Helper()
-	db := dbtest.Postgres(t)
+	return newLogBenchOn(t, dbtest.Postgres(t))
+}
+
+func newLogBenchOn(t testing.TB, db *dbtest.DB) *bench {
+	t.Helper()
 	log, err := eventlog.Open(bounded(t), db.Pool)
 	if err != nil {
 		t.Fatal(err)
