@@ -89,7 +89,7 @@ func (o *operator) retry() {
 	for _, view := range o.set.Views() {
 		if len(o.waiting(view.Name)) > 0 {
 			_, err := o.views.Retry(o.x.t.Context(), engine.Waiting{View: view.Name})
-			o.unlessEmpty(view.Name, err)
+			o.unlessGone(view.Name, err, func(engine.Parked) bool { return true })
 		}
 	}
 	for _, e := range o.parkedFacts() {
@@ -117,7 +117,7 @@ func (o *operator) clear() {
 		for _, e := range o.waiting(view.Name) {
 			if e.State == "parked" && lost[e.Position.Place()] {
 				_, err := o.views.Discard(o.x.t.Context(), engine.Waiting{View: view.Name, Key: e.Key, Stream: streamOf(e)})
-				o.unlessEmpty(view.Name, err)
+				o.unlessGone(view.Name, err, func(w engine.Parked) bool { return w.Key == e.Key && w.Stream == e.Stream && w.Position == e.Position })
 			}
 		}
 	}
@@ -145,11 +145,11 @@ func streamOf(e engine.Parked) string {
 	return ""
 }
 
-// unlessEmpty fails for an error, but for that of a view in which nothing waits any more: a
-// rebuild that was handed over, or a discard before, took it along.
-func (o *operator) unlessEmpty(view string, err error) {
+// unlessGone fails for an error, but for that of an order on events of a view none of which
+// waits any more: a rebuild that was handed over, or a discard before, took them along.
+func (o *operator) unlessGone(view string, err error, of func(engine.Parked) bool) {
 	o.x.t.Helper()
-	if err != nil && len(o.waiting(view)) > 0 {
+	if err != nil && slices.ContainsFunc(o.waiting(view), of) {
 		o.x.t.Fatal(err)
 	}
 }
