@@ -50,7 +50,7 @@ func TestThePublicAPIIsTheListedOne(t *testing.T) {
 func TestAChangeOfThePublicAPIIsSeen(t *testing.T) {
 	const before = "package p: func F(int) error\npackage p: type T struct { A int }\n"
 	for after, want := range map[string]string{
-		"package p: func F(int) error\n": "- package p: type T struct { A int }",
+		"package p: func F(int) error\n":                                                                    "- package p: type T struct { A int }",
 		"package p: func F(int64) error\npackage p: type T struct { A int }\n":                              "+ package p: func F(int64) error",
 		"package p: func F(int) error\npackage p: func G()\npackage p: type T struct { A int }\n":           "+ package p: func G()",
 		"package p: func F(int) error\npackage p: type T struct { A int }\npackage p: type U = interface{}": "+ package p: type U = interface{}",
