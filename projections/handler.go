@@ -72,7 +72,7 @@ func Update[R any, E eventlog.Typed](key func(E) string, fold func(*R, E, Meta) 
 // CreateEach handles an event that brings several rows to life; fold is called once for each
 // distinct key. keys may look at the envelope, so that rows can be a stream's or a month's:
 //
-//	projections.CreateEach(projections.ByStream[Opened], …)
+//	projections.CreateEach(projections.ByStream, …)
 //	projections.CreateEach(func(_ Paid, m projections.Meta) []string { return []string{m.Time.Format("2006-01")} }, …)
 func CreateEach[R any, E eventlog.Typed](keys func(E, Meta) []string, fold func(row *R, key string, e E, m Meta) error) Handler[R] {
 	return each(Creates, keys, fold)
