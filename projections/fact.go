@@ -45,8 +45,8 @@ type FactHandling struct {
 	Rows func(event any, m Meta, emit func(row any)) error
 
 	decoder func(*eventlog.Upcasters) decoders
-	// upcasters is the fingerprint of those that lift the type.
-	upcasters string
+	// decoding is the fingerprint of how the type is decoded.
+	decoding string
 }
 
 // Append handles an event whose facts are the rows that it answers. It is pure.
@@ -109,7 +109,7 @@ func (m *FactModel) Fingerprint() string {
 		fmt.Fprintf(&b, "column %s %s order=%t low=%t\n", c.Name, c.Kind, c.Order, c.Low)
 	}
 	for _, h := range m.Handlings {
-		fmt.Fprintf(&b, "handle %s %d %s\n", h.EventType, h.EventVersion, h.upcasters)
+		fmt.Fprintf(&b, "handle %s %d %s\n", h.EventType, h.EventVersion, h.decoding)
 	}
 	sum := sha256.Sum256([]byte(b.String()))
 	return hex.EncodeToString(sum[:8])

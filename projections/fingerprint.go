@@ -27,7 +27,7 @@ func (m *Model) describe() string {
 		}
 	}
 	for _, h := range m.Handlings {
-		fmt.Fprintf(&b, "handle %s %d %s %s\n", h.EventType, h.EventVersion, h.Effect, h.upcasters)
+		fmt.Fprintf(&b, "handle %s %d %s %s\n", h.EventType, h.EventVersion, h.Effect, h.decoding)
 	}
 	for _, j := range m.Joins {
 		fmt.Fprintf(&b, "join %s on=%d %v reads=%v\n", j.Source.Fingerprint(), j.On, j.Pairs, j.Reads)

@@ -42,8 +42,8 @@ type Handling struct {
 	Fold func(row any, key string, event any, m Meta) error
 
 	decoder func(*eventlog.Upcasters) decoders
-	// upcasters is the fingerprint of those that lift the type.
-	upcasters string
+	// decoding is the fingerprint of how the type is decoded.
+	decoding string
 }
 
 // Decode turns stored data into the current version of an event type, as a value of

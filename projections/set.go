@@ -147,6 +147,7 @@ type compiler struct {
 	byDefinition map[Definition]*Model
 	names        map[string]bool
 	upcasters    *eventlog.Upcasters
+	strict       bool
 	errs         []error
 }
 
@@ -312,7 +313,7 @@ func (c *compiler) inOrder() []*Model {
 
 func (c *compiler) route(s *Set) {
 	types := map[string]reflect.Type{}
-	at := func(name string, t reflect.Type, decoder func(*eventlog.Upcasters) decoders, who string) *Route {
+	at := func(name string, version int, t reflect.Type, decoder func(*eventlog.Upcasters) decoders, who string) *Route {
 		if first, ok := types[name]; ok && first != t {
 			c.fault("%s handles event type %s as %s, others as %s: use one Go type", who, name, t, first)
 		}
@@ -320,6 +321,9 @@ func (c *compiler) route(s *Set) {
 		r := s.routes[name]
 		if r == nil {
 			d := decoder(c.upcasters)
+			if c.strict {
+				d = d.strictly(name, version, t)
+			}
 			r = &Route{EventType: name, Decode: d.copying, sharing: d.sharing}
 			s.routes[name] = r
 		}
@@ -327,18 +331,28 @@ func (c *compiler) route(s *Set) {
 	}
 	for i, m := range s.views {
 		for _, h := range m.Handlings {
-			h.upcasters = c.upcasters.Fingerprint(h.EventType)
-			r := at(h.EventType, h.Event, h.decoder, "view "+m.Name)
+			h.decoding = c.decoding(h.EventType, h.Event)
+			r := at(h.EventType, h.EventVersion, h.Event, h.decoder, "view "+m.Name)
 			r.Views = append(r.Views, ViewRoute{View: i, Handling: h})
 		}
 	}
 	for i, f := range s.facts {
 		for _, h := range f.Handlings {
-			h.upcasters = c.upcasters.Fingerprint(h.EventType)
-			r := at(h.EventType, h.Event, h.decoder, "fact "+f.Name)
+			h.decoding = c.decoding(h.EventType, h.Event)
+			r := at(h.EventType, h.EventVersion, h.Event, h.decoder, "fact "+f.Name)
 			r.Facts = append(r.Facts, FactRoute{Fact: i, Handling: h})
 		}
 	}
+}
+
+// decoding is the fingerprint of how a type is decoded: which events are folded, and as what,
+// depends on the upcasters, and in a strict set on the type's shape.
+func (c *compiler) decoding(name string, t reflect.Type) string {
+	fingerprint := c.upcasters.Fingerprint(name)
+	if c.strict {
+		fingerprint += " strict " + shapeOf(t, map[string]bool{})
+	}
+	return fingerprint
 }
 
 func tableName(name string, version int) string { return fmt.Sprintf("%s_v%d", name, version) }

@@ -28,7 +28,7 @@ type View[R any] struct {
 	Joins []Join[R]
 }
 
-// Definition is what NewSet takes: a *View, a *Fact or Upcasters.
+// Definition is what NewSet takes: a *View, a *Fact, Upcasters or Strict.
 type Definition interface {
 	define(*compiler)
 }

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/readside/readside/projections"
@@ -33,7 +34,7 @@ type month struct {
 	Cents int64  `view:"cents"`
 }
 
-func tillSet(t testing.TB) *projections.Set {
+func tillSet(t testing.TB, more ...projections.Definition) *projections.Set {
 	t.Helper()
 	monthOf := func(_ tillPaid, m projections.Meta) []string { return []string{m.Time.Format("2006-01")} }
 	tills := projections.View[till]{Name: "till", Version: 1, Handlers: []projections.Handler[till]{
@@ -50,7 +51,7 @@ func tillSet(t testing.TB) *projections.Set {
 			return projections.AddTo(&r.Cents, e.Cents)
 		}),
 	}}
-	set, err := projections.NewSet(&tills, &months)
+	set, err := projections.NewSet(append(more, &tills, &months)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,3 +118,34 @@ func TestOneEventCreatesAndEndsSeveralRows(t *testing.T) {
 		f.mustVerify(set)
 	}
 }
+
+// An event that a strict set refuses is parked with the member that does not fit, and retried
+// once the set takes it.
+func TestAStrictSetParksWhatDoesNotFit(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	strict := tillSet(t, projections.Strict())
+	f.append(streamed{"till-1", tillOpened{"gate"}})
+	at := f.append(streamed{"till-1", tillPaidBy{"ada", 5}})
+	f.catchUp(strict, 10, at)
+	parked, err := f.projector(strict, 10, nil).Parked(t.Context(), "till")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(parked) != 1 || !strings.Contains(parked[0].Error, `the member "By" is unknown to the type`) || parked[0].Type != "test.TillPaid" {
+		t.Errorf("parked is %+v", parked)
+	}
+	lenient := tillSet(t)
+	f.catchUp(lenient, 10, at)
+	if cents := f.int(`select cents from views.till_v1_g2 where id = 'till-1'`); cents != 5 {
+		t.Errorf("a set that is not strict has %d cents, want 5", cents)
+	}
+}
+
+// tillPaidBy is what another program publishes under the name of tillPaid.
+type tillPaidBy struct {
+	By    string
+	Cents int64
+}
+
+func (tillPaidBy) EventType() (string, int) { return tillPaid{}.EventType() }
