@@ -74,6 +74,30 @@ func TestALoanShowsItsMember(t *testing.T) {
 	}
 }
 
+// Lending is a row of the fact lendings.
+type Lending struct {
+	At       time.Time `fact:"at,time"`
+	MemberID string    `fact:"member_id,order"`
+	Title    string    `fact:"title"`
+}
+
+var lendings = projections.Fact[Lending]{Name: "lendings", Version: 1, Handlers: []projections.FactHandler[Lending]{
+	projections.Append(func(e BookLent, m projections.Meta) ([]Lending, error) {
+		return []Lending{{m.Time, e.MemberID, e.Title}}, nil
+	}),
+}}
+
+func TestALendingIsAFact(t *testing.T) {
+	set, err := projections.NewSet(&lendings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := projectiontest.Facts[Lending](t, set, "lendings", BookLent{"l-1", "ada", "Notes on the engine"})
+	if len(rows) != 1 || rows[0].MemberID != "ada" || rows[0].Title != "Notes on the engine" {
+		t.Errorf("the facts are %+v", rows)
+	}
+}
+
 func TestALoanIsReturned(t *testing.T) {
 	sunday := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
 	rows := projectiontest.Fold(t, librarySet(t),

@@ -5,9 +5,10 @@
 //	rows := projectiontest.Fold(t, set, OrderSubmitted{…}, OrderPaid{…})
 //	order := projectiontest.Row[Order](t, rows, "order", "o-1")
 //
-// Twice sees that handlers are pure, Interleavings that no order of streams matters,
-// and Lock that no view changes its rows at an unchanged version. The page
-// docs/testing-views.md has an example of each.
+// Facts returns the rows of a fact, and Upcast what an old event is today. Twice sees that
+// handlers are pure, Interleavings that no order of streams matters, and Lock that no view
+// changes its rows at an unchanged version. The page docs/testing-views.md has an example of
+// each.
 package projectiontest
 
 import (
