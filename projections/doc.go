@@ -39,5 +39,11 @@
 //
 // Readers see live rows only. An unborn row keeps what arrived before its create; a
 // deleted one is a tombstone, so that late updates do not bring it back. A key that
-// comes to life again and again (a basket) is emptied by an Update, not deleted.
+// comes to life again and again (a basket) is emptied by an Update, not deleted; or its
+// view says Revive.
+//
+// With Revive a Create brings a deleted row back to life, with nothing of its former one.
+// Updates between the two are still ignored: they belong to the life that has ended. So the
+// order of Create and Delete matters, which are therefore told by one stream; and what other
+// streams tell of a new life before its Create is lost, where a row's first life keeps it.
 package projections

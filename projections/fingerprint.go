@@ -20,6 +20,9 @@ func (m *Model) Fingerprint() string {
 func (m *Model) describe() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "view %s %d\n", m.Name, m.Version)
+	if m.Revive {
+		b.WriteString("revive\n")
+	}
 	for _, c := range m.Columns {
 		fmt.Fprintf(&b, "column %s %s null=%t key=%t index=%t order=%t join=%t\n", c.Name, c.Kind, c.Nullable, c.Key, c.Index, c.Order, c.Join)
 		if c.Kind == JSON {

@@ -21,7 +21,7 @@ const (
 	Creates Effect = iota + 1
 	// Updates folds into a live row; before its create, into a hidden one.
 	Updates
-	// Deletes ends a row for ever.
+	// Deletes ends a row: for ever, unless the view lets rows live again.
 	Deletes
 )
 

@@ -46,7 +46,7 @@ func (m *Model) NewRow(key string) *Row {
 
 // apply folds one event into the row by the rules of the package comment.
 func (m *Model) apply(r *Row, h *Handling, event any, meta Meta, index int) error {
-	if r.State == Deleted {
+	if r.State == Deleted && !(m.Revive && h.Effect == Creates) {
 		return nil
 	}
 	r.Touched = index

@@ -22,6 +22,10 @@ type View[R any] struct {
 	Version int
 	// Doc is one sentence that the query API shows.
 	Doc string
+	// Revive lets a row live again: a Create behind its Delete begins a new life, from zero.
+	// Without it a deleted row stays deleted, whatever comes. With it the order in which a
+	// Create and a Delete arrive matters, so both belong into one stream.
+	Revive bool
 	// Handlers fold events into rows.
 	Handlers []Handler[R]
 	// Joins fill the columns marked join.
@@ -36,7 +40,7 @@ type Definition interface {
 func (v *View[R]) define(c *compiler) {
 	c.view(v, func() *Model {
 		m := &Model{
-			Name: v.Name, Version: v.Version, Doc: v.Doc,
+			Name: v.Name, Version: v.Version, Doc: v.Doc, Revive: v.Revive,
 			Type: reflect.TypeFor[R](),
 			New:  func() any { return new(R) },
 			base: func(row any) unsafe.Pointer { return unsafe.Pointer(row.(*R)) },
@@ -61,6 +65,8 @@ type Model struct {
 	Name    string
 	Version int
 	Doc     string
+	// Revive says that a deleted row may be created again.
+	Revive bool
 	// Type is the struct type of the rows.
 	Type reflect.Type
 	// Columns in the order of the struct's fields; the key is among them.
