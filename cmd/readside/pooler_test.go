@@ -30,6 +30,7 @@ var elsewhere = map[string]string{
 	"schema sql":     "connects to nothing",
 	"schema check":   "connects to nothing",
 	"config":         "is a page of the help",
+	"new":            "writes a module and connects to nothing",
 }
 
 // Programs that need sessions refuse a pooler that shares server processes, also one
