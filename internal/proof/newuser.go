@@ -33,7 +33,7 @@ import "github.com/readside/readside/projections"
 
 // Project is a row of the view project.
 type Project struct {
-	Name    string ` + "`view:\"name,key\"`" + `
+	ID      string ` + "`view:\"id,key\"`" + `
 	Tasks   int    ` + "`view:\"tasks\"`" + `
 	Minutes int64  ` + "`view:\"minutes,order\"`" + `
 }
@@ -218,7 +218,7 @@ func graphQL(out io.Reader) (string, error) {
 // the answer.
 func (u *firstDay) ask(ctx context.Context, url string) error {
 	started := time.Now()
-	const query = `{ board(project: "house") { open { nodes { id minutes } } closed { nodes { title } } } project(name: "house") { tasks minutes } ` +
+	const query = `{ board(project: "house") { open { nodes { id minutes } } closed { nodes { title } } } project(id: "house") { tasks minutes } ` +
 		`minutesByProject(from: "2026-03-01T00:00:00Z", to: "2026-04-01T00:00:00Z") { rows { project minutes } } }`
 	wants := []string{`"id":"11"`, `"title":"Paint the door"`, `"tasks":2`, `"minutes":210`, `"rows":[{`}
 	var last []byte
