@@ -25,10 +25,12 @@ const (
 	Float64                 // float32, float64
 	Time                    // time.Time: UTC, whole microseconds
 	JSON                    // structs, slices, maps
+	UUID                    // uuid.UUID
+	Decimal                 // decimal.Decimal, exact
 )
 
 func (k Kind) String() string {
-	return [...]string{"?", "text", "bool", "int32", "int64", "float64", "time", "json"}[k]
+	return [...]string{"?", "text", "bool", "int32", "int64", "float64", "time", "json", "uuid", "decimal"}[k]
 }
 
 // Column is a column of a view.

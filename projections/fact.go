@@ -12,14 +12,36 @@ import (
 )
 
 // Fact is a table of the cold store: rows that are appended, never changed. R is a
-// struct; every field with a `fact` tag is a column:
+// struct; every field has a `fact` tag and is a column:
 //
-//	fact:"name[,order][,low]"
+//	fact:"name[,order][,low][,scale=N]"
 //
-// order puts the column into the sorting key, low stores it as LowCardinality.
-// One field is tagged `fact:"at,time"`: the moment that months and partitions are
-// cut by. A second tag, doc:"…", says in a few words what the column holds. Batch and
-// position columns are added by the store.
+// order puts the column into the sorting key, low stores strings as LowCardinality. One
+// time.Time is tagged `fact:"at,time"`: the moment that months and partitions are cut by.
+// A second tag, doc:"…", describes in a few words what the column holds. Batch and position
+// columns are added by the store.
+//
+// The kinds of columns:
+//
+//	field                                 column of ClickHouse
+//	string                                String, or LowCardinality(String) with low
+//	bool, int32, int and int64, float64   Bool, Int32, Int64, Float64
+//	time.Time                             DateTime64(6, 'UTC'): 1900 to 2261, whole microseconds
+//	uuid.UUID                             UUID
+//	decimal.Decimal with scale=4          Decimal(38, 4)
+//	a string type with Values() []string  LowCardinality(String): the declared values only
+//	*T of those above                     Nullable(T): nil is NULL
+//	[]T of those above                    Array(T): nil and empty are the same value
+//
+// A value that its column does not hold is never rounded or cut: it is a fault of its
+// event, which is parked. That holds for a decimal with more digits behind the point than
+// its scale or more than 38 in all, for a value that is not declared (the empty one
+// included, unless it is), and for lists of more than 10,000 items or with more than 1 MiB
+// in one row.
+//
+// Nullable columns and lists cannot be in the sorting key. ClickHouse orders UUIDs by their
+// second half first, so a UUID in the sorting key serves look-ups of single values and no
+// ranges, not even those of UUIDs that begin with a time.
 type Fact[R any] struct {
 	// Name is the table's name, in lower case: "order_lines".
 	Name string
@@ -106,7 +128,7 @@ func (m *FactModel) Fingerprint() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "fact %s %d time=%d\n", m.Name, m.Version, m.Time)
 	for _, c := range m.Columns {
-		fmt.Fprintf(&b, "column %s %s order=%t low=%t\n", c.Name, c.Kind, c.Order, c.Low)
+		b.WriteString(c.describe())
 	}
 	for _, h := range m.Handlings {
 		fmt.Fprintf(&b, "handle %s %d %s\n", h.EventType, h.EventVersion, h.decoding)

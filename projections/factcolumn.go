@@ -8,14 +8,25 @@ import (
 	"unsafe"
 )
 
-// FactColumn is a column of a fact: never nullable, never json.
+// FactColumn is a column of a fact: never json, never nullable and a list at once.
 type FactColumn struct {
 	Name string
+	// Kind is that of the values: of the items of a list, of what a pointer points to.
 	Kind Kind
-	// Order and Low are the tag's options.
+	// Nullable reports whether the field is a pointer; nil is NULL.
+	Nullable bool
+	// List reports whether the field is a slice; nil and empty are the same value.
+	List bool
+	// Order and Low are the tag's options. A column with Values is low without it.
 	Order, Low bool
+	// Scale is how many digits a decimal has behind the point.
+	Scale int
+	// Values are those that a string type declares by a method Values, sorted; any other
+	// is a fault of its event. Nil where the type declares none.
+	Values []string
 	// Doc is the field's doc tag: a few words for analysts.
-	Doc   string
+	Doc string
+	// Type is the field's Go type, Field its name.
 	Type  reflect.Type
 	Field string
 
@@ -62,35 +73,29 @@ func factColumnsOf(t reflect.Type) (columns []FactColumn, at int, err error) {
 
 func factColumnOf(f reflect.StructField, tag string) (c FactColumn, isTime bool, err error) {
 	parts := strings.Split(tag, ",")
-	c = FactColumn{Name: parts[0], Doc: f.Tag.Get("doc"), Type: f.Type, Field: f.Name, offset: f.Offset}
+	c = FactColumn{Name: parts[0], Doc: f.Tag.Get("doc"), Type: f.Type, Field: f.Name, Scale: noScale, offset: f.Offset}
 	if !nameRE.MatchString(c.Name) || len(f.Index) > 1 || !f.IsExported() {
 		return c, false, fmt.Errorf("%q: columns are exported fields of the row itself with lower case names", c.Name)
 	}
 	for _, option := range parts[1:] {
-		switch option {
-		case "order":
+		name, value, _ := strings.Cut(option, "=")
+		switch {
+		case option == "order":
 			c.Order = true
-		case "low":
+		case option == "low":
 			c.Low = true
-		case "time":
+		case option == "time":
 			isTime = true
+		case name == "scale":
+			if c.Scale, err = scaleOf(value); err != nil {
+				return c, false, err
+			}
 		default:
-			return c, false, fmt.Errorf("unknown option %q: there are order, low, time", option)
+			return c, false, fmt.Errorf("unknown option %q: there are order, low, time, scale=N", option)
 		}
 	}
-	var typed Column
-	if err := typed.typed(f.Type); err != nil {
+	if err := c.typed(f.Type); err != nil {
 		return c, false, err
 	}
-	c.Kind = typed.Kind
-	if typed.Nullable || c.Kind == JSON {
-		return c, false, fmt.Errorf("%s cannot be a fact's column: use string, bool, int, int32, int64, float64 or time.Time", f.Type)
-	}
-	if isTime && c.Kind != Time {
-		return c, false, fmt.Errorf("%s cannot be the time: use time.Time", f.Type)
-	}
-	if c.Low && c.Kind != Text {
-		return c, false, fmt.Errorf("only a string can be low")
-	}
-	return c, isTime, nil
+	return c, isTime, c.check(isTime)
 }

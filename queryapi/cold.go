@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/big"
 	"strconv"
 	"strings"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
-	"github.com/readside/readside/projections"
 	"github.com/readside/readside/queryapi/refusal"
 )
 
@@ -99,82 +97,19 @@ func (c *Cold) load(ctx context.Context, r *Report, args map[string]any, out *Re
 		return err
 	}
 	defer rows.Close()
-	targets := reportTargets(rows.ColumnTypes(), r.Columns)
+	cells := reportCells(rows.ColumnTypes(), r.Columns)
 	for rows.Next() {
 		if len(out.Rows) == r.RowsMax {
 			out.Truncated = true
 			break
 		}
-		row, err := scanReportRow(rows, r.Columns, targets)
+		row, err := scanReportRow(rows, cells)
 		if err != nil {
 			return err
 		}
 		out.Rows = append(out.Rows, row)
 	}
 	return rows.Err()
-}
-
-// reportTargets are what a row is scanned into: as the report says, and for wide integers
-// as the column is.
-func reportTargets(types []driver.ColumnType, columns []ReportColumn) []any {
-	targets := make([]any, len(columns))
-	for i, c := range columns {
-		targets[i] = reportTarget(c.Kind)
-		if c.Kind != projections.Int64 || i >= len(types) {
-			continue
-		}
-		switch types[i].DatabaseTypeName() {
-		case "UInt64":
-			targets[i] = new(uint64)
-		case "Int128", "UInt128", "Int256", "UInt256":
-			targets[i] = new(big.Int)
-		}
-	}
-	return targets
-}
-
-func scanReportRow(rows driver.Rows, columns []ReportColumn, targets []any) ([]any, error) {
-	if err := rows.Scan(targets...); err != nil {
-		return nil, err
-	}
-	row := make([]any, len(columns))
-	for i, t := range targets {
-		switch t := t.(type) {
-		case *string:
-			row[i] = *t
-		case *int64:
-			row[i] = *t
-		case *uint64:
-			row[i] = whole(new(big.Int).SetUint64(*t))
-		case *big.Int:
-			row[i] = whole(t)
-		case *float64:
-			row[i] = *t
-		case *time.Time:
-			row[i] = *t
-		}
-	}
-	return row, nil
-}
-
-// whole is an int64, or the digits of what is beyond: see the scalar Long.
-func whole(n *big.Int) any {
-	if n.IsInt64() {
-		return n.Int64()
-	}
-	return n.String()
-}
-
-func reportTarget(k projections.Kind) any {
-	switch k {
-	case projections.Int64:
-		return new(int64)
-	case projections.Float64:
-		return new(float64)
-	case projections.Time:
-		return new(time.Time)
-	}
-	return new(string)
 }
 
 // parameterEscapes: the server reads parameters as its tab-separated format does.

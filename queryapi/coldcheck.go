@@ -176,34 +176,12 @@ func sameColumns(r *Report, columns []described) error {
 		return fmt.Errorf("its SQL answers %d columns, and it declares %d", len(columns), len(r.Columns))
 	}
 	for i, c := range columns {
-		if want := r.Columns[i]; !isOfKind(c.kind, want.Kind) {
-			return fmt.Errorf("column %d, %s, is of the type %s, and is declared as %s of the kind %s: convert it in the SQL, or declare another kind",
-				i+1, c.name, c.kind, want.Name, want.Kind)
+		if want := &r.Columns[i]; !want.holds(parseColdType(c.kind)) {
+			return fmt.Errorf("column %d, %s, is of the type %s, and is declared as %s of the %s: convert it in the SQL, or declare another kind",
+				i+1, c.name, c.kind, want.Name, want)
 		}
 	}
 	return nil
-}
-
-// wholeKinds are the types that reportTargets reads as whole numbers: sums are wider than
-// what they add.
-var wholeKinds = []string{"Int64", "UInt64", "Int128", "UInt128", "Int256", "UInt256"}
-
-// isOfKind reports whether a column of a ClickHouse type is scanned as a kind.
-func isOfKind(kind string, k projections.Kind) bool {
-	if inner, ok := strings.CutPrefix(kind, "LowCardinality("); ok {
-		kind = strings.TrimSuffix(inner, ")")
-	}
-	switch k {
-	case projections.Text:
-		return kind == "String"
-	case projections.Int64:
-		return slices.Contains(wholeKinds, kind)
-	case projections.Float64:
-		return kind == "Float64"
-	case projections.Time:
-		return strings.HasPrefix(kind, "DateTime")
-	}
-	return false
 }
 
 // sample is a value of an argument with which SQL can be described.

@@ -77,9 +77,10 @@ type Report struct {
 	// SQL is one SELECT over the documented views. Arguments are its parameters, bound
 	// and never pasted in: {from:DateTime64(6,'UTC')}. Every report also has
 	// {time_zone:String}, and {rows_max:UInt64}, which its LIMIT must obey. Its columns
-	// are of the types String, Int64, Float64 and DateTime64, as Columns say. An Int64 column
-	// may also be wider, up to Int256: sums of 64-bit numbers have to be, since ClickHouse
-	// wraps what does not fit. What is beyond 64 bits is answered as a text of digits.
+	// are of the types String, Bool, Int32, Int64, Float64, DateTime64, UUID and Decimal, as
+	// Columns say. An Int64 column may also be wider, up to Int256: sums of 64-bit numbers
+	// have to be, since ClickHouse wraps what does not fit. What is beyond 64 bits is
+	// answered as a text of digits. So are sums of decimals: begin with toDecimal256.
 	SQL string
 	// Columns are those that SQL selects, in its order.
 	Columns []ReportColumn
@@ -89,9 +90,16 @@ type Report struct {
 	RowsMax int
 }
 
-// ReportColumn is a column of a report. Kind is one of Text, Int64, Float64, Time.
+// ReportColumn is a column of a report.
 type ReportColumn struct {
 	Name string
 	Doc  string
+	// Kind is one of Text, Bool, Int32, Int64, Float64, Time, UUID, Decimal. A Decimal is
+	// answered as the text of its exact digits, without zeros at its end.
 	Kind projections.Kind
+	// Nullable columns may be NULL. Others are refused where their type is Nullable.
+	Nullable bool
+	// List columns are arrays, whose items are never null. A list of whole numbers has the
+	// type Array(Int64) or Array(UInt64).
+	List bool
 }

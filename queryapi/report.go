@@ -18,8 +18,9 @@ type report struct {
 
 // ReportRows is what a report answers.
 type ReportRows struct {
-	// Rows hold a value per column: string, int64, float64 or time.Time, nil for NULL; an
-	// integer beyond 64 bits is a string of its digits.
+	// Rows hold a value per column: string, bool, int32, int64, float64 or time.Time, []any
+	// of those for a list, nil for NULL. An integer beyond 64 bits is a string of its digits,
+	// a decimal and a UUID are strings, too.
 	Rows [][]any
 	// Truncated says that there were more.
 	Truncated bool
@@ -50,12 +51,16 @@ func (b *builder) addReport(r Report) {
 	b.take(name+"Row", who)
 	fields := graphql.Fields{}
 	for i, c := range r.Columns {
-		scalar := b.scalar(c.Kind)
-		if scalar == nil || !graphQLName.MatchString(c.Name) || fields[c.Name] != nil {
+		output := b.reportType(&c)
+		if output == nil || !graphQLName.MatchString(c.Name) || fields[c.Name] != nil {
 			b.fault("%s: column %q needs a name of its own and a scalar kind", who, c.Name)
 			continue
 		}
-		fields[c.Name] = &graphql.Field{Type: graphql.NewNonNull(scalar), Description: c.Doc,
+		if c.Nullable && c.List {
+			b.fault("%s: column %q is a list, which is never null: it is empty", who, c.Name)
+			continue
+		}
+		fields[c.Name] = &graphql.Field{Type: output, Description: c.Doc,
 			Resolve: func(p graphql.ResolveParams) (any, error) { return p.Source.([]any)[i], nil }}
 	}
 	if len(fields) == 0 {
@@ -70,6 +75,23 @@ func (b *builder) addReport(r Report) {
 			return results.reports[key], nil
 		},
 	}, &root{report: &report{r}}, who)
+}
+
+// reportType is the GraphQL type of a report's column; nil where its kind has none.
+func (b *builder) reportType(c *ReportColumn) graphql.Output {
+	scalar := b.scalar(c.Kind)
+	if scalar == nil && (c.Kind == projections.UUID || c.Kind == projections.Decimal) {
+		scalar = graphql.String // the digits, exact
+	}
+	switch {
+	case scalar == nil:
+		return nil
+	case c.List:
+		return listOfNonNull(graphql.NewNonNull(scalar))
+	case c.Nullable:
+		return scalar.(graphql.Output)
+	}
+	return graphql.NewNonNull(scalar)
 }
 
 func (b *builder) reportObject(name, doc string, rowType *graphql.Object) *graphql.Object {

@@ -33,7 +33,7 @@ func (b *block) rows() int { return len(b.positions) }
 func newBlock(fact int, m *projections.FactModel, partition int) *block {
 	b := &block{fact: fact, model: m, partition: partition, columns: make([]vector, len(m.Columns))}
 	for i := range m.Columns {
-		b.columns[i] = newVector(m.Columns[i].Kind)
+		b.columns[i] = newVector(&m.Columns[i])
 	}
 	return b
 }
@@ -91,6 +91,8 @@ type blockKey struct{ fact, partition int }
 type madeRow struct {
 	fact, number int
 	row          any
+	// lists is the memory that its lists take.
+	lists int
 }
 
 func newBatch(set *projections.Set, from eventlog.Position, leave leftOut) *batch {
@@ -183,7 +185,7 @@ func (b *batch) rowsOf(f projections.FactRoute, value any, meta projections.Meta
 	}()
 	from := len(b.made)
 	err := f.Handling.Rows(value, meta, func(row any) {
-		b.made = append(b.made, madeRow{f.Fact, len(b.made) - from, row})
+		b.made = append(b.made, madeRow{fact: f.Fact, number: len(b.made) - from, row: row})
 	})
 	if n := len(b.made) - from; err == nil && n > eventRowsMax {
 		err = fmt.Errorf("it makes %d rows of one event; the most are %d", n, eventRowsMax)
@@ -191,11 +193,23 @@ func (b *batch) rowsOf(f projections.FactRoute, value any, meta projections.Meta
 	if err != nil {
 		return b.faultOf(f.Fact, e, projections.ReasonHandler, err, hintHandler)
 	}
-	m := b.set.Facts()[f.Fact]
-	for _, made := range b.made[from:] {
-		if err := storable(m, m.Base(made.row)); err != nil {
-			return b.faultOf(f.Fact, e, projections.ReasonUnstorable, err, hintStore)
+	if err := storableRows(b.set.Facts()[f.Fact], b.made[from:]); err != nil {
+		return b.faultOf(f.Fact, e, projections.ReasonUnstorable, err, hintStore)
+	}
+	return nil
+}
+
+// storableRows checks the rows of one event and notes the memory of their lists.
+func storableRows(m *projections.FactModel, rows []madeRow) (err error) {
+	all := 0
+	for i := range rows {
+		if rows[i].lists, err = storable(m, m.Base(rows[i].row)); err != nil {
+			return err
 		}
+		all += rows[i].lists
+	}
+	if all > eventListBytesMax {
+		return fmt.Errorf("the lists of its %d rows hold %d bytes; the most of one event are %d", len(rows), all, eventListBytesMax)
 	}
 	return nil
 }
@@ -228,7 +242,7 @@ func (b *batch) keep(e *eventlog.Event) {
 			b.blocks = append(b.blocks, into)
 		}
 		b.scratch = into.add(made.row, place, made.number, b.scratch)
-		b.bytes += len(b.scratch) // what is hashed is about what is sent
+		b.bytes += len(b.scratch) + made.lists // what is hashed is about what is sent; small items of lists take more
 	}
 	if len(b.made) > 0 {
 		b.last = *e
@@ -253,7 +267,7 @@ func (b *block) add(row any, place int64, number int, scratch []byte) []byte {
 const (
 	hintHandler = "mend the handler, raise the fact's Version if its meaning changes" + projections.ThenRetry
 	hintDecode  = "register an upcaster for this version of the event type, or mend the producer" + projections.ThenRetry
-	hintStore   = "mend the handler so that the value can be stored: times from 1900 to 2261, in UTC and whole microseconds" + projections.ThenRetry
+	hintStore   = "mend the handler so that the value can be stored: times from 1900 to 2261, in UTC and whole microseconds; decimals within the digits of their column; declared values; lists within their bounds" + projections.ThenRetry
 )
 
 func (b *batch) faultOf(fact int, e *eventlog.Event, reason string, err error, hint string) *projections.FoldError {

@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"github.com/cespare/xxhash/v2"
+	"github.com/google/uuid"
+	"github.com/shopspring/decimal"
 
 	"github.com/readside/readside/projections"
 )
@@ -31,6 +33,24 @@ func rowHash(m *projections.FactModel, base unsafe.Pointer, place int64, row int
 
 func appendCanonical(b []byte, c *projections.FactColumn, base unsafe.Pointer) []byte {
 	p := c.At(base)
+	switch {
+	case c.List:
+		n, size := listLen(p), itemSize(c.Kind)
+		b = append(strconv.AppendInt(b, int64(n), 10), ':')
+		for i := range n {
+			b = appendValue(b, c, listItem(p, i, size))
+		}
+		return b
+	case c.Nullable:
+		if p = *(*unsafe.Pointer)(p); p == nil {
+			return append(b, 'n')
+		}
+		b = append(b, 'v')
+	}
+	return appendValue(b, c, p)
+}
+
+func appendValue(b []byte, c *projections.FactColumn, p unsafe.Pointer) []byte {
 	switch c.Kind {
 	case projections.Text:
 		s := *(*string)(p)
@@ -50,6 +70,10 @@ func appendCanonical(b []byte, c *projections.FactColumn, base unsafe.Pointer) [
 		b = strconv.AppendUint(b, math.Float64bits(*(*float64)(p)), 10)
 	case projections.Time:
 		b = strconv.AppendInt(b, (*time.Time)(p).UnixMicro(), 10)
+	case projections.UUID:
+		b = append(b, (*uuid.UUID)(p).String()...)
+	case projections.Decimal:
+		b = unscaled(*(*decimal.Decimal)(p), c.Scale).Append(b, 10)
 	}
 	return append(b, ',')
 }
@@ -66,15 +90,28 @@ func rowHashSQL(m *projections.FactModel) string {
 
 func canonicalSQL(c *projections.FactColumn) string {
 	name := ident(c.Name)
+	switch {
+	case c.List: // no column is named _item: names begin with a letter
+		return "toString(length(" + name + ")), ':', arrayStringConcat(arrayMap(_item -> concat(" + valueSQL(c, "_item") + "), " + name + "))"
+	case c.Nullable:
+		return "if(isNull(" + name + "), 'n', concat('v', " + valueSQL(c, "assumeNotNull("+name+")") + "))"
+	}
+	return valueSQL(c, name)
+}
+
+// valueSQL is appendValue of an expression that is not NULL.
+func valueSQL(c *projections.FactColumn, value string) string {
 	switch c.Kind {
 	case projections.Text:
-		return "toString(length(" + name + ")), ':', toString(" + name + ")"
+		return "toString(length(" + value + ")), ':', toString(" + value + ")"
 	case projections.Bool:
-		return "toString(toUInt8(" + name + ")), ','"
+		return "toString(toUInt8(" + value + ")), ','"
 	case projections.Float64:
-		return "toString(reinterpretAsUInt64(" + name + ")), ','"
+		return "toString(reinterpretAsUInt64(" + value + ")), ','"
 	case projections.Time:
-		return "toString(toUnixTimestamp64Micro(" + name + ")), ','"
+		return "toString(toUnixTimestamp64Micro(" + value + ")), ','"
+	case projections.Decimal: // toString would be as the server's settings say
+		return "toString(reinterpretAsInt128(" + value + ")), ','"
 	}
-	return "toString(" + name + "), ','"
+	return "toString(" + value + "), ','"
 }

@@ -66,7 +66,24 @@ func sortingKey(m *projections.FactModel) string {
 	return strings.Join(append(keys, positionColumn, rowColumn), ", ")
 }
 
+// columnType is a column's type as ClickHouse writes it itself.
 func columnType(c *projections.FactColumn) string {
+	kind := valueType(c)
+	switch {
+	case c.Nullable:
+		kind = "Nullable(" + kind + ")"
+	case c.Low && c.List:
+		return "Array(LowCardinality(" + kind + "))"
+	case c.List:
+		return "Array(" + kind + ")"
+	}
+	if c.Low {
+		return "LowCardinality(" + kind + ")"
+	}
+	return kind
+}
+
+func valueType(c *projections.FactColumn) string {
 	switch c.Kind {
 	case projections.Bool:
 		return "Bool"
@@ -78,9 +95,10 @@ func columnType(c *projections.FactColumn) string {
 		return "Float64"
 	case projections.Time:
 		return "DateTime64(6, 'UTC')"
-	}
-	if c.Low {
-		return "LowCardinality(String)"
+	case projections.UUID:
+		return "UUID"
+	case projections.Decimal:
+		return fmt.Sprintf("Decimal(%d, %d)", projections.DecimalDigits, c.Scale)
 	}
 	return "String"
 }
