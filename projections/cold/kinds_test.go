@@ -547,7 +547,9 @@ func TestAnotherScaleIsBuiltAnew(t *testing.T) {
 	b.cfg.Set = setOf(t, func(sampled, projections.Meta) ([]cents, error) { return []cents{{january, amount}}, nil })
 	to := b.append(sampled{})
 	b.runTo(to)
-	b.cfg.Set = setOf(t, func(sampled, projections.Meta) ([]mills, error) { return []mills{{january, &amount}, {january, nil}}, nil })
+	b.cfg.Set = setOf(t, func(sampled, projections.Meta) ([]mills, error) {
+		return []mills{{january, &amount}, {january, nil}}, nil
+	})
 	p := b.runTo(to)
 	b.exact(p)
 	if got := b.text("SELECT concat(toTypeName(max(amount)), ' ', toString(max(amount)), ' ', toString(countIf(amount IS NULL))) FROM " + qualified(p.Mart(), "sums")); got != "Nullable(Decimal(38, 3)) 12.34 1" {
