@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/google/uuid"
 
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/control"
@@ -191,6 +192,8 @@ func sample(k projections.Kind) string {
 		return ""
 	case projections.Time:
 		return "2026-01-01 00:00:00.000000"
+	case projections.UUID:
+		return uuid.Nil.String()
 	}
 	return "1" // numbers and truth
 }
