@@ -23,7 +23,12 @@ import (
 func rowHash(m *projections.FactModel, base unsafe.Pointer, place int64, row int, scratch []byte) (sum uint64, used []byte) {
 	b := scratch[:0]
 	for i := range m.Columns {
-		b = appendCanonical(b, &m.Columns[i], base)
+		c := &m.Columns[i]
+		if c.List || c.Nullable {
+			b = appendWrapped(b, c, c.At(base))
+			continue
+		}
+		b = appendValue(b, c, c.At(base))
 	}
 	b = strconv.AppendInt(b, place, 10)
 	b = append(b, ',')
@@ -31,25 +36,23 @@ func rowHash(m *projections.FactModel, base unsafe.Pointer, place int64, row int
 	return xxhash.Sum64(b), b
 }
 
-func appendCanonical(b []byte, c *projections.FactColumn, base unsafe.Pointer) []byte {
-	p := c.At(base)
-	switch {
-	case c.List:
+// appendWrapped writes a field that is a slice or a pointer.
+func appendWrapped(b []byte, c *projections.FactColumn, p unsafe.Pointer) []byte {
+	if c.List {
 		n, size := listLen(p), itemSize(c.Kind)
 		b = append(strconv.AppendInt(b, int64(n), 10), ':')
 		for i := range n {
 			b = appendValue(b, c, listItem(p, i, size))
 		}
 		return b
-	case c.Nullable:
-		if p = *(*unsafe.Pointer)(p); p == nil {
-			return append(b, 'n')
-		}
-		b = append(b, 'v')
 	}
-	return appendValue(b, c, p)
+	if p = *(*unsafe.Pointer)(p); p == nil {
+		return append(b, 'n')
+	}
+	return appendValue(append(b, 'v'), c, p)
 }
 
+// appendValue writes a value itself. Most columns are plain and go straight here.
 func appendValue(b []byte, c *projections.FactColumn, p unsafe.Pointer) []byte {
 	switch c.Kind {
 	case projections.Text:

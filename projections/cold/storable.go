@@ -36,10 +36,18 @@ func storable(m *projections.FactModel, base unsafe.Pointer) (bytes int, err err
 	var errs []error
 	for i := range m.Columns {
 		c := &m.Columns[i]
-		if c.Kind != projections.Time && c.Kind != projections.Decimal && !c.List && c.Values == nil {
+		var n int
+		var err error
+		switch {
+		case c.List || c.Nullable:
+			n, err = storableWrapped(c, c.At(base))
+		case c.Kind == projections.Time: // as every row has it
+			err = storableTime(*(*time.Time)(c.At(base)))
+		case c.Kind == projections.Decimal || c.Values != nil:
+			err = storableValue(c, c.At(base))
+		default:
 			continue
 		}
-		n, err := storableField(c, c.At(base))
 		if err != nil {
 			errs = append(errs, fmt.Errorf("column %s: %w", c.Name, err))
 		}
@@ -51,14 +59,13 @@ func storable(m *projections.FactModel, base unsafe.Pointer) (bytes int, err err
 	return bytes, errors.Join(errs...)
 }
 
-func storableField(c *projections.FactColumn, p unsafe.Pointer) (bytes int, err error) {
-	switch {
-	case c.List:
+// storableWrapped checks a field that is a slice or a pointer.
+func storableWrapped(c *projections.FactColumn, p unsafe.Pointer) (bytes int, err error) {
+	if c.List {
 		return storableList(c, p)
-	case c.Nullable:
-		if p = *(*unsafe.Pointer)(p); p == nil {
-			return 0, nil
-		}
+	}
+	if p = *(*unsafe.Pointer)(p); p == nil {
+		return 0, nil
 	}
 	return 0, storableValue(c, p)
 }
