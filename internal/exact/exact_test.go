@@ -65,6 +65,7 @@ func TestExactUnderKills(t *testing.T) {
 				t.Cleanup(func() { grounds <- g })
 				started := time.Now()
 				x := newExperiment(t, s, g)
+				defer x.explain()
 				x.run()
 				x.check()
 				if !t.Failed() {
@@ -166,6 +167,25 @@ func await(progress <-chan struct{}, n int) {
 			return
 		}
 	}
+}
+
+// explain tells of a run that failed where everything stands.
+func (x *experiment) explain() {
+	if !x.t.Failed() {
+		return
+	}
+	const query = `select coalesce(string_agg(line, E'\n'), '') from (
+  select format('projector %s: place %s, epoch %s, %s, %s', name, place, epoch, state, fault) as line from readside.projectors
+  union all select format('build of %s: until %s in %s slices', projector, until, slices) from readside.builds
+  union all select format('slices of %s: %s of view %s', projector, count(*), view) from readside.slices group by projector, view
+  union all select format('view %s of %s: %s, %s', view, projector, table_name, state) from readside.views
+  union all select format('parked in %s: %s at place %s, row %s: %s %s', projector, view, place, key, state, error) from readside.parked
+  union all select format('facts %s: place %s', name, place) from readside.cold_checkpoint) s`
+	var said string
+	if err := x.db.Pool.QueryRow(context.WithoutCancel(x.t.Context()), query).Scan(&said); err != nil {
+		said = err.Error()
+	}
+	x.t.Logf("where everything stands:\n%s", said)
 }
 
 func (x *experiment) check() {

@@ -41,8 +41,8 @@ type build struct {
 }
 
 // bulky says that the log is long enough for a build of slices.
-func (w *worker) bulky(ctx context.Context, at eventlog.Position) (bool, error) {
-	if w.cfg.BuildAbove < 0 || at.Place() > 0 {
+func (w *worker) bulky(ctx context.Context) (bool, error) {
+	if w.cfg.BuildAbove < 0 {
 		return false, nil
 	}
 	var begun bool
@@ -55,6 +55,9 @@ func (w *worker) bulky(ctx context.Context, at eventlog.Position) (bool, error) 
 
 // openBuild begins a build, or finds the one that was cut off; nil where there is none.
 func (w *worker) openBuild(ctx context.Context, at eventlog.Position) (*build, error) {
+	if at.Place() > 0 {
+		return nil, w.forgetBuild(ctx)
+	}
 	b := &build{worker: w, done: map[string]map[int]bool{}}
 	err := w.conn.QueryRow(ctx, `select until, slices from readside.builds where projector = $1`, w.name).Scan(&b.until, &b.slices)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -75,8 +78,21 @@ func (w *worker) openBuild(ctx context.Context, at eventlog.Position) (*build, e
 	return b, b.goOn(ctx)
 }
 
+// forgetBuild forgets a build of a projector that has folded already: its rows would go
+// into tables that have them.
+func (w *worker) forgetBuild(ctx context.Context) error {
+	var left bool
+	if err := w.conn.QueryRow(ctx, `select exists (select from readside.builds where projector = $1)`, w.name).Scan(&left); err != nil || !left {
+		return explain(err)
+	}
+	return w.fenced(ctx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `delete from readside.builds where projector = $1`, w.name)
+		return err
+	})
+}
+
 func (w *worker) newBuild(ctx context.Context, b *build, at eventlog.Position) (*build, error) {
-	if bulky, err := w.bulky(ctx, at); err != nil || !bulky {
+	if bulky, err := w.bulky(ctx); err != nil || !bulky {
 		return nil, err
 	}
 	until, err := w.buildUntil(ctx, at)
@@ -88,8 +104,10 @@ func (w *worker) newBuild(ctx context.Context, b *build, at eventlog.Position) (
 		return nil, err
 	}
 	b.until, b.slices = until.Place(), replay.Slices(logBytes, w.budget())
-	_, err = w.conn.Exec(ctx, `insert into readside.builds (projector, until, slices) values ($1, $2, $3)`, w.name, b.until, b.slices)
-	return b, err
+	return b, w.fenced(ctx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `insert into readside.builds (projector, until, slices) values ($1, $2, $3)`, w.name, b.until, b.slices)
+		return err
+	})
 }
 
 // buildUntil is as far as the log is settled now, since only that is safe to fold for
@@ -292,20 +310,6 @@ func (b *build) table(m *projections.Model) *hot.Table {
 		}
 	}
 	panic("a slice of a view that the set does not have: " + m.Name)
-}
-
-// fenced runs work in one transaction of the owner.
-func (b *build) fenced(ctx context.Context, work func(pgx.Tx) error) error {
-	return pgx.BeginFunc(ctx, b.conn, func(tx pgx.Tx) error {
-		var epoch int64
-		if err := tx.QueryRow(ctx, `select epoch from readside.projectors where name = $1`+forChange, b.name).Scan(&epoch); err != nil {
-			return err
-		}
-		if epoch != b.lease.epoch {
-			return errFenced
-		}
-		return work(tx)
-	})
 }
 
 // finish moves the projector to where the slices end.

@@ -88,6 +88,20 @@ where name = $1::text and place = $6::bigint and epoch = $7::bigint`
 	raiseEpochSQL = `update readside.projectors set epoch = epoch + 1 where name = $1::text and epoch = $2::bigint`
 )
 
+// fenced runs work in one transaction of the owner, before its first batch.
+func (w *worker) fenced(ctx context.Context, work func(pgx.Tx) error) error {
+	return pgx.BeginFunc(ctx, w.conn, func(tx pgx.Tx) error {
+		var epoch int64
+		if err := tx.QueryRow(ctx, `select epoch from readside.projectors where name = $1`+forChange, w.name).Scan(&epoch); err != nil {
+			return err
+		}
+		if epoch != w.lease.epoch {
+			return errFenced
+		}
+		return work(tx)
+	})
+}
+
 // recordHalt writes down why the projector stands still. The fault is of the code,
 // so nothing else of the row changes; the next batch that is folded clears it.
 func (p *Projector) recordHalt(ctx context.Context, conn *pgx.Conn, epoch int64, fault *projections.FoldError) error {

@@ -134,16 +134,19 @@ func (l *lease) try(ctx context.Context, pid int32, start time.Time) (h *holder,
 	return h, err
 }
 
-// look locks the lease; it answers nil where nobody has it, or nobody any more.
+// look locks the lease; it answers nil where nobody has it, or nobody any more. A
+// projector that never had an owner gets a lease that is over, since a row that does not
+// exist cannot be locked: of two first workers, the second would see nobody.
 func (l *lease) look(ctx context.Context, tx pgx.Tx) (*holder, error) {
+	if _, err := tx.Exec(ctx, `insert into readside.leases (projector, owner, host, process, backend_pid, backend_start, expires_at)
+values ($1, $2, '', 0, 0, '-infinity', '-infinity') on conflict (projector) do nothing`, l.projector, uuid.Nil.String()); err != nil {
+		return nil, err
+	}
 	var left float64
 	var process int
 	var host string
 	err := tx.QueryRow(ctx, `select host, process, extract(epoch from greatest(expires_at, clock_timestamp() - interval '1 hour') - clock_timestamp())::float8
 from readside.leases where projector = $1 for update`, l.projector).Scan(&host, &process, &left)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil
-	}
 	if err != nil || left <= 0 {
 		return nil, err
 	}
@@ -169,10 +172,8 @@ func (l *lease) takeOver(ctx context.Context, tx pgx.Tx, pid int32, start time.T
 		return err
 	}
 	host, _ := os.Hostname() // for people to read: empty is no harm
-	_, err = tx.Exec(ctx, `insert into readside.leases as l (projector, owner, host, process, backend_pid, backend_start, expires_at)
-values ($1, $2, $3, $4, $5, $6, clock_timestamp() + make_interval(secs => $7))
-on conflict (projector) do update set owner = excluded.owner, host = excluded.host, process = excluded.process,
-  backend_pid = excluded.backend_pid, backend_start = excluded.backend_start, second_pid = null, second_start = null, acquired_at = clock_timestamp(), expires_at = excluded.expires_at`,
+	_, err = tx.Exec(ctx, `update readside.leases set owner = $2, host = $3, process = $4, backend_pid = $5, backend_start = $6, second_pid = null, second_start = null,
+  acquired_at = clock_timestamp(), expires_at = clock_timestamp() + make_interval(secs => $7) where projector = $1`,
 		l.projector, l.owner.String(), host, os.Getpid(), pid, start, l.ttl.Seconds())
 	return err
 }

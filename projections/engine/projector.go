@@ -313,7 +313,7 @@ func (w *worker) addGenerations(ctx context.Context, at eventlog.Position, creat
 	if at.Place() > 0 {
 		return nil
 	}
-	return pgx.BeginFunc(ctx, w.conn, func(tx pgx.Tx) error {
+	return w.fenced(ctx, func(tx pgx.Tx) error {
 		for _, l := range w.layouts {
 			if _, ok, err := writtenGeneration(ctx, tx, w.name, l.Model); ok || err != nil {
 				if err != nil {
