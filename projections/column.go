@@ -9,29 +9,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 	"unsafe"
 )
-
-// Kind is how a column is stored.
-type Kind uint8
-
-// The kinds of columns.
-const (
-	Text    Kind = iota + 1 // string
-	Bool                    // bool
-	Int32                   // int8, int16, int32
-	Int64                   // int, int64
-	Float64                 // float32, float64
-	Time                    // time.Time: UTC, whole microseconds
-	JSON                    // structs, slices, maps
-	UUID                    // uuid.UUID
-	Decimal                 // decimal.Decimal, exact
-)
-
-func (k Kind) String() string {
-	return [...]string{"?", "text", "bool", "int32", "int64", "float64", "time", "json", "uuid", "decimal"}[k]
-}
 
 // Column is a column of a view.
 type Column struct {
@@ -42,6 +21,12 @@ type Column struct {
 	Nullable bool
 	// Key, Index, Order, Join and Hidden are the tag's options.
 	Key, Index, Order, Join, Hidden bool
+	// Scale is how many digits a decimal has behind the point.
+	Scale int
+	// Values are those that the column holds, where its type declares them; any other is a
+	// fault of its event. A row that is not live yet may hold the empty string, and so may a
+	// joined column, whose source need not be there.
+	Values Values
 	// Type is the field's Go type, without the pointer; Field its name.
 	Type  reflect.Type
 	Field string
@@ -114,7 +99,7 @@ func columnsOf(t reflect.Type) (columns []Column, key int, err error) {
 
 func columnOf(f reflect.StructField, tag string) (Column, error) {
 	parts := strings.Split(tag, ",")
-	c := Column{Name: parts[0], Field: f.Name, offset: f.Offset, Type: f.Type}
+	c := Column{Name: parts[0], Field: f.Name, offset: f.Offset, Type: f.Type, Scale: noScale}
 	if len(f.Index) > 1 || !f.IsExported() {
 		return c, fmt.Errorf("field %s: columns are exported fields of the row itself, not of an embedded struct", f.Name)
 	}
@@ -135,8 +120,13 @@ func columnOf(f reflect.StructField, tag string) (Column, error) {
 	return c, c.check()
 }
 
-func (c *Column) option(name string) error {
-	switch name {
+func (c *Column) option(option string) (err error) {
+	name, value, _ := strings.Cut(option, "=")
+	if name == "scale" {
+		c.Scale, err = scaleOf(value)
+		return err
+	}
+	switch option {
 	case "key":
 		c.Key = true
 	case "index":
@@ -148,60 +138,49 @@ func (c *Column) option(name string) error {
 	case "hidden":
 		c.Hidden = true
 	default:
-		return fmt.Errorf("unknown option %q: there are key, index, order, join, hidden", name)
+		return fmt.Errorf("unknown option %q: there are key, index, order, join, hidden, scale=N", option)
 	}
 	return nil
 }
 
-func (c *Column) check() error {
+func (c *Column) check() (err error) {
+	if c.Scale, err = scaled(c.Kind, c.Scale, c.Type, "view", c.Name); err != nil {
+		return fmt.Errorf("field %s: %w", c.Field, err)
+	}
 	switch {
-	case c.Key && (c.Kind != Text || c.Nullable || c.Join):
+	case c.Key && (c.Kind != Text || c.Nullable || c.Join || c.Values != nil):
 		return fmt.Errorf("field %s: the key is a plain string", c.Field)
 	case c.Kind == JSON && (c.Index || c.Order):
 		return fmt.Errorf("field %s: a json column can be neither index nor order", c.Field)
-	case c.Nullable && c.Order:
-		return fmt.Errorf("field %s: an order must not be nullable, or pages would miss rows", c.Field)
 	}
 	return nil
 }
 
-var timeType = reflect.TypeFor[time.Time]()
-
-func (c *Column) typed(t reflect.Type) error {
+func (c *Column) typed(t reflect.Type) (err error) {
 	if t.Kind() == reflect.Pointer {
 		c.Nullable = true
 		t = t.Elem()
 	}
-	c.Type = t
+	c.Type, c.Kind = t, kindOf(t)
 	switch {
-	case t == timeType:
-		c.Kind = Time
+	case c.Kind == Text:
+		c.Values, err = valuesOf(t)
+		return err
+	case c.Kind != 0:
 		return nil
-	case t.Kind() == reflect.String:
-		c.Kind = Text
-	case t.Kind() == reflect.Bool:
-		c.Kind = Bool
-	case t.Kind() == reflect.Int32:
-		c.Kind = Int32
-	case t.Kind() == reflect.Int, t.Kind() == reflect.Int64:
-		c.Kind = Int64
-	case t.Kind() == reflect.Float64:
-		c.Kind = Float64
 	case c.Nullable:
-		return fmt.Errorf("a pointer to %s cannot be a column: point to a string, bool, int, int32, int64, float64 or time.Time", t)
+		return fmt.Errorf("a pointer to %s cannot be a column: point to a %s", t, plainTypes)
 	case t.Kind() == reflect.Struct, t.Kind() == reflect.Slice, t.Kind() == reflect.Map:
 		c.Kind = JSON
 		return storable(t, t.String(), map[reflect.Type]bool{})
-	default:
-		return fmt.Errorf("%s cannot be a column: use string, bool, int, int32, int64, float64, time.Time, or a struct, slice or map of those", t)
 	}
-	return nil
+	return fmt.Errorf("%s cannot be a column: use %s, or a struct, slice or map of those", t, plainTypes)
 }
 
 // storable checks that a json column loads exactly as it was stored: what
 // encoding/json would drop or change on the way is refused.
 func storable(t reflect.Type, path string, seen map[reflect.Type]bool) error {
-	if t == timeType || seen[t] {
+	if kindOf(t) != 0 || seen[t] {
 		return nil
 	}
 	seen[t] = true

@@ -21,9 +21,9 @@ type FactColumn struct {
 	Order, Low bool
 	// Scale is how many digits a decimal has behind the point.
 	Scale int
-	// Values are those that a string type declares by a method Values, sorted; any other
-	// is a fault of its event. Nil where the type declares none.
-	Values []string
+	// Values are those that the column holds, where its type declares them; any other is a
+	// fault of its event.
+	Values Values
 	// Doc is the field's doc tag: a few words for analysts.
 	Doc string
 	// Type is the field's Go type, Field its name.

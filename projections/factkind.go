@@ -4,41 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
-	"strconv"
-
-	"github.com/google/uuid"
-	"github.com/shopspring/decimal"
 )
-
-// DecimalDigits is how many digits a fact's decimal has at most, those behind the point
-// included.
-const DecimalDigits = 38
-
-// valuesMost bounds the values that a string type declares: they are stored as
-// LowCardinality, which is made for few.
-const valuesMost = 1_000
-
-// noScale is the scale of a column whose tag states none.
-const noScale = -1
-
-var (
-	uuidType    = reflect.TypeFor[uuid.UUID]()
-	decimalType = reflect.TypeFor[decimal.Decimal]()
-)
-
-// valued is a string type that declares which values there are.
-type valued interface{ Values() []string }
-
-const factTypes = "string, bool, int, int32, int64, float64, time.Time, uuid.UUID or decimal.Decimal"
-
-func scaleOf(text string) (int, error) {
-	scale, err := strconv.Atoi(text)
-	if err != nil || scale < 0 || scale > DecimalDigits {
-		return noScale, fmt.Errorf("scale=%s: a scale is a number of digits from 0 to %d, such as scale=4", text, DecimalDigits)
-	}
-	return scale, nil
-}
 
 // typed finds the kind of a field of type t.
 func (c *FactColumn) typed(t reflect.Type) error {
@@ -49,46 +15,25 @@ func (c *FactColumn) typed(t reflect.Type) error {
 	case t.Kind() == reflect.Slice:
 		c.List, item = true, t.Elem()
 	}
+	if c.Kind = kindOf(item); c.Kind != 0 {
+		return c.declared(item)
+	}
 	switch {
-	case item == uuidType:
-		c.Kind = UUID
-		return nil
-	case item == decimalType:
-		c.Kind = Decimal
-		return nil
 	case (c.Nullable || c.List) && item.Kind() == reflect.Slice:
 		return fmt.Errorf("%s cannot be a fact's column: use []T; an empty list is the same as none, and lists of lists are not stored", t)
 	case (c.Nullable || c.List) && item.Kind() == reflect.Pointer:
 		return fmt.Errorf("%s cannot be a fact's column: the items of a list are never null, and a pointer points to a value", t)
 	}
-	var plain Column
-	if err := plain.typed(item); err != nil || plain.Kind == JSON {
-		return fmt.Errorf("%s cannot be a fact's column: use %s, a pointer to one of them (nil is NULL), or a slice", t, factTypes)
-	}
-	c.Kind = plain.Kind
-	if c.Kind == Text {
-		return c.declared(item)
-	}
-	return nil
+	return fmt.Errorf("%s cannot be a fact's column: use %s, a pointer to one of them (nil is NULL), or a slice", t, plainTypes)
 }
 
-// declared takes the values that the string type t declares, if it does.
-func (c *FactColumn) declared(t reflect.Type) error {
-	declares, ok := reflect.New(t).Interface().(valued) // methods of the pointer are found, too
-	if !ok {
-		return nil
+// declared takes the values that the type t declares, if it is a string type that does.
+func (c *FactColumn) declared(t reflect.Type) (err error) {
+	if c.Kind == Text {
+		c.Values, err = valuesOf(t)
 	}
-	c.Values, c.Low = slices.Clone(declares.Values()), true
-	slices.Sort(c.Values)
-	switch {
-	case len(c.Values) == 0:
-		return fmt.Errorf("%s.Values returns no value: return every value that there is, or remove the method", t)
-	case len(c.Values) > valuesMost:
-		return fmt.Errorf("%s.Values returns %d values; the most are %d: use a string type without the method", t, len(c.Values), valuesMost)
-	case len(slices.Compact(slices.Clone(c.Values))) < len(c.Values):
-		return fmt.Errorf("%s.Values returns a value twice: return each once", t)
-	}
-	return nil
+	c.Low = c.Low || c.Values != nil
+	return err
 }
 
 // check finds options that do not go with the type. All faults come back at once.
@@ -106,13 +51,9 @@ func (c *FactColumn) check(isTime bool) error {
 	if c.Low && c.Kind != Text {
 		errs = append(errs, errors.New("only a string can be low"))
 	}
-	switch {
-	case c.Kind == Decimal && c.Scale == noScale:
-		errs = append(errs, fmt.Errorf("a decimal states how many digits it has behind the point: add the option scale, as in `fact:\"%s,scale=4\"`", c.Name))
-	case c.Kind != Decimal && c.Scale != noScale:
-		errs = append(errs, fmt.Errorf("%s has no scale: only a decimal.Decimal has", c.Type))
-	case c.Kind != Decimal:
-		c.Scale = 0
+	var err error
+	if c.Scale, err = scaled(c.Kind, c.Scale, c.Type, "fact", c.Name); err != nil {
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
@@ -131,7 +72,7 @@ func (c *FactColumn) describe() string {
 		line += fmt.Sprintf(" scale=%d", c.Scale)
 	}
 	if c.Values != nil {
-		line += fmt.Sprintf(" values=%q", c.Values)
+		line += fmt.Sprintf(" values=%q", []string(c.Values))
 	}
 	return line + "\n"
 }

@@ -61,6 +61,7 @@ const (
 	hintJoin     = "mend the join's functions" + ThenRetry
 	hintKey      = "a key is a non-empty string of at most 512 bytes of valid UTF-8 without NUL: mend the handler's key function"
 	hintJoined   = "handlers write own columns only: let a join fill this one"
+	hintBound    = "mend the handler or the join, or declare the value or a larger scale" + ThenRetry
 	hintOverflow = "the sum is too large for its column: discard the event if it is wrong, or keep the sum in a larger unit" + ThenRetry
 	hintStore    = "mend the handler so that the value can be stored: times in UTC and whole microseconds, text without NUL, and in a column with an index not over 2,000 bytes"
 )

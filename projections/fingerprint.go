@@ -25,6 +25,7 @@ func (m *Model) describe() string {
 	}
 	for _, c := range m.Columns {
 		fmt.Fprintf(&b, "column %s %s null=%t key=%t index=%t order=%t join=%t\n", c.Name, c.Kind, c.Nullable, c.Key, c.Index, c.Order, c.Join)
+		b.WriteString(c.described())
 		if c.Kind == JSON {
 			fmt.Fprintf(&b, "json %s\n", shapeOf(c.Type, map[string]bool{}))
 		}

@@ -137,12 +137,26 @@ func (s *Set) fault(view int, key string, e *Event, err error, hint string) *Fol
 
 func hintFor(err error) string {
 	switch {
+	case isBound(err):
+		return hintBound
 	case errors.Is(err, errJoined):
 		return hintJoined
 	case errors.Is(err, ErrOverflow):
 		return hintOverflow
 	}
 	return hintHandler
+}
+
+func isBound(err error) bool {
+	_, is := err.(boundError)
+	return is
+}
+
+func reasonFor(err error) string {
+	if isBound(err) {
+		return ReasonUnstorable
+	}
+	return ReasonHandler
 }
 
 func panicked(p any) error {

@@ -47,7 +47,7 @@ func (s *Set) foldRun(rows Rows, touches []Touch, events []Event, i int, failed 
 		}
 		if err := s.views[t.View].apply(r, t.Handling, e.Value, e.Meta, t.Event); err != nil {
 			fault := s.fault(t.View, t.Key, e, err, hintFor(err))
-			fault.Reason = ReasonHandler
+			fault.Reason = reasonFor(err)
 			return i, fault
 		}
 	}

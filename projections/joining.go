@@ -23,7 +23,7 @@ func (m *Model) Join(r *Row, sources Sources) (err error) {
 			j.Fill(r.Value, j.getter(j.keysOf(r), sources))
 		}
 	}
-	if err := m.checkKeyKept(r); err != nil {
+	if err := m.checkFilled(r); err != nil {
 		return err
 	}
 	for _, j := range m.Joins {
@@ -59,9 +59,13 @@ func (j *JoinModel) getter(keys []string, sources Sources) func(key string) any 
 	}
 }
 
-func (m *Model) checkKeyKept(r *Row) error {
+// checkFilled checks what functions did to a row.
+func (m *Model) checkFilled(r *Row) error {
 	if got := *(*string)(m.Field(r.Value, m.Key)); got != r.Key {
 		return &FoldError{View: m.Name, Key: r.Key, Type: "join", Reason: ReasonJoin, Err: fmt.Errorf("a join changed the row's key to %q", got), Hint: "joins write columns marked join only"}
+	}
+	if err := m.bind(r, m.boundJoined); err != nil {
+		return &FoldError{View: m.Name, Key: r.Key, Type: "join", Reason: ReasonJoin, Err: err, Hint: hintBound}
 	}
 	return nil
 }

@@ -87,7 +87,7 @@ func (m *Model) checkOwn(r *Row) error {
 			return fmt.Errorf("%w: %s", errJoined, c.Name)
 		}
 	}
-	return nil
+	return m.bind(r, m.boundOwn)
 }
 
 func (c *Column) isZero(base unsafe.Pointer) bool {

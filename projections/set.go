@@ -191,6 +191,7 @@ func (c *compiler) view(d Definition, compile func() *Model) {
 			m.joined = append(m.joined, i)
 		}
 	}
+	m.bounds()
 	if len(m.Handlings) == 0 {
 		c.fault("view %s has no handlers", m.Name)
 	}
@@ -272,7 +273,7 @@ func (j *JoinModel) resolve(m *Model, written map[int]bool) error {
 			return fmt.Errorf("%s has no column %q", j.Source.Name, from)
 		case written[p.To]:
 			return fmt.Errorf("%q is written by two joins", to)
-		case m.Columns[p.To].Type != j.Source.Columns[p.From].Type || m.Columns[p.To].Nullable != j.Source.Columns[p.From].Nullable:
+		case !m.Columns[p.To].sameType(&j.Source.Columns[p.From]):
 			return fmt.Errorf("%q and %s's %q are of different types", to, j.Source.Name, from)
 		}
 		written[p.To] = true

@@ -8,13 +8,32 @@ import (
 // View is a table of rows of R, kept in step with the events that its handlers
 // fold. R is a struct; every exported field with a `view` tag is a column:
 //
-//	view:"name[,key][,index][,order][,join][,hidden]"
+//	view:"name[,key][,index][,order][,join][,hidden][,scale=N]"
 //
 // key marks the one string that identifies the row; index makes the column a
-// filter of lists; order declares it an order of lists; join says that only joins
-// write it; hidden keeps it out of the query API. Strings, bools, ints, floats and
-// time.Time become columns of their own type, pointers to them nullable ones,
-// everything else (structs, slices, maps) json.
+// filter of lists; order declares it an order of lists, in which what is NULL comes
+// last, and first where the order is descending; join says that only joins write it;
+// hidden keeps it out of the query API.
+//
+// The kinds of columns:
+//
+//	field                                 column of Postgres    in the query API
+//	string                                text                  String
+//	bool, int32, int and int64, float64   boolean, integer,     Boolean, Int,
+//	                                      bigint, float8        Long, Float
+//	time.Time                             timestamptz           Time
+//	uuid.UUID                             uuid                  UUID
+//	decimal.Decimal with scale=4          numeric(38, 4)        Decimal
+//	a string type with Values() []string  text                  an enum of the type's name
+//	*T of those above                     T, NULL for nil       T or null
+//	structs, slices, maps                 json                  objects, lists, JSON
+//
+// A value that its column does not hold is never rounded or cut: it is a fault of its
+// event, which is parked. That holds for a decimal with more digits behind the point than
+// its scale or more than 38 in all, and for a value that its type does not declare. A row
+// begins with the empty string; when it is live, it has a declared value (the empty one
+// may be declared, too), or nil where the field is a pointer. A joined column may stay
+// empty, since its source need not be there.
 type View[R any] struct {
 	// Name is the view's name, in lower case: "order".
 	Name string
@@ -80,8 +99,9 @@ type Model struct {
 	// New makes a zero row, a *R.
 	New func() any
 
-	// joined are the indices of the columns that joins fill.
-	joined []int
+	// joined are the indices of the columns that joins fill; boundOwn and boundJoined those
+	// of the columns that hold less than their type.
+	joined, boundOwn, boundJoined []int
 
 	base  func(row any) unsafe.Pointer
 	zero  func(row any)

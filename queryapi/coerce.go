@@ -176,8 +176,11 @@ func (o *operation) coerceVariables(raw map[string]any) *refusal.Refusal {
 // valueHint says what a variable of the type takes.
 func valueHint(t graphql.Input) string {
 	hint := "give it a value of type " + t.String()
-	if graphql.GetNamed(t).String() == "Time" {
+	switch graphql.GetNamed(t).String() {
+	case "Time":
 		hint += `, as "2026-11-21T16:45:31Z" (RFC 3339)`
+	case "Decimal":
+		hint += `, as the string "12.50"`
 	}
 	return hint
 }

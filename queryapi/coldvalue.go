@@ -3,6 +3,7 @@ package queryapi
 import (
 	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,6 +29,16 @@ func parseColdType(text string) coldType {
 	text, _ = unwrapped(text, "LowCardinality(")
 	t.name, t.nullable = unwrapped(text, "Nullable(")
 	return t
+}
+
+// scale is that of a decimal: the 4 of "Decimal(38, 4)".
+func (t coldType) scale() int {
+	_, text, _ := strings.Cut(t.name, ",")
+	scale, err := strconv.Atoi(strings.Trim(text, " )"))
+	if err != nil {
+		return 0 // it is none
+	}
+	return scale
 }
 
 func unwrapped(text, wrapping string) (inner string, was bool) {
@@ -132,7 +143,8 @@ func (c *ReportColumn) cell(t coldType) cell {
 	case projections.UUID:
 		return coldCell(c, func(id uuid.UUID) any { return id.String() })
 	case projections.Decimal:
-		return coldCell(c, func(d decimal.Decimal) any { return d.String() })
+		scale := t.scale()
+		return coldCell(c, func(d decimal.Decimal) any { return digits(d, scale) })
 	}
 	return coldCell(c, asIs[string])
 }

@@ -87,7 +87,7 @@ func TestAReportAnswersEveryKind(t *testing.T) {
  "small": -2147483648, "maybeSmall": 2147483647, "smalls": [1, -1], "big": "9007199254740993", "maybeBig": "9223372036854775807", "bigs": [1, "9223372036854775807"],
  "ratio": 0.5, "maybeRatio": -0.25, "ratios": [1.5], "since": "2026-01-02T03:04:05.000006Z", "maybeSince": "1900-01-01T00:00:00Z", "sinces": ["2026-01-02T03:04:05.000006Z"],
  "id": "00000000-0000-0000-0000-000000000001", "maybeId": "ffffffff-ffff-ffff-ffff-ffffffffffff", "ids": ["00000000-0000-0000-0000-000000000002"],
- "amount": "9999999999999999999999999999999999.9999", "maybeAmount": "-0.0001", "amounts": ["1.5", "100"],
+ "amount": "9999999999999999999999999999999999.9999", "maybeAmount": "-0.0001", "amounts": ["1.5000", "100.0000"],
  "wide": "36893488147419103228", "sum": ` + total + `, "label": "l", "labels": ["m", "m"]}`,
 		`{"text": "z", "maybeText": null, "texts": [], "flag": false, "maybeFlag": null, "flags": [], "small": 0, "maybeSmall": null, "smalls": [],
  "big": 0, "maybeBig": null, "bigs": [], "ratio": 0, "maybeRatio": null, "ratios": [], "since": "1970-01-01T00:00:00Z", "maybeSince": null, "sinces": [],

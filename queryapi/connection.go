@@ -68,7 +68,7 @@ func (b *builder) listArguments(v *view, name string) graphql.FieldConfigArgumen
 		values[name] = &graphql.EnumValueConfig{Value: name}
 	}
 	args["orderBy"] = &graphql.ArgumentConfig{
-		Type:         graphql.NewEnum(graphql.EnumConfig{Name: name + "Order", Description: "The orders of the view, ties broken by the key.", Values: values}),
+		Type:         graphql.NewEnum(graphql.EnumConfig{Name: name + "Order", Description: "The orders of the view, ties broken by the key. What is null comes last, and first where the order is descending.", Values: values}),
 		DefaultValue: v.keyName,
 	}
 	return args
@@ -77,26 +77,23 @@ func (b *builder) listArguments(v *view, name string) graphql.FieldConfigArgumen
 func (b *builder) newFilter(v *view, name string) *graphql.InputObject {
 	fields := graphql.InputObjectConfigFieldMap{}
 	for field, f := range v.filters {
-		fields[field] = &graphql.InputObjectFieldConfig{Type: b.columnFilter(&v.model.Columns[f.column], f.ranged)}
+		fields[field] = &graphql.InputObjectFieldConfig{Type: b.columnFilter(v, &v.model.Columns[f.column], f.ranged)}
 	}
 	return graphql.NewInputObject(graphql.InputObjectConfig{Name: name + "Filter", Fields: fields})
 }
 
 // columnFilter is the input type of a column's conditions, shared by all columns alike.
-func (b *builder) columnFilter(c *projections.Column, ranged bool) *graphql.InputObject {
-	scalar := b.scalar(c.Kind)
-	if c.Key {
-		scalar = graphql.ID
-	}
-	name := scalar.Name() + "Filter"
+func (b *builder) columnFilter(v *view, c *projections.Column, ranged bool) *graphql.InputObject {
+	t := b.columnType(v, c)
+	name := t.Name() + "Filter"
 	if ranged {
-		name = scalar.Name() + "RangeFilter"
+		name = t.Name() + "RangeFilter"
 	}
 	if f := b.filters[name]; f != nil {
 		return f
 	}
 	b.take(name, "column "+c.Name)
-	value := scalar.(graphql.Input)
+	value := t.(graphql.Input)
 	fields := graphql.InputObjectConfigFieldMap{
 		"eq":     {Type: value, Description: "Equal to; nothing equals null."},
 		"in":     {Type: graphql.NewList(graphql.NewNonNull(value)), Description: "Equal to one of these, at most 100; nothing is in null."},

@@ -19,13 +19,15 @@ type cursor struct {
 	View  string `json:"v"`
 	Order string `json:"o"`
 	Value string `json:"a,omitempty"`
-	Key   string `json:"k"`
+	// Null says that the row has no value in the order's column.
+	Null bool   `json:"n,omitempty"`
+	Key  string `json:"k"`
 }
 
 func (c cursor) String() string {
 	data, err := json.Marshal(c)
 	if err != nil {
-		return "" // four strings: it cannot fail
+		return "" // texts: it cannot fail
 	}
 	return base64.RawURLEncoding.EncodeToString(data)
 }
@@ -52,10 +54,16 @@ func parseCursor(token string, v *view, o order) ([]any, *refusal.Refusal) {
 	if c.Order != o.name {
 		return nil, refusal.New(refusal.BadCursor, "keep orderBy from page to page, or begin again without after", "the cursor is of the order %s, this list is ordered by %s", c.Order, o.name)
 	}
-	if v.model.Columns[o.column].Key {
+	column := &v.model.Columns[o.column]
+	switch {
+	case c.Null && (!column.Nullable || c.Value != ""):
+		return nil, broken
+	case c.Null:
+		return []any{nil, c.Key}, nil
+	case column.Key:
 		return []any{c.Key}, nil
 	}
-	value, err := parseCell(v.model.Columns[o.column].Kind, c.Value)
+	value, err := parseCell(column, c.Value)
 	if err != nil || formatCell(value) != c.Value {
 		return nil, broken.Because(err)
 	}
@@ -79,8 +87,18 @@ func formatCell(v any) string {
 // to Postgres as one near its last.
 const firstMicrosecond = -210_866_803_200_000_000
 
-func parseCell(k projections.Kind, s string) (any, error) {
-	switch k {
+func parseCell(c *projections.Column, s string) (any, error) {
+	switch c.Kind {
+	case projections.UUID:
+		if parseUUID(s) != s {
+			return nil, errors.New("it is no UUID")
+		}
+		return s, nil
+	case projections.Decimal:
+		if !sameDigits(s, c.Scale) {
+			return nil, errors.New("it is no decimal of the column")
+		}
+		return s, nil
 	case projections.Text:
 		return s, nil
 	case projections.Bool:
@@ -100,5 +118,5 @@ func parseCell(k projections.Kind, s string) (any, error) {
 		}
 		return time.UnixMicro(us).UTC(), err
 	}
-	return nil, fmt.Errorf("no order has columns of kind %s", k)
+	return nil, fmt.Errorf("no order has columns of kind %s", c.Kind)
 }

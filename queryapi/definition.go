@@ -31,9 +31,10 @@ type Screen struct {
 type Arg struct {
 	Name string
 	Doc  string
-	// Kind is one of Text, Bool, Int32, Int64, Float64, Time.
+	// Kind is one of Text, Bool, Int32, Int64, Float64, Time, UUID, Decimal.
 	Kind projections.Kind
-	// Default is a value of the kind's Go type: string, bool, int, int64, float64.
+	// Default is a value of the kind's Go type: string, bool, int, int64, float64; of UUID
+	// and Decimal it is their text.
 	Default any
 }
 
@@ -95,7 +96,7 @@ type ReportColumn struct {
 	Name string
 	Doc  string
 	// Kind is one of Text, Bool, Int32, Int64, Float64, Time, UUID, Decimal. A Decimal is
-	// answered as the text of its exact digits, without zeros at its end.
+	// answered as the text of its exact digits, as many behind the point as its type has.
 	Kind projections.Kind
 	// Nullable columns may be NULL. Others are refused where their type is Nullable.
 	Nullable bool

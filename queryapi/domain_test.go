@@ -4,6 +4,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+	"github.com/shopspring/decimal"
+
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/queryapi"
@@ -32,20 +35,31 @@ type edition struct {
 	Reprint *int              `json:"reprint"`
 }
 
+// binding is how a book is bound; readers see an enum.
+type binding string
+
+func (binding) Values() []string { return []string{"hard", "paper", "spiral"} }
+
 type book struct {
-	ID       string     `view:"id,key"`
-	AuthorID string     `view:"author_id,index"`
-	Title    string     `view:"title,order"`
-	Pages    int32      `view:"pages,index,order"`
-	Sold     int64      `view:"sold,order"`
-	Rating   float64    `view:"rating"`
-	InPrint  bool       `view:"in_print,index"`
-	Subtitle *string    `view:"subtitle,index"`
-	Seen     *time.Time `view:"seen"`
-	Out      time.Time  `view:"out,order"`
-	Editions []edition  `view:"editions"`
-	First    edition    `view:"first"`
-	Secret   string     `view:"secret,hidden"`
+	ID       string           `view:"id,key"`
+	AuthorID string           `view:"author_id,index"`
+	Title    string           `view:"title,order"`
+	Pages    int32            `view:"pages,index,order"`
+	Sold     int64            `view:"sold,order"`
+	Rating   float64          `view:"rating"`
+	InPrint  bool             `view:"in_print,index"`
+	Subtitle *string          `view:"subtitle,index"`
+	Seen     *time.Time       `view:"seen"`
+	Out      time.Time        `view:"out,order"`
+	Editions []edition        `view:"editions"`
+	First    edition          `view:"first"`
+	Secret   string           `view:"secret,hidden"`
+	Code     uuid.UUID        `view:"code,order"`
+	Cost     decimal.Decimal  `view:"cost,order,scale=2"`
+	Bound    binding          `view:"bound,index"`
+	Rebound  *binding         `view:"rebound"`
+	Sequel   *int64           `view:"sequel,order"`
+	Award    *decimal.Decimal `view:"award,order,scale=3"`
 }
 
 type author struct {

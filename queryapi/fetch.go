@@ -122,8 +122,10 @@ func (f *fetcher) batch(conn *pgx.Conn, p *plan, from choice, look bool) *pgx.Ba
 	queueSettings(batch, conn)
 	batch.Queue(stateSQL, views, versions, fingerprints, projectors, keyViews, keys)
 	for _, r := range p.reads {
-		sql, args := r.sql(from[r.view])
-		batch.Queue(sql, args...)
+		for _, s := range r.stretches() {
+			sql, args := r.sql(from[r.view], s)
+			batch.Queue(sql, args...)
+		}
 	}
 	if look {
 		all, versions, fingerprints := keysOf(f.sources.views)
@@ -172,14 +174,16 @@ func (f *fetcher) readAnswers(conn *pgx.Conn, answers pgx.BatchResults, p *plan,
 }
 
 func (r *results) loadPage(answers pgx.BatchResults, read *read, state *viewState) error {
-	rows, err := answers.Query()
-	if err != nil {
-		return err
-	}
 	page := newPage(read)
 	page.fresh, page.degraded = state.fresh, state.degraded
-	if err := page.load(rows); err != nil {
-		return fmt.Errorf("read %s: %w", strings.Join(read.path, "."), err)
+	for range read.stretches() {
+		rows, err := answers.Query()
+		if err != nil {
+			return err
+		}
+		if err := page.load(rows); err != nil {
+			return fmt.Errorf("read %s: %w", strings.Join(read.path, "."), err)
+		}
 	}
 	r.pages[joined(read.path)] = page
 	return nil

@@ -10,7 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/graphql-go/graphql"
+	"github.com/shopspring/decimal"
 )
 
 // shape is how a Go type within a json column looks in GraphQL: its type, and how a
@@ -23,6 +25,8 @@ type shape struct {
 
 var (
 	timeType          = reflect.TypeFor[time.Time]()
+	uuidType          = reflect.TypeFor[uuid.UUID]()
+	decimalType       = reflect.TypeFor[decimal.Decimal]()
 	jsonMarshalerType = reflect.TypeFor[json.Marshaler]()
 	textMarshalerType = reflect.TypeFor[encoding.TextMarshaler]()
 	bytesType         = reflect.TypeFor[[]byte]()
@@ -37,6 +41,10 @@ func (b *builder) jsonShape(t reflect.Type, within string) shape {
 	switch {
 	case t == timeType:
 		return required(b.time, jsonTime)
+	case t == uuidType:
+		return required(b.uuid, orElse(uuid.Nil.String()))
+	case t == decimalType:
+		return required(b.decimal, orElse("0"))
 	case t.Implements(jsonMarshalerType):
 		return shape{output: b.json, convert: same}
 	case t.Implements(textMarshalerType), t == bytesType, t.Kind() == reflect.String:
@@ -171,6 +179,19 @@ func same(v any) any { return v }
 func jsonString(v any) any {
 	s, _ := v.(string)
 	return s
+}
+
+// orElse is a text, or that of the Go type's zero.
+func orElse(zero string) func(any) any {
+	return func(v any) any {
+		switch v := v.(type) {
+		case string:
+			return v
+		case json.Number:
+			return v.String() // decimals can be made to write numbers
+		}
+		return zero
+	}
 }
 
 func jsonBool(v any) any {

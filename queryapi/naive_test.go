@@ -31,7 +31,7 @@ func naiveSchema(t testing.TB, s *store) graphql.Schema {
 	page := graphql.NewObject(graphql.ObjectConfig{Name: "BookConnection", Fields: graphql.Fields{
 		"nodes": {Type: graphql.NewList(book)}, "edges": {Type: graphql.NewList(edge)}, "pageInfo": {Type: info}}})
 	filter := graphql.InputObjectConfigFieldMap{}
-	for _, column := range []string{"id", "authorId", "title", "pages", "sold", "inPrint", "out", "subtitle"} {
+	for _, column := range []string{"id", "authorId", "title", "pages", "sold", "inPrint", "out", "subtitle", "code", "cost", "bound", "sequel", "award"} {
 		filter[column] = &graphql.InputObjectFieldConfig{Type: graphql.NewInputObject(graphql.InputObjectConfig{Name: "F" + column,
 			Fields: graphql.InputObjectConfigFieldMap{"eq": {Type: naiveAny}, "in": {Type: graphql.NewList(naiveAny)}, "gte": {Type: naiveAny}, "lt": {Type: naiveAny}, "isNull": {Type: naiveAny}}})}
 	}
@@ -67,7 +67,7 @@ func naiveBook() *graphql.Object {
 	fields := anything("number", "notes", "labels", "printed", "big", "reprint")
 	fields["price"] = &graphql.Field{Type: price}
 	edition := graphql.NewObject(graphql.ObjectConfig{Name: "Edition", Fields: fields})
-	columns := anything("id", "authorId", "title", "pages", "sold", "rating", "inPrint", "subtitle", "seen", "out")
+	columns := anything("id", "authorId", "title", "pages", "sold", "rating", "inPrint", "subtitle", "seen", "out", "code", "cost", "bound", "rebound", "sequel", "award")
 	columns["editions"] = &graphql.Field{Type: graphql.NewList(edition)}
 	columns["first"] = &graphql.Field{Type: edition}
 	return graphql.NewObject(graphql.ObjectConfig{Name: "Book", Fields: columns})
@@ -135,7 +135,7 @@ func snakeOf(field string) string {
 }
 
 func (s *store) naiveRows(where, order string, limit, offset int) ([]any, error) {
-	sql := fmt.Sprintf(`select id, author_id, title, pages, sold, rating, in_print, subtitle, seen, out, editions::text, first::text
+	sql := fmt.Sprintf(`select id, author_id, title, pages, sold, rating, in_print, subtitle, seen, out, editions::text, first::text, code::text, cost::text, bound, rebound, sequel, award::text
 		from views.book_v2_g1 where _state = 2 and %s order by %s limit %d offset %d`, where, order, limit, offset)
 	rows, err := s.db.Pool.Query(context.Background(), sql)
 	if err != nil {
@@ -143,8 +143,9 @@ func (s *store) naiveRows(where, order string, limit, offset int) ([]any, error)
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (any, error) {
 		var b book
-		var editions, first string
-		if err := row.Scan(&b.ID, &b.AuthorID, &b.Title, &b.Pages, &b.Sold, &b.Rating, &b.InPrint, &b.Subtitle, &b.Seen, &b.Out, &editions, &first); err != nil {
+		var editions, first, code, cost string
+		var award *string
+		if err := row.Scan(&b.ID, &b.AuthorID, &b.Title, &b.Pages, &b.Sold, &b.Rating, &b.InPrint, &b.Subtitle, &b.Seen, &b.Out, &editions, &first, &code, &cost, &b.Bound, &b.Rebound, &b.Sequel, &award); err != nil {
 			return nil, err
 		}
 		if err := json.Unmarshal([]byte(editions), &b.Editions); err != nil {
@@ -153,7 +154,18 @@ func (s *store) naiveRows(where, order string, limit, offset int) ([]any, error)
 		if err := json.Unmarshal([]byte(first), &b.First); err != nil {
 			return nil, err
 		}
-		return naiveObject(b), nil
+		o := naiveObject(b)
+		o["code"], o["cost"], o["bound"] = code, cost, b.Bound
+		if b.Rebound != nil {
+			o["rebound"] = *b.Rebound
+		}
+		if b.Sequel != nil {
+			o["sequel"] = *b.Sequel
+		}
+		if award != nil {
+			o["award"] = *award
+		}
+		return o, nil
 	})
 }
 

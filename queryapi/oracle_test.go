@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 	"github.com/graphql-go/graphql"
 	"github.com/graphql-go/graphql/language/parser"
 	"pgregory.net/rapid"
@@ -114,7 +115,8 @@ func (g *generator) maybe(label, text string) string {
 }
 
 func (g *generator) document() string {
-	g.order = g.pick("order", "", "ID_ASC", "TITLE_ASC", "TITLE_DESC", "PAGES_DESC", "SOLD_ASC", "SOLD_DESC", "OUT_DESC", "OUT_ASC")
+	g.order = g.pick("order", "", "ID_ASC", "TITLE_ASC", "TITLE_DESC", "PAGES_DESC", "SOLD_ASC", "SOLD_DESC", "OUT_DESC", "OUT_ASC",
+		"CODE_ASC", "CODE_DESC", "COST_ASC", "COST_DESC", "SEQUEL_ASC", "SEQUEL_DESC", "AWARD_ASC", "AWARD_DESC")
 	if g.order == "ID_ASC" {
 		g.order = ""
 	}
@@ -168,6 +170,14 @@ func (g *generator) filters() []string {
 		fmt.Sprintf(`out: {lt: %q}`, moment(day.Add(time.Duration(number("hours", 0, 15))*time.Hour))),
 		fmt.Sprintf(`id: {in: [%q, %q], gte: "b01"}`, g.id(), g.id()),
 		fmt.Sprintf(`subtitle: {isNull: %t}`, rapid.Bool().Draw(g.t, "without subtitle")),
+		fmt.Sprintf(`cost: {gte: "%d.990", lt: %d.5}`, number("cost", 0, 80), number("cost", 0, 80)),
+		fmt.Sprintf(`cost: {in: ["%d.99", 0]}`, number("cost", 0, 20)),
+		fmt.Sprintf(`code: {eq: %q}`, uuid.NewSHA1(uuid.NameSpaceURL, fmt.Append(nil, number("code", 0, 20)))),
+		fmt.Sprintf(`code: {in: [%q], gte: "40000000-0000-0000-0000-000000000000"}`, uuid.NewSHA1(uuid.NameSpaceURL, fmt.Append(nil, number("code", 0, 20)))),
+		`bound: {eq: ` + g.pick("bound", "hard", "paper", "spiral") + `}`,
+		`bound: {in: [hard, ` + g.pick("bound", "hard", "paper", "spiral") + `]}`,
+		fmt.Sprintf(`sequel: {isNull: %t}`, rapid.Bool().Draw(g.t, "without sequel")),
+		fmt.Sprintf(`award: {lt: "%d.125"}`, number("award", 0, 4)),
 		`title: {eq: "Zoë 'quoted' \"twice\" \\ 日本"}`,
 	}
 	n := number("filters", 1, 3)
@@ -189,6 +199,7 @@ func (g *generator) connection() string {
 func (g *generator) book() string {
 	edition := "number notes labels printed big reprint price { amount currency }"
 	parts := []string{"id", "authorId", "writer: authorId", "title " + g.directive(), "pages", "sold", "rating", "inPrint", "subtitle", "seen", "out",
+		"code", "cost", "bound", "rebound", "sequel award",
 		"__typename", "...short", "... on Book { pages ...more } ", "... " + g.directive() + " { id rating }",
 		"editions { " + edition + " }", "editions { n: number }", "first { " + edition + " }", "first { price { currency } }"}
 	return "id " + strings.Join(rapid.Permutation(parts).Draw(g.t, "fields")[:rapid.IntRange(1, 10).Draw(g.t, "n")], " ")

@@ -54,7 +54,7 @@ func TestPagesHaveEveryRowOnce(t *testing.T) {
 	t.Parallel()
 	s := fullStore(t, 25)
 	a := s.api(queryapi.Options{})
-	for _, column := range []string{"title", "pages", "sold", "out"} {
+	for _, column := range []string{"title", "pages", "sold", "out", "code", "cost", "sequel", "award"} {
 		for _, direction := range []string{"asc", "desc"} {
 			var want []string
 			rows, err := s.db.Pool.Query(context.Background(), fmt.Sprintf("select id from views.book_v2_g1 order by %s %s, id %s", column, direction, direction))

@@ -55,9 +55,9 @@ func (r *read) needCursor() {
 	r.need(r.view.model.Key)
 }
 
-// sql is the statement against a generation's table. Every value is a parameter, so
-// one statement serves all pages of a list.
-func (r *read) sql(from *candidate) (string, []any) {
+// sql is the statement against a generation's table for a stretch of the page. Every value
+// is a parameter, so one statement serves all pages of a list.
+func (r *read) sql(from *candidate, s stretch) (string, []any) {
 	var b strings.Builder
 	b.WriteString("select ")
 	for i, c := range r.columns {
@@ -65,6 +65,9 @@ func (r *read) sql(from *candidate) (string, []any) {
 			b.WriteString(", ")
 		}
 		b.WriteString(r.column(c))
+		if r.asText(c) {
+			b.WriteString("::text")
+		}
 	}
 	var args []any
 	if r.degraded && r.list {
@@ -74,13 +77,15 @@ func (r *read) sql(from *candidate) (string, []any) {
 	fmt.Fprintf(&b, " from %s r where _state = %d", pgx.Identifier{"views", from.table}.Sanitize(), stateLive)
 	args = r.writeWhere(&b, args)
 	if r.list {
+		args = r.writeAfter(&b, args, s)
 		direction := ""
 		if r.order.desc {
 			direction = " desc"
 		}
-		b.WriteString(" order by " + r.column(r.order.column) + direction)
+		// With r in front it is the table's column: without, it would be the text in the answer.
+		b.WriteString(" order by r." + r.column(r.order.column) + direction)
 		if r.order.column != r.view.model.Key {
-			b.WriteString(", " + r.column(r.view.model.Key) + direction)
+			b.WriteString(", r." + r.column(r.view.model.Key) + direction)
 		}
 		// One more than asked for says whether rows follow.
 		args = append(args, r.first+1)
@@ -94,27 +99,31 @@ func (r *read) writeWhere(b *strings.Builder, args []any) []any {
 		args = append(args, c.value)
 		switch c.op {
 		case "=any":
-			fmt.Fprintf(b, " and %s = any($%d)", r.column(c.column), len(args))
+			fmt.Fprintf(b, " and %s = any(%s)", r.column(c.column), r.place(c.column, len(args), "[]"))
 		case isNullOp:
 			fmt.Fprintf(b, " and (%s is null) = $%d", r.column(c.column), len(args))
 		default:
-			fmt.Fprintf(b, " and %s %s $%d", r.column(c.column), c.op, len(args))
+			fmt.Fprintf(b, " and %s %s %s", r.column(c.column), c.op, r.place(c.column, len(args), ""))
 		}
 	}
-	if r.after == nil {
-		return args
-	}
-	op := ">"
-	if r.order.desc {
-		op = "<"
-	}
-	args = append(args, r.after...)
-	if len(r.after) == 1 {
-		fmt.Fprintf(b, " and %s %s $%d", r.column(r.view.model.Key), op, len(args))
-		return args
-	}
-	fmt.Fprintf(b, " and (%s, %s) %s ($%d, $%d)", r.column(r.order.column), r.column(r.view.model.Key), op, len(args)-1, len(args))
 	return args
+}
+
+// asText says that a column's values are read, and passed, as texts.
+func (r *read) asText(column int) bool {
+	k := r.view.model.Columns[column].Kind
+	return k == projections.UUID || k == projections.Decimal
+}
+
+// place is the n-th parameter, which a column is compared with; list is "[]" for many.
+func (r *read) place(column, n int, list string) string {
+	switch r.view.model.Columns[column].Kind {
+	case projections.UUID:
+		return fmt.Sprintf("$%d::text%s::uuid%[2]s", n, list)
+	case projections.Decimal:
+		return fmt.Sprintf("$%d::text%s::numeric%[2]s", n, list)
+	}
+	return fmt.Sprintf("$%d", n)
 }
 
 func (r *read) column(i int) string {
@@ -150,7 +159,7 @@ func unstorable(text string) bool {
 // array makes a typed slice of filter values, as Postgres takes it.
 func array(k projections.Kind, values []any) any {
 	switch k {
-	case projections.Text:
+	case projections.Text, projections.UUID, projections.Decimal:
 		return typed[string](values)
 	case projections.Bool:
 		return typed[bool](values)

@@ -17,7 +17,7 @@ func TestARowByKeyInEveryType(t *testing.T) {
 	b.Editions = append(b.Editions, edition{Big: 1<<64 - 1, Labels: map[string]string{"cover": "soft"}, Reprint: &reprint})
 	s.addBook(b)
 	got := ask(t, s.api(queryapi.Options{}), `{ book(id: "b001") {
-		id authorId title pages sold rating inPrint subtitle seen out
+		id authorId title pages sold rating inPrint subtitle seen out code cost bound rebound sequel award
 		editions { number price { amount currency } notes labels printed big reprint }
 		first { notes price { amount } }
 		freshness { view version state lagEvents }
@@ -28,6 +28,7 @@ func TestARowByKeyInEveryType(t *testing.T) {
 		"book": map[string]any{
 			"id": "b001", "authorId": "a1", "title": "Title 0", "pages": 101.0, "sold": "9007199254740993",
 			"rating": 0.25, "inPrint": false, "subtitle": "part 1", "seen": nil, "out": "2026-03-01T09:30:00.25Z",
+			"code": "b80c8fef-a677-5340-85fb-2c162d75df03", "cost": "49.99", "bound": "paper", "rebound": "spiral", "sequel": 1.0, "award": nil,
 			"editions": []any{
 				map[string]any{"number": 1.0, "price": map[string]any{"amount": 100.0, "currency": "EUR"}, "notes": []any{"n"},
 					"labels": nil, "printed": "2026-03-01T09:30:00.25Z", "big": 0.0, "reprint": nil},

@@ -80,9 +80,6 @@ func (b *builder) addReport(r Report) {
 // reportType is the GraphQL type of a report's column; nil where its kind has none.
 func (b *builder) reportType(c *ReportColumn) graphql.Output {
 	scalar := b.scalar(c.Kind)
-	if scalar == nil && (c.Kind == projections.UUID || c.Kind == projections.Decimal) {
-		scalar = graphql.String // the digits, exact
-	}
 	switch {
 	case scalar == nil:
 		return nil

@@ -77,12 +77,16 @@ func (r *row) cursor() string {
 	read := r.page.read
 	c := cursor{View: read.view.model.Table(), Order: read.order.name, Key: fmt.Sprint(r.value(read.view.model.Key))}
 	if read.order.column != read.view.model.Key {
-		c.Value = formatCell(r.value(read.order.column))
+		value := r.value(read.order.column)
+		if c.Null = value == nil; !c.Null {
+			c.Value = formatCell(value)
+		}
 	}
 	return c.String()
 }
 
-// load reads the rows of a statement; the one too many says that more follow.
+// load reads the rows of a statement, behind those of the one before; the one too many says
+// that more follow.
 func (p *page) load(rows pgx.Rows) error {
 	defer rows.Close()
 	cells := make([]cell, len(p.read.columns))
@@ -120,7 +124,7 @@ type cell interface {
 
 func newCell(k projections.Kind) cell {
 	switch k {
-	case projections.Text:
+	case projections.Text, projections.UUID, projections.Decimal:
 		return &cellOf[string]{}
 	case projections.Bool:
 		return &cellOf[bool]{}

@@ -78,6 +78,8 @@ type builder struct {
 	errs       []error
 
 	long, time, json    *graphql.Scalar
+	uuid, decimal       *graphql.Scalar
+	enums               map[reflect.Type]*graphql.Enum
 	freshness, pageInfo *graphql.Object
 	coldFreshness       *graphql.Object
 	filters             map[string]*graphql.InputObject
@@ -91,13 +93,14 @@ func newBuilder(d Definition) *builder {
 		definition: d,
 		schema:     &Schema{roots: map[string]*root{}},
 		fields:     graphql.Fields{}, byName: map[string]*view{},
-		long: newLong(), time: newTime(), json: newJSON(),
+		long: newLong(), time: newTime(), json: newJSON(), uuid: newUUID(), decimal: newDecimal(),
+		enums:   map[reflect.Type]*graphql.Enum{},
 		filters: map[string]*graphql.InputObject{},
 		structs: map[reflect.Type]*graphql.Object{}, structFields: map[reflect.Type]graphql.Fields{},
 		taken: map[string]bool{},
 	}
 	for _, name := range []string{"Query", "Mutation", "Subscription", "ID", "Int", "Float", "String", "Boolean",
-		"Long", "Time", "JSON", "Freshness", "FreshnessState", "ColdFreshness", "PageInfo"} {
+		"Long", "Time", "JSON", "UUID", "Decimal", "Freshness", "FreshnessState", "ColdFreshness", "PageInfo"} {
 		b.taken[name] = true
 	}
 	// The views' own types have the first claim on their names, before json structs.
@@ -179,6 +182,10 @@ func (b *builder) scalar(k projections.Kind) graphql.Type {
 		return graphql.Float
 	case projections.Time:
 		return b.time
+	case projections.UUID:
+		return b.uuid
+	case projections.Decimal:
+		return b.decimal
 	}
 	return nil
 }

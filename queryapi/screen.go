@@ -1,6 +1,8 @@
 package queryapi
 
 import (
+	"slices"
+
 	"github.com/graphql-go/graphql"
 
 	"github.com/readside/readside/projections"
@@ -97,8 +99,8 @@ func (b *builder) listPart(s *Screen, c *part) bool {
 			b.fault("screen %s, part %s: %q is no column of view %s with an index", s.Name, c.Name, w.Column, c.View)
 			return false
 		}
-		if !b.fits(s, w, c.view.model.Columns[column].Kind) {
-			b.fault("screen %s, part %s: the condition on %s needs an argument of its kind, or fixed texts", s.Name, c.Name, w.Column)
+		if !b.fits(s, w, &c.view.model.Columns[column]) {
+			b.fault("screen %s, part %s: the condition on %s needs an argument of its kind, or fixed texts that its type declares", s.Name, c.Name, w.Column)
 			return false
 		}
 		c.where = append(c.where, partWhere{column: column, arg: w.Arg, in: w.In})
@@ -106,13 +108,14 @@ func (b *builder) listPart(s *Screen, c *part) bool {
 	return true
 }
 
-func (b *builder) fits(s *Screen, w Where, k projections.Kind) bool {
+func (b *builder) fits(s *Screen, w Where, c *projections.Column) bool {
 	if w.Arg == "" {
-		return k == projections.Text && len(w.In) > 0 && len(w.In) <= inMax
+		undeclared := func(v string) bool { return c.Values != nil && c.Values.Check(v) != nil }
+		return c.Kind == projections.Text && len(w.In) > 0 && len(w.In) <= inMax && !slices.ContainsFunc(w.In, undeclared)
 	}
 	for _, a := range s.Args {
 		if a.Name == w.Arg {
-			return a.Kind == k && len(w.In) == 0
+			return a.Kind == c.Kind && len(w.In) == 0
 		}
 	}
 	return false

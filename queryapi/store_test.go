@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/shopspring/decimal"
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/internal/dbtest"
@@ -59,6 +60,7 @@ func (s *store) exec(sql string, args ...any) {
 var sqlTypes = map[projections.Kind]string{
 	projections.Text: "text", projections.Bool: "boolean", projections.Int32: "integer", projections.Int64: "bigint",
 	projections.Float64: "double precision", projections.Time: "timestamptz", projections.JSON: "json",
+	projections.UUID: "uuid", projections.Decimal: "numeric(38, %d)",
 }
 
 // generation makes a generation's table and its row in readside.views.
@@ -74,7 +76,11 @@ func (s *store) owned(projector string, m *projections.Model, number int, state 
 	var b strings.Builder
 	fmt.Fprintf(&b, "set role readside_projector; create table views.%s (", table)
 	for _, c := range m.Columns {
-		fmt.Fprintf(&b, "%s %s, ", c.Name, sqlTypes[c.Kind])
+		sql := sqlTypes[c.Kind]
+		if c.Kind == projections.Decimal {
+			sql = fmt.Sprintf(sql, c.Scale)
+		}
+		fmt.Fprintf(&b, "%s %s, ", c.Name, sql)
 	}
 	fmt.Fprintf(&b, "_state smallint not null default 2, primary key (%s)); reset role", m.Columns[m.Key].Name)
 	s.exec(b.String())
@@ -106,9 +112,18 @@ func (s *store) addBookTo(table string, b book, state int) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.exec(`insert into views.`+table+` (id, author_id, title, pages, sold, rating, in_print, subtitle, seen, out, editions, first, secret, _state)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
-		b.ID, b.AuthorID, b.Title, b.Pages, b.Sold, b.Rating, b.InPrint, b.Subtitle, b.Seen, b.Out, string(editions), string(first), b.Secret, state)
+	s.exec(`insert into views.`+table+` (id, author_id, title, pages, sold, rating, in_print, subtitle, seen, out, editions, first, secret, _state, code, cost, bound, rebound, sequel, award)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16::text::numeric, $17, $18, $19, $20::text::numeric)`,
+		b.ID, b.AuthorID, b.Title, b.Pages, b.Sold, b.Rating, b.InPrint, b.Subtitle, b.Seen, b.Out, string(editions), string(first), b.Secret, state,
+		b.Code, b.Cost.String(), string(b.Bound), (*string)(b.Rebound), b.Sequel, textOf(b.Award))
+}
+
+func textOf(d *decimal.Decimal) *string {
+	if d == nil {
+		return nil
+	}
+	text := d.String()
+	return &text
 }
 
 func (s *store) addAuthor(id, name string) {
@@ -181,10 +196,20 @@ var day = time.Date(2026, 3, 1, 9, 30, 0, 250_000_000, time.UTC)
 
 func aBook(i int) book {
 	subtitle := fmt.Sprintf("part %d", i)
-	return book{
+	award := decimal.New(int64(i%4-2)*11250, -3)
+	sequel, rebound := int64(i%5), binding("spiral")
+	b := book{
 		ID: fmt.Sprintf("b%03d", i), AuthorID: fmt.Sprintf("a%d", i%3), Title: fmt.Sprintf("Title %d", i/2),
 		Pages: int32(100 + i%5), Sold: int64(i%7) * 1000, Rating: float64(i) / 4, InPrint: i%2 == 0,
 		Subtitle: &subtitle, Out: day.Add(time.Duration(i/3) * time.Hour),
 		Editions: []edition{{Number: i, Price: price{int64(i) * 100, "EUR"}, Notes: []string{"n"}, Printed: day}}, Secret: "x",
+		Code: uuid.NewSHA1(uuid.NameSpaceURL, fmt.Append(nil, i)), Cost: decimal.New(int64(i%6)*4999, -2), Bound: []binding{"hard", "paper"}[i%2],
 	}
+	if i%3 > 0 {
+		b.Sequel, b.Rebound = &sequel, &rebound
+	}
+	if i%4 > 1 {
+		b.Award = &award
+	}
+	return b
 }

@@ -36,7 +36,8 @@ func (v *view) orderBy(name any) order {
 	return v.orders[name.(string)]
 }
 
-// filterField is a column that lists can be filtered by.
+// filterField is a column that lists can be filtered by. Declared values have no ranges:
+// theirs would be of the alphabet.
 type filterField struct {
 	column int
 	ranged bool // has gte and lt
@@ -92,7 +93,7 @@ func (b *builder) viewFields(v *view) graphql.Fields {
 		}
 		b.addOrders(v, i)
 		if c.Key || c.Index || c.Order {
-			v.filters[camel(c.Name)] = filterField{column: i, ranged: c.Key || c.Order}
+			v.filters[camel(c.Name)] = filterField{column: i, ranged: (c.Key || c.Order) && c.Values == nil}
 		}
 		if c.Hidden {
 			continue
@@ -110,19 +111,18 @@ func (b *builder) viewFields(v *view) graphql.Fields {
 
 func (b *builder) columnField(v *view, column int) *graphql.Field {
 	c := &v.model.Columns[column]
-	f := &graphql.Field{Resolve: pickColumn(column)}
-	switch {
-	case c.Kind == projections.JSON:
+	if c.Kind == projections.JSON {
 		s := b.jsonShape(c.Type, pascal(v.model.Name)+capital(camel(c.Name)))
-		f.Type, f.Resolve = s.output, pickJSONColumn(column, s)
-	case c.Key:
-		f.Type = graphql.NewNonNull(graphql.ID)
-	case c.Nullable:
-		f.Type = b.scalar(c.Kind).(graphql.Output)
-	default:
-		f.Type = graphql.NewNonNull(b.scalar(c.Kind))
+		return &graphql.Field{Type: s.output, Resolve: pickJSONColumn(column, s)}
 	}
-	return f
+	t, pick, absent := b.columnType(v, c), pickColumn(column), c.Nullable
+	if _, enum := t.(*graphql.Enum); enum {
+		pick, absent = pickEnum(column), c.Nullable || c.Join
+	}
+	if absent {
+		return &graphql.Field{Type: t.(graphql.Output), Resolve: pick}
+	}
+	return &graphql.Field{Type: graphql.NewNonNull(t), Resolve: pick}
 }
 
 func (b *builder) addOrders(v *view, column int) {

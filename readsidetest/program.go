@@ -35,6 +35,7 @@ type Program struct {
 	app   readside.App
 	db    *dbtest.DB
 	log   *eventlog.Log
+	said  *transcript
 	told  []eventlog.Typed
 	after eventlog.Position
 }
@@ -86,6 +87,7 @@ func (p *Program) up() {
 	ctx, stop := context.WithCancel(context.Background())
 	reader, writer := io.Pipe()
 	said := newTranscript()
+	p.said = said
 	ended := make(chan int, 1)
 	go func() {
 		code := readside.Run(ctx, p.app, []string{"up"}, strings.NewReader(""), writer, writer)
@@ -107,9 +109,9 @@ func (p *Program) up() {
 	select {
 	case p.URL = <-said.serving:
 	case <-said.ended:
-		p.t.Fatalf("readsidetest: %s up ended before it served", p.app.Name)
+		p.t.Fatalf("readsidetest: %s up ended before it served:\n%s", p.app.Name, said)
 	case <-time.After(startWait):
-		p.t.Fatalf("readsidetest: %s up does not serve", p.app.Name)
+		p.t.Fatalf("readsidetest: %s up does not serve:\n%s", p.app.Name, said)
 	}
 }
 
@@ -149,12 +151,18 @@ func newTranscript() *transcript {
 }
 
 // linesKept bounds what is kept of a transcript; lines before are left out.
-const linesKept = 1000
+const (
+	linesKept    = 1000
+	lineBytesMax = 1 << 20
+)
 
 func (t *transcript) read(from io.Reader) {
 	defer close(t.ended)
+	// What stands behind a line that is too long is not kept, and must not hold the program up.
+	defer func() { _, _ = io.Copy(io.Discard, from) }()
 	var url string
-	for lines := bufio.NewScanner(from); lines.Scan(); {
+	lines := bufio.NewScanner(from)
+	for lines.Buffer(nil, lineBytesMax); lines.Scan(); {
 		line := lines.Text()
 		if rest, is := strings.CutPrefix(line, "GraphQL"); is {
 			url = strings.Fields(rest)[0]

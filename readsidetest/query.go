@@ -35,7 +35,7 @@ func (p *Program) Query(query string, variables map[string]any) string {
 		late := time.Since(began) > queryWait
 		switch {
 		case len(a.Errors) > 0 && (late || !a.notYet()):
-			p.t.Fatalf("readsidetest: query: %s", a.errors())
+			p.t.Fatalf("readsidetest: query: %s; the program says:\n%s", a.errors(), p.said)
 		case len(a.Errors) > 0:
 		case a.reached():
 			return sorted(a.Data)

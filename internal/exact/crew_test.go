@@ -43,7 +43,12 @@ func (c *crew) kill() {
 
 func (c *crew) String() string {
 	var out strings.Builder
-	c.each(func(w **worker) { fmt.Fprintf(&out, "%s: %.3000s\n", (*w).job.Kind, (*w).errs) })
+	if c == nil {
+		return ""
+	}
+	c.each(func(w **worker) {
+		fmt.Fprintf(&out, "%s, process %d: %.3000s\n", (*w).job.Kind, (*w).cmd.Process.Pid, (*w).errs)
+	})
 	return out.String()
 }
 

@@ -96,6 +96,8 @@ type experiment struct {
 	crashes atomic.Int64
 	broken  atomic.Bool
 	tally   *tally
+	// crew is nil before there are workers.
+	crew *crew
 }
 
 // troubles are how many of a thousand events are not sound.
@@ -144,6 +146,7 @@ func (x *experiment) run() {
 		await(progress, stretch)
 	}
 	crew := x.startCrew()
+	x.crew = crew
 	defer crew.kill()
 	for range *faults {
 		await(progress, stretch)
@@ -180,12 +183,15 @@ func (x *experiment) explain() {
   union all select format('slices of %s: %s of view %s', projector, count(*), view) from readside.slices group by projector, view
   union all select format('view %s of %s: %s, %s', view, projector, table_name, state) from readside.views
   union all select format('parked in %s: %s at place %s, row %s: %s %s', projector, view, place, key, state, error) from readside.parked
+  union all select format('lease of %s: process %s, backend %s and %s, over in %s', projector, process, backend_pid, second_pid, expires_at - clock_timestamp()) from readside.leases
+  union all select format('server process %s (%s) %s since %s, waits for %s/%s of %s: %s', pid, application_name, state, clock_timestamp() - state_change, wait_event_type, wait_event, pg_blocking_pids(pid), left(query, 150))
+    from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
   union all select format('facts %s: place %s', name, place) from readside.cold_checkpoint) s`
 	var said string
 	if err := x.db.Pool.QueryRow(context.WithoutCancel(x.t.Context()), query).Scan(&said); err != nil {
 		said = err.Error()
 	}
-	x.t.Logf("where everything stands:\n%s", said)
+	x.t.Logf("where everything stands:\n%s\nthe workers say:\n%s", said, x.crew)
 }
 
 func (x *experiment) check() {

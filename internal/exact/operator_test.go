@@ -206,11 +206,12 @@ func (x *experiment) lostPlaces() map[int64]bool {
 	return lost
 }
 
-// nothingWaits reports whether no view, no fact and no reaction has events that wait.
+// nothingWaits reports whether no view, no fact and no reaction has events that wait. Those
+// of a rebuild that was cut off wait for the next one.
 func (x *experiment) nothingWaits() bool {
 	x.t.Helper()
 	var waiting int
-	err := x.db.Pool.QueryRow(x.t.Context(), `select (select count(*) from readside.parked where state <> 'discarded') +
+	err := x.db.Pool.QueryRow(x.t.Context(), `select (select count(*) from readside.parked where state <> 'discarded' and projector not like '%+%') +
   (select count(*) from readside.cold_parked where state <> 'discarded') + (select count(*) from exact.dead_letters where discarded_at is null)`).Scan(&waiting)
 	if err != nil {
 		x.t.Fatal(err)

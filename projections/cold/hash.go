@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/shopspring/decimal"
 
+	"github.com/readside/readside/internal/decimals"
 	"github.com/readside/readside/projections"
 )
 
@@ -76,7 +77,7 @@ func appendValue(b []byte, c *projections.FactColumn, p unsafe.Pointer) []byte {
 	case projections.UUID:
 		b = append(b, (*uuid.UUID)(p).String()...)
 	case projections.Decimal:
-		b = unscaled(*(*decimal.Decimal)(p), c.Scale).Append(b, 10)
+		b = decimals.Whole(*(*decimal.Decimal)(p), c.Scale).Append(b, 10)
 	}
 	return append(b, ',')
 }

@@ -146,7 +146,7 @@ var unstorable = map[string]struct {
 	spoil func(*sample)
 	want  string
 }{
-	"fine":         {func(r *sample) { r.Amount = decimal.RequireFromString("0.00001") }, "column amount: 1e-5 has more than 4 digits behind the point, and facts are not rounded"},
+	"fine":         {func(r *sample) { r.Amount = decimal.RequireFromString("0.00001") }, "column amount: 1e-5 has more than 4 digits behind the point, and nothing is rounded"},
 	"large":        {func(r *sample) { r.Amount = decimal.New(1, 34) }, "column amount: 1e34 has too many digits: the column holds 34 before the point and 4 behind it"},
 	"vast":         {func(r *sample) { r.Whole = decimal.New(7, math.MaxInt32) }, "column whole: 7e2147483647 has too many digits"},
 	"minute":       {func(r *sample) { d := decimal.New(-7, math.MinInt32); r.Tax = &d }, "column tax: -7e-2147483648 has more than 38 digits behind the point"},

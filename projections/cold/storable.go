@@ -3,14 +3,13 @@ package cold
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 	"unsafe"
 
 	"github.com/google/uuid"
 	"github.com/shopspring/decimal"
 
+	"github.com/readside/readside/internal/decimals"
 	"github.com/readside/readside/projections"
 )
 
@@ -92,9 +91,11 @@ func storableValue(c *projections.FactColumn, p unsafe.Pointer) error {
 	case projections.Time:
 		return storableTime(*(*time.Time)(p))
 	case projections.Decimal:
-		return storableDecimal(*(*decimal.Decimal)(p), c.Scale)
+		return decimals.Check(*(*decimal.Decimal)(p), c.Scale)
 	case projections.Text:
-		return storableText(c, *(*string)(p))
+		if c.Values != nil {
+			return c.Values.Check(*(*string)(p))
+		}
 	}
 	return nil
 }
@@ -109,23 +110,6 @@ func storableTime(t time.Time) error {
 		return fmt.Errorf("%s is not in UTC: convert it", t)
 	}
 	return nil
-}
-
-// valuesNamed is how many declared values an error names.
-const valuesNamed = 10
-
-func storableText(c *projections.FactColumn, s string) error {
-	if c.Values == nil {
-		return nil
-	}
-	if _, declared := slices.BinarySearch(c.Values, s); declared {
-		return nil
-	}
-	names, more := c.Values, ""
-	if len(names) > valuesNamed {
-		names, more = names[:valuesNamed], ", …"
-	}
-	return fmt.Errorf("%.60q is not a declared value: declare it in the Values method of the column's type, which has %s%s", s, strings.Join(names, ", "), more)
 }
 
 // listLen and listItem read a slice whose items have a size, whatever their type.

@@ -14,7 +14,9 @@ import (
 	"reflect"
 
 	"github.com/goccy/go-json"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/shopspring/decimal"
 
 	"github.com/readside/readside/projections"
 )
@@ -34,6 +36,15 @@ var sqlTypes = map[projections.Kind]sqlType{
 	projections.Time:    {"timestamptz", pgtype.TimestamptzOID, pgtype.TimestamptzArrayOID},
 	// json, not jsonb: it comes back byte for byte, and costs a third to write.
 	projections.JSON: {"json", pgtype.JSONOID, pgtype.JSONArrayOID},
+	projections.UUID: {"uuid", pgtype.UUIDOID, pgtype.UUIDArrayOID},
+}
+
+// typeOf is how a column is declared.
+func typeOf(c *projections.Column) sqlType {
+	if c.Kind == projections.Decimal {
+		return sqlType{fmt.Sprintf("numeric(%d, %d)", projections.DecimalDigits, c.Scale), pgtype.NumericOID, pgtype.NumericArrayOID}
+	}
+	return sqlTypes[c.Kind]
 }
 
 var be = binary.BigEndian
@@ -65,6 +76,11 @@ func appendCell(buf []byte, c *projections.Column, base unsafe.Pointer) ([]byte,
 		return appendInt64(buf, int64(math.Float64bits(*(*float64)(p)))), nil
 	case projections.Time:
 		return appendTime(buf, *(*time.Time)(p))
+	case projections.UUID:
+		id := (*uuid.UUID)(p)
+		return append(be.AppendUint32(buf, uint32(len(id))), id[:]...), nil
+	case projections.Decimal:
+		return appendNumeric(buf, *(*decimal.Decimal)(p), c.Scale)
 	default:
 		return appendJSON(buf, reflect.NewAt(c.Type, p).Interface())
 	}
@@ -193,6 +209,14 @@ func setCell(c *projections.Column, base unsafe.Pointer, data []byte) error {
 		*(*float64)(p) = math.Float64frombits(be.Uint64(data))
 	case projections.Time:
 		*(*time.Time)(p) = time.UnixMicro(int64(be.Uint64(data)) + epochMicros).UTC()
+	case projections.UUID:
+		copy((*uuid.UUID)(p)[:], data)
+	case projections.Decimal:
+		d, err := numericOf(data, c.Scale)
+		if err != nil {
+			return fmt.Errorf("column %s: %w", c.Name, err)
+		}
+		*(*decimal.Decimal)(p) = d
 	default:
 		if err := unmarshal(data, reflect.NewAt(c.Type, p).Interface()); err != nil {
 			return fmt.Errorf("column %s holds json that the view's %s cannot read: %w", c.Name, c.Type, err)

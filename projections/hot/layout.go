@@ -46,7 +46,7 @@ func NewLayout(m *projections.Model) (*Layout, error) {
 	l := &Layout{Model: m}
 	for i := range m.Columns {
 		c := &m.Columns[i]
-		l.columns = append(l.columns, tableColumn{name: c.Name, sqlType: sqlTypes[c.Kind], model: c, indexed: c.Index || c.Order})
+		l.columns = append(l.columns, tableColumn{name: c.Name, sqlType: typeOf(c), model: c, indexed: c.Index || c.Order})
 	}
 	l.state = len(l.columns)
 	l.columns = append(l.columns, tableColumn{name: StateColumn, sqlType: sqlType{"smallint", pgtype.Int2OID, pgtype.Int2ArrayOID}})

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/big"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -11,10 +13,13 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/shopspring/decimal"
 	"pgregory.net/rapid"
 
 	"github.com/readside/readside/internal/dbtest"
+	"github.com/readside/readside/internal/decimals"
 	"github.com/readside/readside/projections"
 )
 
@@ -137,6 +142,12 @@ type (
 		MaybeF    *float64         `view:"maybe_f"`
 		Time      time.Time        `view:"time"`
 		MaybeTime *time.Time       `view:"maybe_time"`
+		ID        uuid.UUID        `view:"id"`
+		MaybeID   *uuid.UUID       `view:"maybe_id"`
+		Amount    decimal.Decimal  `view:"amount,scale=4"`
+		MaybeSum  *decimal.Decimal `view:"maybe_sum,scale=2"`
+		Whole     decimal.Decimal  `view:"whole,scale=0"`
+		Fine      decimal.Decimal  `view:"fine,scale=38"`
 		Struct    inner            `view:"struct"`
 		Slice     []inner          `view:"slice"`
 		Map       map[string]inner `view:"map"`
@@ -178,6 +189,25 @@ var anInner = rapid.Custom(func(t *rapid.T) inner {
 	}
 })
 
+var anID = rapid.Custom(func(t *rapid.T) uuid.UUID {
+	return uuid.UUID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "bytes"))
+})
+
+// amount is any decimal of a scale, in the form in which a fold leaves it.
+func amount(scale int) *rapid.Generator[decimal.Decimal] {
+	return rapid.Custom(func(t *rapid.T) decimal.Decimal {
+		digits := rapid.StringMatching(`-?[0-9]{1,38}`).Draw(t, "digits")
+		if zeros := rapid.IntRange(0, 38).Draw(t, "zeros"); rapid.Bool().Draw(t, "round") && zeros < len(digits) {
+			digits = digits[:len(digits)-zeros] + strings.Repeat("0", zeros)
+		}
+		whole, ok := new(big.Int).SetString(digits, 10)
+		if !ok {
+			whole = new(big.Int)
+		}
+		return decimals.Of(whole, scale)
+	})
+}
+
 func maybe[T any](t *rapid.T, g *rapid.Generator[T], label string) *T {
 	return rapid.Ptr(g, true).Draw(t, label)
 }
@@ -190,6 +220,8 @@ func drawEverything(t *rapid.T, key string) *everything {
 		Int: rapid.Int().Draw(t, "int"), Int64: rapid.Int64().Draw(t, "int64"), Maybe64: maybe(t, rapid.Int64(), "maybe int64"),
 		Float: number.Draw(t, "float"), MaybeF: maybe(t, number, "maybe float"),
 		Time: moment.Draw(t, "time"), MaybeTime: maybe(t, moment, "maybe time"),
+		ID: anID.Draw(t, "id"), MaybeID: maybe(t, anID, "maybe id"),
+		Amount: amount(4).Draw(t, "amount"), MaybeSum: maybe(t, amount(2), "maybe sum"), Whole: amount(0).Draw(t, "whole"), Fine: amount(38).Draw(t, "fine"),
 		Struct: anInner.Draw(t, "struct"),
 		Slice:  rapid.OneOf(rapid.Just([]inner(nil)), rapid.SliceOfN(anInner, 0, 3)).Draw(t, "slice"),
 		Map:    rapid.OneOf(rapid.Just(map[string]inner(nil)), rapid.MapOfN(text, anInner, 0, 3)).Draw(t, "map"),
@@ -246,17 +278,26 @@ func TestLoadOfStoreIsTheRow(t *testing.T) {
 	})
 }
 
+// exactly tells 1.50 from 1.5.
+var exactly = cmp.Comparer(func(a, b decimal.Decimal) bool { return reflect.DeepEqual(a, b) })
+
 func checkStored(ctx context.Context, rt *rapid.T, s *Session, table *Table, want map[string]*everything) {
 	var keys []string
 	for k := range want {
 		keys = append(keys, k)
 	}
 	got := map[string]*everything{}
-	table.LoadWhole(s, keys, func(st Stored) { got[st.Key] = st.Value.(*everything) })
+	table.LoadWhole(s, keys, func(st Stored) {
+		got[st.Key] = st.Value.(*everything)
+		// Rows are compared by their bytes: the server's are those that we write.
+		if img, err := table.Encode(st.Row); err != nil || !bytes.Equal(img.cells, st.Image.cells) {
+			rt.Errorf("the server has other bytes than we write (%v):\n%x\n%x", err, st.Image.cells, img.cells)
+		}
+	})
 	if err := s.Flush(ctx); err != nil {
 		rt.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, exactly); diff != "" {
 		rt.Fatalf("what was loaded is not what was stored:\n%s", diff)
 	}
 }
@@ -270,6 +311,8 @@ func TestUnstorableValuesAreRefused(t *testing.T) {
 		"UTF-8":       func(e *everything) { e.Text = "\xff" },
 		"microsecond": func(e *everything) { e.Time = time.Unix(0, 1).UTC() },
 		"not in UTC":  func(e *everything) { e.Time = time.Unix(0, 0).In(time.FixedZone("x", 3600)) },
+		"fine":        func(e *everything) { e.Amount = decimal.RequireFromString("0.00001") },
+		"large":       func(e *everything) { e.Amount = decimal.New(1, 34) },
 		"out of":      func(e *everything) { e.Time = time.Date(20000, 1, 1, 0, 0, 0, 0, time.UTC) },
 	} {
 		e := &everything{Key: "k"}
