@@ -188,7 +188,7 @@ func (in *input) expect(a Append, ends map[string]int64) error {
 func (in *input) add(a Append, i int) error {
 	e := &a.Events[i]
 	version := a.Expected + int64(i) + 1
-	if err := errors.Join(checkEvent(a.Stream, e), admission.Version("stream version", version)); err != nil {
+	if err := errors.Join(checkEvent(a.Stream, e), admission.Version("stream version", version), withoutExtensions(e)); err != nil {
 		return &InvalidEventError{Stream: a.Stream, Type: e.Type, ID: e.ID, Err: err}
 	}
 	in.streams = append(in.streams, a.Stream)

@@ -30,6 +30,20 @@ func checkEvent(stream string, e *Event) error {
 	)
 }
 
+// withoutExtensions refuses attributes that an append would lose.
+func withoutExtensions(e *Event) error {
+	if len(e.Extensions) > 0 {
+		return errors.New("it has extension attributes, which only events of other systems have: put them into the data")
+	}
+	return nil
+}
+
+// Check returns what the log does not admit of an event of another system, all faults at once:
+// docs/admission.md lists the rules.
+func (e *Event) Check() error {
+	return errors.Join(checkEvent(e.Stream, e), admission.Required("source", e.Source))
+}
+
 // keyNames reports whether a unique violation's detail, "Key (stream, version)=(s, 3)
 // already exists.", is about the first value of the key.
 func keyNames(detail, first string) bool {

@@ -30,6 +30,9 @@ type Event struct {
 	PersonID string
 	// Data is the event itself, a JSON object.
 	Data json.RawMessage
+	// Extensions are attributes of the envelope that have no field here, as a JSON object of
+	// their names; nil if there are none. Only events of other systems have them.
+	Extensions json.RawMessage
 }
 
 // Typed is a domain event as a Go value. EventType names its type and version.

@@ -196,7 +196,7 @@ func (l *Log) Kept(ctx context.Context) (Position, error) {
 // The columns in the order that the scanner reads them.
 const (
 	leanColumns  = `position, version, time, schema_version, id, type, stream, correlation_id, data`
-	eventColumns = leanColumns + `, source, causation_id, traceparent, person_id`
+	eventColumns = leanColumns + `, source, causation_id, traceparent, person_id, extensions`
 )
 
 // All run along the primary key; the range is settled, so that any snapshot serves.

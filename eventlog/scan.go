@@ -29,7 +29,7 @@ type scanner struct {
 // How many columns a lean reader asks for, and how many any other.
 const (
 	leanColumnCount  = 9
-	eventColumnCount = 13
+	eventColumnCount = 14
 )
 
 func (s *scanner) row(rows pgx.Rows, e *Event) error {
@@ -54,6 +54,10 @@ func (s *scanner) row(rows pgx.Rows, e *Event) error {
 		e.CausationID = s.text(v[10])
 		e.TraceParent = s.text(v[11])
 		e.PersonID = s.text(v[12])
+		e.Extensions = nil
+		if len(v[13]) > 0 {
+			e.Extensions = s.bytes(v[13])
+		}
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package eventlog_test
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -23,8 +22,9 @@ func TestWaitingGoesByTheServersClock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const history = `{"specversion":"1.0","id":"old","source":"elsewhere","type":"test.Noted","subject":"old","time":"2019-01-01T00:00:00Z","dataschema":"urn:readside:event:test.Noted:1","streamversion":1,"data":{}}`
-	if _, err := eventlog.Import(bounded(t), db.Pool, strings.NewReader(history), eventlog.ImportOptions{}); err != nil {
+	old := newEvents(t, 1)[0]
+	old.Source, old.Stream, old.StreamVersion, old.Time = "elsewhere", "old", 1, time.Date(2019, 1, 1, 0, 0, 0, 0, time.UTC)
+	if _, err := eventlog.Ingest(bounded(t), db.Pool, []eventlog.Arrival{{Event: old}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, after := range []eventlog.Position{log.Start(), first} {

@@ -42,6 +42,10 @@ func TestEveryBound(t *testing.T) {
 		}
 		return admission.Time(when)
 	}
+	extension := func(name, value string) error {
+		_, err := admission.Extension(name, jsontext.Value(value))
+		return err
+	}
 	type cases struct{ admitted, refused []error }
 	table := map[string]cases{
 		"name-present": {[]error{admission.Required("id", "x"), admission.Optional("person id", "")}, []error{admission.Required("id", "")}},
@@ -60,7 +64,10 @@ func TestEveryBound(t *testing.T) {
 		"data-keys": {[]error{data(`{"a":{"A":1},"b":[{"a":1},{"A":1}]}`), data(keys(100, "k100")), data(`{"a":"A","b":":a"}`)},
 			[]error{data(`{"name":1,"Name":2}`), data(`{"x":[{"straße":1,"STRAßE" :2}]}`), data(`{"k":1,"\u212a":2}`), data(`{"\u0061b":1,"AB":2}`), data(keys(100, "K99")), data(keys(31, "K0")), data(keys(32, "K0")), data(keys(33, "K32"))}},
 		"data-number": {[]error{data(`{"a":9999999999999999999,"b":1e400,"c":-0,"d":1.0,"e":0.1e-999}`)}, nil},
-		"id-once":     {}, // the log's: TestOneNameIsOneEvent of package eventlog
+		"extension": {[]error{extension("a0", `"é\u0020"`), extension("a", `-2147483648`), extension("a", `2147483647`), extension("a", `true`), admission.Extensions(make([]byte, admission.ExtensionsBytesMax))},
+			[]error{extension("A", `1`), extension("", `1`), extension("a_b", `1`), extension("é", `1`), extension("a", `1.0`), extension("a", `1e1`), extension("a", `2147483648`), extension("a", `""`), extension("a", `"\u0000"`),
+				extension("a", `"\u009f"`), extension("a", `{}`), extension("a", `[]`), admission.Extensions(make([]byte, admission.ExtensionsBytesMax+1))}},
+		"id-once": {}, // the log's: TestOneNameIsOneEvent of package cloudevents
 	}
 	for _, r := range admission.Rules() {
 		c, tested := table[r.Name]

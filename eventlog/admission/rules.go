@@ -39,6 +39,7 @@ func Rules() []Rule {
 		{"id-once", "source and id together", "one event, no matter how it was appended", "an inbox, an import and CloudEvents know an event by them"},
 		{"version", "streamversion and the version of dataschema", fmt.Sprintf("1 to %d", VersionMax), "integers of CloudEvents have 32 bits"},
 		{"time", "time", fmt.Sprintf("%d-01-01 to %d-12-31 UTC; finer parts than microseconds are cut off", TimeFirst.Year(), TimeEnd.Year()-1), "ClickHouse DateTime64(6) begins in 1900, and its driver's nanoseconds in 64 bits end in 2262; timestamptz counts microseconds"},
+		{"extension", "extension attributes of imported events", "names of a to z and 0 to 9; strings without control characters, truths, and integers of 32 bits; " + fmt.Sprint(ExtensionsBytesMax) + " bytes in all", "CloudEvents; they are kept beside the event, and a reader of a page holds them"},
 		{"data-size", "data", fmt.Sprintf("at most %d bytes of JSON", DataBytesMax), "pages, batches and statements are bounded by bytes"},
 		{"data-object", "data", "one JSON object by RFC 8259, and nothing after it", "contracts are Go structs; json_typeof is checked by the table"},
 		{"data-depth", "data", fmt.Sprintf("objects and arrays nested at most %d deep", DepthMax), "Postgres parses json by recursion on a bounded stack; decoders end at 10,000"},

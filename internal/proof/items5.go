@@ -17,7 +17,7 @@ var issue5 = []item{
 		relations,
 	}},
 	{"5.4", "what authors can model: a table of cases on real stores, each with its answer, and of definitions that are refused, each with its message", []step{
-		tests(testRun{pkg: "./internal/modelling", tests: []string{"TestCases", "TestStrictCases", "TestRefusedDefinitions"}, figure: regexp.MustCompile(`modelling: `)}),
+		tests(testRun{pkg: "./internal/modelling", tests: []string{"TestCases", "TestStrictCases", "TestImportCases", "TestRefusedDefinitions"}, figure: regexp.MustCompile(`modelling: `)}),
 	}},
 	{"5.8", "a program that only has views carries no broker's client and no embedded stores", []step{dependencies}},
 }

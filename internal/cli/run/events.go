@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/eventlog/cloudevents"
 	"github.com/readside/readside/internal/cli"
 	"github.com/readside/readside/internal/service"
 )
@@ -23,11 +26,7 @@ func Events(p *cli.Program) *cobra.Command {
 			Args: cli.Usage(cobra.MaximumNArgs(1)),
 			RunE: func(c *cobra.Command, args []string) error { return export(p, c.Context(), args) },
 		},
-		&cobra.Command{
-			Use: "import [FILE]", Short: "Append the events of FILE or standard input; those that are there are passed over",
-			Args: cli.Usage(cobra.MaximumNArgs(1)),
-			RunE: func(c *cobra.Command, args []string) error { return importEvents(p, c.Context(), args) },
-		},
+		importCommand(p),
 		tailCommand(p),
 	)
 }
@@ -47,14 +46,60 @@ func export(p *cli.Program, ctx context.Context, args []string) (err error) {
 		defer func() { err = errors.Join(err, file.Close()) }()
 		to = file
 	}
-	n, err := eventlog.Export(ctx, log.Log, to, nil)
+	n, err := cloudevents.Export(ctx, log.Log, to, nil)
 	if err == nil {
 		fmt.Fprintf(p.Err, "%d events exported\n", n)
 	}
 	return err
 }
 
-func importEvents(p *cli.Program, ctx context.Context, args []string) error {
+func importCommand(p *cli.Program) *cobra.Command {
+	var options cloudevents.ImportOptions
+	var check bool
+	c := &cobra.Command{
+		Use: "import [FILE]", Short: "Append the events of FILE or standard input; those that are there are passed over",
+		Long: "Append the events of FILE or standard input: CloudEvents 1.0 in JSON, one per line, or one list of them.\nThose that are there are passed over, so that an import can be repeated.",
+		Args: cli.Usage(cobra.MaximumNArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			return importEvents(p, c.Context(), args, func(ctx context.Context, pool *pgxpool.Pool, from io.Reader) error {
+				if check {
+					return checkImport(p, ctx, pool, from, options)
+				}
+				r, err := cloudevents.Import(ctx, pool, from, options)
+				fmt.Fprintf(p.Out, "%d events read, %d appended, %d were there already\n", r.Read, r.Imported, r.Known)
+				return err
+			})
+		},
+	}
+	c.Flags().BoolVar(&check, "check", false, "append nothing, and list all that is wrong, with line numbers")
+	c.Flags().BoolVar(&options.AssignVersions, "assign-versions", false, "give events without streamversion their stream's next version, in the order of the file")
+	c.Flags().BoolVar(&options.AssignTimes, "assign-times", false, "give events without a time that of the import")
+	return c
+}
+
+// faultsShown bounds how many faults a check prints.
+const faultsShown = 1000
+
+// checkImport lists what an import would refuse.
+func checkImport(p *cli.Program, ctx context.Context, pool *pgxpool.Pool, from io.Reader, options cloudevents.ImportOptions) error {
+	faulty := 0
+	r, err := cloudevents.Check(ctx, pool, from, options, func(fault *eventlog.IngestError) {
+		if faulty++; faulty <= faultsShown {
+			fmt.Fprintln(p.Out, strings.ReplaceAll(fault.Error(), "\n", "\n  "))
+		}
+	})
+	if faulty > faultsShown {
+		fmt.Fprintf(p.Out, "and %d more\n", faulty-faultsShown)
+	}
+	fmt.Fprintf(p.Out, "%d events would be appended, %d are there already, %d are faulty\n", r.Imported, r.Known, faulty)
+	if err == nil && faulty > 0 {
+		err = fmt.Errorf("an import would refuse the file: %d of its events are faulty", faulty)
+	}
+	return err
+}
+
+// importEvents opens the file, and connects as the role that imports.
+func importEvents(p *cli.Program, ctx context.Context, args []string, do func(context.Context, *pgxpool.Pool, io.Reader) error) error {
 	stores, err := p.Stores()
 	if err != nil {
 		return err
@@ -77,9 +122,7 @@ func importEvents(p *cli.Program, ctx context.Context, args []string) error {
 		defer file.Close()
 		from = file
 	}
-	r, err := eventlog.Import(ctx, pool, from, eventlog.ImportOptions{})
-	fmt.Fprintf(p.Out, "%d events read, %d appended, %d were there already\n", r.Lines, r.Imported, r.Known)
-	return err
+	return do(ctx, pool, from)
 }
 
 func tailCommand(p *cli.Program) *cobra.Command {

@@ -1,4 +1,4 @@
-package eventlog_test
+package cloudevents_test
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/eventlog/cloudevents"
 	"github.com/readside/readside/internal/dbtest"
 )
 
@@ -58,14 +59,14 @@ func TestOneNameIsOneEvent(t *testing.T) {
 		if line == lines[0] {
 			t.Fatalf("%s: %s does not hold %s", name, line, c.from)
 		}
-		report, err := eventlog.Import(bounded(t), db.Pool, strings.NewReader(line), eventlog.ImportOptions{})
+		report, err := cloudevents.Import(bounded(t), db.Pool, strings.NewReader(line), cloudevents.ImportOptions{})
 		if c.differs == "" {
 			if err != nil || report.Known != 1 {
 				t.Errorf("%s: %+v, %v; want it known", name, report, err)
 			}
 			continue
 		}
-		var fault *eventlog.ImportError
+		var fault *eventlog.IngestError
 		want := fmt.Sprintf("at place %d, as version 1 of stream s, and differs in %q", place.Place()-1, c.differs)
 		if !errors.As(err, &fault) || fault.Line != 1 || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v\nwant it to say: %s", name, err, want)
@@ -121,16 +122,16 @@ func TestAwkwardEventsMakeTheRoundTrip(t *testing.T) {
 			r.Fatal(err)
 		}
 		var first, second bytes.Buffer
-		if _, err := eventlog.Export(ctx, log, &first, nil); err != nil {
+		if _, err := cloudevents.Export(ctx, log, &first, nil); err != nil {
 			r.Fatal(err)
 		}
 		for _, db := range []*dbtest.DB{to, from} {
-			report, err := eventlog.Import(ctx, db.Pool, bytes.NewReader(first.Bytes()), eventlog.ImportOptions{BatchEvents: 5})
+			report, err := cloudevents.Import(ctx, db.Pool, bytes.NewReader(first.Bytes()), cloudevents.ImportOptions{BatchEvents: 5})
 			if err != nil || report.Imported+report.Known != int64(len(events)) || (report.Known > 0) != (db == from) {
 				r.Fatalf("%+v, %v", report, err)
 			}
 		}
-		if _, err := eventlog.Export(ctx, other, &second, nil); err != nil {
+		if _, err := cloudevents.Export(ctx, other, &second, nil); err != nil {
 			r.Fatal(err)
 		}
 		if diff := cmp.Diff(first.String(), second.String()); diff != "" {
@@ -171,7 +172,7 @@ func TestWhatWasAdmittedBeforeIsExported(t *testing.T) {
 	if !bytes.Contains(lines, []byte(`"0001-01-01T00:00:00Z"`)) {
 		t.Fatalf("exported %s", lines)
 	}
-	_, err := eventlog.Import(bounded(t), dbtest.Postgres(t).Pool, bytes.NewReader(lines), eventlog.ImportOptions{})
+	_, err := cloudevents.Import(bounded(t), dbtest.Postgres(t).Pool, bytes.NewReader(lines), cloudevents.ImportOptions{})
 	for _, part := range []string{"line 1", "1900", "U+0009", "Name"} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("the refusal does not name %s: %v", part, err)

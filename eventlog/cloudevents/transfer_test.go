@@ -1,4 +1,4 @@
-package eventlog_test
+package cloudevents_test
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/eventlog/cloudevents"
 	"github.com/readside/readside/internal/dbtest"
 )
 
@@ -22,7 +23,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the golden files should ho
 func export(t testing.TB, log *eventlog.Log) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	if _, err := eventlog.Export(bounded(t), log, &out, nil); err != nil {
+	if _, err := cloudevents.Export(bounded(t), log, &out, nil); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()
@@ -63,8 +64,8 @@ func TestExportImportedElsewhereExportsTheSame(t *testing.T) {
 	if n := bytes.Count(lines, []byte("\n")); n != 180 {
 		t.Fatalf("%d lines, want 180", n)
 	}
-	for round, want := range []eventlog.ImportReport{{Lines: 180, Imported: 180}, {Lines: 180, Known: 180}} {
-		report, err := eventlog.Import(bounded(t), to.Role(t, "readside_importer"), bytes.NewReader(lines), eventlog.ImportOptions{BatchEvents: 37})
+	for round, want := range []cloudevents.Report{{Read: 180, Imported: 180}, {Read: 180, Known: 180}} {
+		report, err := cloudevents.Import(bounded(t), to.Role(t, "readside_importer"), bytes.NewReader(lines), cloudevents.ImportOptions{BatchEvents: 37})
 		if err != nil || report != want {
 			t.Fatalf("round %d: %+v, %v; want %+v", round, report, err, want)
 		}
@@ -73,7 +74,7 @@ func TestExportImportedElsewhereExportsTheSame(t *testing.T) {
 		}
 	}
 	// Into the log it came from: all is known, though nothing of it was imported.
-	report, err := eventlog.Import(bounded(t), from.Pool, bytes.NewReader(lines), eventlog.ImportOptions{})
+	report, err := cloudevents.Import(bounded(t), from.Pool, bytes.NewReader(lines), cloudevents.ImportOptions{})
 	if err != nil || report.Imported != 0 || report.Known != 180 {
 		t.Fatalf("%+v, %v", report, err)
 	}
@@ -89,8 +90,8 @@ func TestAnImportGoesOnAfterAFault(t *testing.T) {
 	at := len(lines) / 2
 	at += bytes.IndexByte(lines[at:], '\n') + 1
 	broken = append(bytes.Clone(lines[:at]), broken[:bytes.IndexByte(broken, '\n')+1]...)
-	report, err := eventlog.Import(bounded(t), to.Pool, bytes.NewReader(broken), eventlog.ImportOptions{BatchEvents: 10})
-	var fault *eventlog.ImportError
+	report, err := cloudevents.Import(bounded(t), to.Pool, bytes.NewReader(broken), cloudevents.ImportOptions{BatchEvents: 10})
+	var fault *eventlog.IngestError
 	want := int64(bytes.Count(lines[:at], []byte("\n")) + 1)
 	if !errors.As(err, &fault) || fault.Line != want {
 		t.Fatalf("%v, want a fault of line %d", err, want)
@@ -98,7 +99,7 @@ func TestAnImportGoesOnAfterAFault(t *testing.T) {
 	if report.Imported == 0 || report.Imported%10 != 0 {
 		t.Fatalf("%+v: whole batches before the fault stay", report)
 	}
-	if _, err := eventlog.Import(bounded(t), to.Pool, bytes.NewReader(lines), eventlog.ImportOptions{}); err != nil {
+	if _, err := cloudevents.Import(bounded(t), to.Pool, bytes.NewReader(lines), cloudevents.ImportOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(lines, export(t, open(t, to.Pool))) {
@@ -151,18 +152,38 @@ func importStory(t *testing.T, db *dbtest.DB, input string) string {
 		line = strings.Replace(line, "{...", `{"specversion":"1.0","source":"elsewhere","type":"test.Noted","subject":"s","time":"2026-03-04T05:06:07Z","dataschema":"urn:readside:event:test.Noted:1"`, 1)
 		lines.WriteString(line + "\n")
 	}
-	report, err := eventlog.Import(bounded(t), db.Pool, strings.NewReader(lines.String()), eventlog.ImportOptions{})
+	options := cloudevents.ImportOptions{AssignVersions: strings.Contains(input, "versions assigned"), AssignTimes: strings.Contains(input, "times assigned")}
+	if strings.Contains(input, "# checked") {
+		return checked(t, db, lines.String(), options)
+	}
+	report, err := cloudevents.Import(bounded(t), db.Pool, strings.NewReader(lines.String()), options)
 	if err != nil {
 		return err.Error()
 	}
 	return fmt.Sprintf("imported %d, known %d", report.Imported, report.Known)
 }
 
+// checked is what a check says of a file, which it does not import.
+func checked(t *testing.T, db *dbtest.DB, lines string, options cloudevents.ImportOptions) string {
+	t.Helper()
+	var said strings.Builder
+	options.BatchEvents = 2 // what one batch has, the next must know
+	report, err := cloudevents.Check(bounded(t), db.Pool, strings.NewReader(lines), options, func(fault *eventlog.IngestError) { fmt.Fprintln(&said, fault) })
+	if err != nil {
+		return err.Error()
+	}
+	var there int
+	if err := db.Pool.QueryRow(bounded(t), `select count(*) from eventlog.events`).Scan(&there); err != nil || there > 0 {
+		t.Errorf("after a check the log has %d events, %v", there, err)
+	}
+	return fmt.Sprintf("%s%d would be imported, %d are known", &said, report.Imported, report.Known)
+}
+
 func TestATooLongLineIsRefusedWithoutReadingItWhole(t *testing.T) {
 	t.Parallel()
 	db := dbtest.Postgres(t)
-	_, err := eventlog.Import(bounded(t), db.Pool, endless{}, eventlog.ImportOptions{})
-	var fault *eventlog.ImportError
+	_, err := cloudevents.Import(bounded(t), db.Pool, endless{}, cloudevents.ImportOptions{})
+	var fault *eventlog.IngestError
 	if !errors.As(err, &fault) || fault.Line != 1 || !strings.Contains(err.Error(), "longer than") {
 		t.Fatal(err)
 	}
@@ -184,7 +205,9 @@ func TestAStoppedImportIsEnded(t *testing.T) {
 	t.Parallel()
 	from, to := dbtest.Postgres(t), dbtest.Postgres(t)
 	log := open(t, from.Pool)
-	appendTo(t, log, from.Pool, "s", 0, 1)
+	if _, err := tryAppend(bounded(t), log, from.Pool, eventlog.Append{Stream: "s", Events: newEvents(t, 1)}); err != nil {
+		t.Fatal(err)
+	}
 	_, err := to.Pool.Exec(bounded(t), `
 		create table bounds (name text primary key, setting interval);
 		grant insert on bounds to readside_importer;
@@ -197,7 +220,7 @@ func TestAStoppedImportIsEnded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := eventlog.Import(bounded(t), to.Pool, bytes.NewReader(export(t, log)), eventlog.ImportOptions{}); err != nil {
+	if _, err := cloudevents.Import(bounded(t), to.Pool, bytes.NewReader(export(t, log)), cloudevents.ImportOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	var set int

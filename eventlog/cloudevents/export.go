@@ -1,10 +1,12 @@
-package eventlog
+package cloudevents
 
 import (
 	"bufio"
 	"context"
 	"fmt"
 	"io"
+
+	"github.com/readside/readside/eventlog"
 )
 
 const (
@@ -15,23 +17,23 @@ const (
 // Export writes every event that the log holds now, in order, one CloudEvent in
 // structured JSON per line, and answers how many. It waits for transactions that
 // hold the log back. progress, if not nil, is told how many are written so far.
-func Export(ctx context.Context, log *Log, w io.Writer, progress func(events int64)) (int64, error) {
+func Export(ctx context.Context, log *eventlog.Log, w io.Writer, progress func(events int64)) (int64, error) {
 	head, err := log.Head(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("export: %w", err)
 	}
 	from, err := log.Kept(ctx)
-	if err != nil || head.place <= from.place {
+	if err != nil || head.Place() <= from.Place() {
 		return 0, err
 	}
 	out := bufio.NewWriterSize(w, exportBufferBytes)
 	var written int64
 	var line []byte
-	err = log.Follow(ctx, from, Query{Limit: exportPageEvents, Until: head}, func(_ context.Context, page Page) error {
+	err = log.Follow(ctx, from, eventlog.Query{Limit: exportPageEvents, Until: head}, func(_ context.Context, page eventlog.Page) error {
 		for i := range page.Events {
 			e := &page.Events[i]
 			if line, err = appendLine(line[:0], e); err != nil {
-				return fmt.Errorf("event %s at place %d (%s): %w", e.ID, e.Position.place, e.Type, err)
+				return fmt.Errorf("event %s at place %d (%s): %w", e.ID, e.Position.Place(), e.Type, err)
 			}
 			if _, err := out.Write(line); err != nil {
 				return err
