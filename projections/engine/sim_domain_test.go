@@ -15,7 +15,8 @@ import (
 )
 
 // The simulator's domain: people place orders. An order copies its buyer's name; in the
-// deep set it is also greeted by a function, and badges copy the name from the order. A
+// deep set it is also greeted by a function, and badges, several by one event, copy the name
+// from the order. People may be named again after they are gone, and orders stay dropped. A
 // handler fails for the row that its event names as Bad.
 
 type (
@@ -29,7 +30,10 @@ type (
 		Bad string
 	}
 	simDropped struct{ ID string }
-	simPrinted struct{ ID, Order, Bad string }
+	simPrinted struct {
+		IDs        []string
+		Order, Bad string
+	}
 )
 
 func (simNamed) EventType() (string, int)   { return "sim.Named", 1 }
@@ -88,7 +92,7 @@ func (s *simSet) bad(bad, key string) error {
 }
 
 func (s *simSet) people() *projections.View[simPerson] {
-	return &projections.View[simPerson]{Name: "person", Version: 1, Handlers: []projections.Handler[simPerson]{
+	return &projections.View[simPerson]{Name: "person", Version: 1, Revive: true, Handlers: []projections.Handler[simPerson]{
 		projections.Create(func(e simNamed) string { return e.ID }, func(p *simPerson, e simNamed, _ projections.Meta) error {
 			p.Name = e.Name
 			return s.bad(e.Bad, e.ID)
@@ -150,10 +154,10 @@ func simDeep() (*simSet, error) {
 	}
 	return s.compile(people, orders, &projections.View[simBadge]{Name: "badge", Version: 1,
 		Handlers: []projections.Handler[simBadge]{
-			projections.Create(func(e simPrinted) string { return e.ID }, func(b *simBadge, e simPrinted, _ projections.Meta) error {
+			projections.CreateEach(func(e simPrinted, _ projections.Meta) []string { return e.IDs }, func(b *simBadge, key string, e simPrinted, _ projections.Meta) error {
 				b.Order = e.Order
 				b.Times++
-				return s.bad(e.Bad, e.ID)
+				return s.bad(e.Bad, key)
 			}),
 		},
 		Joins: []projections.Join[simBadge]{projections.Copy[simBadge](orders, "orders_id", "buyer_name=buyer_name")},
@@ -234,7 +238,8 @@ func simStory(r *rand.Rand, n int, faulty bool) []simEvent {
 		case k < 18:
 			out[i] = simEvent{stream: o, value: simDropped{o}}
 		default:
-			out[i] = simEvent{stream: "b0", value: simPrinted{"b0", o, bad("b0")}}
+			badges := [][]string{{"b0"}, {"b0", "b1"}, {"b1", "b0"}}[r.IntN(3)]
+			out[i] = simEvent{stream: badges[0], value: simPrinted{badges, o, bad(badges...)}}
 		}
 		out[i].broken = faulty && r.IntN(25) == 0
 	}

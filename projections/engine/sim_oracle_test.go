@@ -63,7 +63,7 @@ func (o *simOracle) touches(e simEvent) map[string][]string {
 		return map[string][]string{"order": {v.ID}}
 	case simPrinted:
 		if o.deep {
-			return map[string][]string{"badge": {v.ID}}
+			return map[string][]string{"badge": v.IDs}
 		}
 	}
 	return nil
@@ -112,10 +112,13 @@ func (o *simOracle) row(view, key string) *simRow {
 
 // apply folds an event into a row; false leaves it as it was.
 func (o *simOracle) apply(r *simRow, key string, value eventlog.Typed, mended bool) bool {
-	if r.state == "deleted" {
-		return true
-	}
 	now, bad, creates := *r, "", false
+	if r.state == "deleted" {
+		if _, again := value.(simNamed); !again {
+			return true
+		}
+		now = simRow{} // another life, with nothing of the one before
+	}
 	switch v := value.(type) {
 	case simNamed:
 		now.name, bad, creates = v.Name, v.Bad, true
