@@ -63,12 +63,15 @@ func (b *builder) listArguments(v *view, name string) graphql.FieldConfigArgumen
 	if f := b.newFilter(v, name); f != nil {
 		args["filter"] = &graphql.ArgumentConfig{Type: f, Description: "Conditions that all hold: one at least. Leave the argument out to read all rows."}
 	}
-	values := graphql.EnumValueConfigMap{}
-	for name := range v.orders {
+	values, doc := graphql.EnumValueConfigMap{}, "The orders of the view, ties broken by the key."
+	for name, o := range v.orders {
 		values[name] = &graphql.EnumValueConfig{Value: name}
+		if v.model.Columns[o.column].Nullable {
+			doc = "The orders of the view, ties broken by the key. What is null comes last, and first where the order is descending."
+		}
 	}
 	args["orderBy"] = &graphql.ArgumentConfig{
-		Type:         graphql.NewEnum(graphql.EnumConfig{Name: name + "Order", Description: "The orders of the view, ties broken by the key. What is null comes last, and first where the order is descending.", Values: values}),
+		Type:         graphql.NewEnum(graphql.EnumConfig{Name: name + "Order", Description: doc, Values: values}),
 		DefaultValue: v.keyName,
 	}
 	return args

@@ -38,7 +38,7 @@ func naiveSchema(t testing.TB, s *store) graphql.Schema {
 	schema, err := graphql.NewSchema(graphql.SchemaConfig{Query: graphql.NewObject(graphql.ObjectConfig{Name: "Query", Fields: graphql.Fields{
 		"book": {Type: book, Args: graphql.FieldConfigArgument{"id": {Type: graphql.ID}},
 			Resolve: func(p graphql.ResolveParams) (any, error) {
-				rows, err := s.naiveRows(`id = `+quoted(p.Args["id"]), "id", 1, 0)
+				rows, err := s.naiveRows(`id = `+quoted(p.Args["id"]), "b.id", 1, 0)
 				if len(rows) == 0 {
 					return nil, err
 				}
@@ -97,9 +97,9 @@ func (s *store) naivePage(p graphql.ResolveParams) (any, error) {
 func naiveOrder(order string) string {
 	i := strings.LastIndexByte(order, '_')
 	if i < 0 {
-		return "id"
+		return "b.id"
 	}
-	return fmt.Sprintf("%s %s, id %s", order[:i], order[i+1:], order[i+1:])
+	return fmt.Sprintf("b.%s %s, b.id %s", order[:i], order[i+1:], order[i+1:]) // without b, a text that is selected would be the order
 }
 
 func naiveCondition(column, op string, value any) string {
@@ -136,7 +136,7 @@ func snakeOf(field string) string {
 
 func (s *store) naiveRows(where, order string, limit, offset int) ([]any, error) {
 	sql := fmt.Sprintf(`select id, author_id, title, pages, sold, rating, in_print, subtitle, seen, out, editions::text, first::text, code::text, cost::text, bound, rebound, sequel, award::text
-		from views.book_v2_g1 where _state = 2 and %s order by %s limit %d offset %d`, where, order, limit, offset)
+		from views.book_v2_g1 b where _state = 2 and %s order by %s limit %d offset %d`, where, order, limit, offset)
 	rows, err := s.db.Pool.Query(context.Background(), sql)
 	if err != nil {
 		return nil, err
