@@ -143,7 +143,7 @@ func load(fsys fs.FS) ([]*folder, error) {
 	return folders, err
 }
 
-// enter answers fs.SkipDir for folders that hold none of the module's packages.
+// enter returns fs.SkipDir for folders that hold none of the module's packages.
 func enter(fsys fs.FS, name string, d fs.DirEntry) error {
 	if name == "." {
 		return nil
@@ -220,7 +220,7 @@ func (p *folder) arrows() []string {
 	return problems
 }
 
-// allowed answers whether a package of a room may import another, by its full path.
+// allowed reports whether a package of a room may import another, by its full path.
 func allowed(from, imported string, r room) (why string, ok bool) {
 	to, ours := strings.CutPrefix(imported, module+"/")
 	if !ours {

@@ -52,7 +52,7 @@ select coalesce((select max(position) from appended), 0), ` + lifeColumns + `,
   from (select) as one left join refused r on true`
 
 // Append appends in the caller's transaction, so that state and events commit
-// together, and answers the position of the last event appended. The events' source
+// together, and returns the position of the last event appended. The events' source
 // is the role of the transaction. A stream that is not at its expected version, be
 // it too low or too high, is a *VersionConflictError and nothing is appended.
 //

@@ -17,7 +17,7 @@ var (
 	ErrMoved = errors.New("the database holds another log than the one that this process opened: start the process again")
 )
 
-// VersionConflictError says that a stream is not at the version that the append
+// VersionConflictError is returned when a stream is not at the version that the append
 // expected. The transaction has appended nothing.
 type VersionConflictError struct {
 	Stream   string

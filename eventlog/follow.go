@@ -17,7 +17,7 @@ const (
 )
 
 // Follow hands every page after from to each, in order, as the events come, until
-// the context ends or each fails, and answers that error. Pages without events come
+// the context ends or each fails, and returns that error. Pages without events come
 // too where Next moved: whoever keeps a checkpoint may store it. With Until set,
 // Follow returns nil once it is reached.
 //

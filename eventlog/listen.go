@@ -48,7 +48,7 @@ func (l *Listener) Announced(channel string) <-chan struct{} {
 	return l.channels[channel]
 }
 
-// Connected says whether announcements arrive at the moment.
+// Connected reports whether announcements arrive at the moment.
 func (l *Listener) Connected() bool { return l != nil && l.connected.Load() }
 
 // Run listens until the context ends, and connects again whenever the connection is lost.

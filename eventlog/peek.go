@@ -32,14 +32,14 @@ type peek struct {
 	limit      int
 	query      Query
 
-	// read says that events are there, all up to the place settled.
+	// read reports whether events are there, all up to the place settled.
 	read    bool
 	events  []Event
 	cut     bool
 	settled int64
 }
 
-// worthwhile says that the reader is at the settled end, and that little stands beyond.
+// worthwhile reports whether the reader is at the settled end, and that little stands beyond.
 // Whoever has the turn asks.
 func (p *peek) worthwhile(s *settler) bool {
 	settled := s.settled.Load()

@@ -20,8 +20,8 @@ type Position struct {
 	place       int64
 }
 
-// ErrForeignPosition is what comparing positions of two logs, or of two
-// incarnations of one, answers.
+// ErrForeignPosition is returned when positions of two logs, or of two incarnations of one,
+// are compared.
 var ErrForeignPosition = errors.New("position of another log or of another incarnation of this log")
 
 // NewPosition puts a position together from its stored parts. Those who store
@@ -45,10 +45,10 @@ func (p Position) At(place int64) Position {
 	return p
 }
 
-// IsZero says that p stands before the first event of any log.
+// IsZero reports whether p stands before the first event of any log.
 func (p Position) IsZero() bool { return p == Position{} }
 
-// SameLog says whether p and q can be compared.
+// SameLog reports whether p and q can be compared.
 func (p Position) SameLog(q Position) bool {
 	return p.IsZero() || q.IsZero() || (p.log == q.log && p.incarnation == q.incarnation)
 }

@@ -60,7 +60,7 @@ type Page struct {
 	Next Position
 	// Head is the last settled place known.
 	Head Position
-	// Held says that there are events after Head which cannot be given out yet, since a
+	// Held reports whether there are events after Head which cannot be given out yet, since a
 	// transaction that may still fill a place before them is open: ask again in a few
 	// milliseconds, for if it is rolled back nothing announces it. See Log.Blocker.
 	Held bool
@@ -169,7 +169,7 @@ func farthest(from, settled int64, q Query) int64 {
 	return last
 }
 
-// nothing says that the query wants no events, only where the log ends.
+// nothing reports whether the query wants no events, only where the log ends.
 func (q *Query) nothing() bool { return q.Types != nil && len(q.Types) == 0 }
 
 // checkPlace refuses places that the log does not have any more, or not yet.

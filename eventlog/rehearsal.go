@@ -26,7 +26,7 @@ type Rehearsal struct {
 type rehearsed struct {
 	line    int64
 	content [sha256.Size]byte
-	// assigned says that the log assigns a part of what is compared.
+	// assigned reports whether the log assigns a part of what is compared.
 	assigned bool
 }
 

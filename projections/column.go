@@ -17,7 +17,7 @@ type Column struct {
 	// Name is the column's name in SQL: lower case with underscores.
 	Name string
 	Kind Kind
-	// Nullable says that the field is a pointer; nil is NULL.
+	// Nullable reports whether the field is a pointer; nil is NULL.
 	Nullable bool
 	// Key, Index, Order, Join and Hidden are the tag's options.
 	Key, Index, Order, Join, Hidden bool

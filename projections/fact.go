@@ -71,7 +71,7 @@ type FactHandling struct {
 	decoding string
 }
 
-// Append handles an event whose facts are the rows that it answers. It is pure.
+// Append handles an event whose facts are the rows that it returns. It is pure.
 func Append[R any, E eventlog.Typed](rows func(E, Meta) ([]R, error)) FactHandler[R] {
 	var zero E
 	name, version := zero.EventType()

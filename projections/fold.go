@@ -26,14 +26,14 @@ type Touch struct {
 	Row *Row
 }
 
-// Rows holds the rows that a batch touches. Row answers the row of a key, an
+// Rows holds the rows that a batch touches. Row returns the row of a key, an
 // absent one (NewRow) where there is none yet, and the same one when asked again.
 type Rows interface {
 	Row(view int, key string) *Row
 }
 
 // Decode lifts a stored event to its Go value. An event whose type the set does not
-// handle answers ok false. The error is a *FoldError.
+// handle returns ok false. The error is a *FoldError.
 func (s *Set) Decode(e *eventlog.Event) (d Event, ok bool, err error) {
 	r := s.routes[e.Type]
 	if r == nil {

@@ -8,7 +8,7 @@ type rowKey struct {
 
 // FoldAll calls the handlers that touches name on their rows, in order (rows may be nil
 // where each touch has its Row), and leaves out the
-// later touches of a row whose fold failed. It answers every fault; where there is
+// later touches of a row whose fold failed. It returns every fault; where there is
 // one the rows of those faults are half folded, and the caller drops all rows.
 func (s *Set) FoldAll(rows Rows, touches []Touch, events []Event) (faults []*FoldError) {
 	var failed map[rowKey]bool
@@ -26,7 +26,7 @@ func (s *Set) FoldAll(rows Rows, touches []Touch, events []Event) (faults []*Fol
 	return faults
 }
 
-// foldRun folds from the i-th touch on, up to the first fault; it answers that touch.
+// foldRun folds from the i-th touch on, up to the first fault; it returns that touch.
 func (s *Set) foldRun(rows Rows, touches []Touch, events []Event, i int, failed map[rowKey]bool) (at int, fault *FoldError) {
 	defer func() {
 		if p := recover(); p != nil {

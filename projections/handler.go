@@ -134,7 +134,7 @@ func handling[E eventlog.Typed](effect Effect) *Handling {
 	}
 }
 
-// decoders are the two ways to read a type; what the sharing one answers keeps the data.
+// decoders are the two ways to read a type; what the sharing one returns keeps the data.
 type decoders struct{ copying, sharing Decode }
 
 func decoder[E eventlog.Typed](u *eventlog.Upcasters) decoders {

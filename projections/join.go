@@ -38,7 +38,7 @@ type JoinModel struct {
 // Pair is a column To that a copy fills from the source's column From, by index.
 type Pair struct{ To, From int }
 
-// ByFunction says that the join is a JoinOn, not a Copy.
+// ByFunction reports whether the join is a JoinOn, not a Copy.
 func (j *JoinModel) ByFunction() bool { return j.Fill != nil }
 
 type joinOf[R any] struct{ j *JoinModel }
@@ -60,7 +60,7 @@ func Copy[R, S any](source *View[S], on string, cols ...string) Join[R] {
 }
 
 // JoinOn fills columns by a function of the row and of any number of rows of source.
-// keys names them from own columns; get answers nil for a key without a live row.
+// keys names them from own columns; get returns nil for a key without a live row.
 // fill finds joined columns at zero and writes joined columns only. Both are pure.
 //
 // reads names the source's columns that fill looks at; fill sees the others at zero,

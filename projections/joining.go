@@ -44,7 +44,7 @@ func (m *Model) recoverJoin(r *Row, err *error) {
 	}
 }
 
-// getter answers the sources that keys name. Others would be found or not by chance,
+// getter returns the sources that keys name. Others would be found or not by chance,
 // and their changes would never reach the row.
 func (j *JoinModel) getter(keys []string, sources Sources) func(key string) any {
 	named := among(keys)

@@ -43,7 +43,7 @@ func (m *Memory) Apply(events []Event) error {
 	return m.set.Fold(m, touches, events)
 }
 
-// Joined computes the joined columns of every live row, sources first, and answers
+// Joined computes the joined columns of every live row, sources first, and returns
 // the rows of each view sorted by key, in the order of Set.Views.
 func (m *Memory) Joined() ([][]*Row, error) {
 	m.joined = true

@@ -63,7 +63,7 @@ func (s *Set) Views() []*Model { return s.views }
 // Facts are the set's facts, by name.
 func (s *Set) Facts() []*FactModel { return s.facts }
 
-// View finds a view by name, or answers nil.
+// View finds a view by name, or returns nil.
 func (s *Set) View(name string) *Model {
 	for _, m := range s.views {
 		if m.Name == name {

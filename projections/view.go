@@ -84,7 +84,7 @@ type Model struct {
 	Name    string
 	Version int
 	Doc     string
-	// Revive says that a deleted row may be created again.
+	// Revive reports whether a deleted row may be created again.
 	Revive bool
 	// Type is the struct type of the rows.
 	Type reflect.Type
@@ -117,7 +117,7 @@ func (m *Model) Field(row any, column int) unsafe.Pointer {
 // Base points to the start of row; Column.At finds a field from there.
 func (m *Model) Base(row any) unsafe.Pointer { return m.base(row) }
 
-// Column finds a column by name, or answers -1.
+// Column finds a column by name, or returns -1.
 func (m *Model) Column(name string) int {
 	for i := range m.Columns {
 		if m.Columns[i].Name == name {

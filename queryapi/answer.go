@@ -142,7 +142,7 @@ func (w *wait) within(ctx context.Context) time.Duration {
 	return min(w.most, time.Until(deadline)*4/5)
 }
 
-// reached says whether all views of the snapshot have come to at.
+// reached reports whether all views of the snapshot have come to at.
 func (r *results) reached(at eventlog.Position) (bool, error) {
 	all := true
 	for _, f := range r.fresh {
@@ -155,7 +155,7 @@ func (r *results) reached(at eventlog.Position) (bool, error) {
 	return all, nil
 }
 
-// reportsReached says whether all tables of the reports had come to at. They are not
+// reportsReached reports whether all tables of the reports had come to at. They are not
 // waited for: facts are written in blocks, seconds apart.
 func (r *results) reportsReached(at eventlog.Position) (bool, error) {
 	all := true
@@ -171,7 +171,7 @@ func (r *results) reportsReached(at eventlog.Position) (bool, error) {
 	return all, nil
 }
 
-// contains says whether what stands at a position contains what a token stands for.
+// contains reports whether what stands at a position contains what a token stands for.
 func contains(position, at eventlog.Position, who string) (bool, error) {
 	order, err := position.Compare(at)
 	if err != nil {
@@ -201,7 +201,7 @@ type freshnessExtension struct {
 	// Reached answers a request's token: whether all views and reports contain it.
 	// Absent without one.
 	Reached *bool `json:"reached,omitempty"`
-	// Coherent says that all views were at the same position.
+	// Coherent reports whether all views were at the same position.
 	Coherent bool            `json:"coherent"`
 	Views    []*Freshness    `json:"views"`
 	Reports  []coldFreshness `json:"reports,omitempty"`

@@ -221,7 +221,7 @@ func (a *API) readViews(ctx context.Context, p *plan, w *wait) (*results, *bool,
 	return r, &reached, nil
 }
 
-// readFor reads, and says whether the token is reached. Where the read itself found
+// readFor reads, and reports whether the token is reached. Where the read itself found
 // another projector that has come further, it reads from that one.
 func (a *API) readFor(ctx context.Context, p *plan, at eventlog.Position) (*results, bool, error) {
 	for {

@@ -13,9 +13,9 @@ type choice map[*view]*candidate
 type candidate struct {
 	projector, table string
 	place            int64
-	// here says that it follows the log that is here, and no earlier incarnation of it.
+	// here reports whether it follows the log that is here, and no earlier incarnation of it.
 	here bool
-	// idle says that nobody works for it, or that it halted: it does not move by itself.
+	// idle reports whether nobody works for it, or that it halted: it does not move by itself.
 	idle bool
 }
 
@@ -73,7 +73,7 @@ func stillGood(still choice, found map[*view][]*candidate) choice {
 	return kept
 }
 
-// outdoneBy says that other is to be read instead, though c was read before.
+// outdoneBy reports whether other is to be read instead, though c was read before.
 func (c *candidate) outdoneBy(other *candidate) bool {
 	if c.here != other.here {
 		return other.here
@@ -115,7 +115,7 @@ func allOf(projector string, views []*view, found map[*view][]*candidate) choice
 	return whole
 }
 
-// reachesAll says that no view would go back to an earlier position.
+// reachesAll reports whether no view would go back to an earlier position.
 func reachesAll(whole, still choice) bool {
 	for v, is := range still {
 		if next := whole[v]; next.here == is.here && next.place < is.place || is.here && !next.here {

@@ -272,7 +272,7 @@ func exactly(v any, t *graphql.Scalar) any {
 	return v
 }
 
-// isOf says whether a JSON value is of the sort that a scalar takes. The library's
+// isOf reports whether a JSON value is of the sort that a scalar takes. The library's
 // own scalars take more: "yes" for true, and lists for strings.
 func isOf(v any, scalar string) bool {
 	switch v.(type) {

@@ -119,7 +119,7 @@ func (e *ReportError) Error() string {
 
 func (e *ReportError) Unwrap() error { return e.Err }
 
-// CheckReport asks ClickHouse what a report's SQL answers, and compares it with the
+// CheckReport asks ClickHouse what a report's SQL returns, and compares it with the
 // columns that the report declares. It runs nothing, and returns a *ReportError.
 func (c *Cold) CheckReport(ctx context.Context, r *Report) error {
 	c.checked.mu.Lock()

@@ -19,7 +19,7 @@ type cursor struct {
 	View  string `json:"v"`
 	Order string `json:"o"`
 	Value string `json:"a,omitempty"`
-	// Null says that the row has no value in the order's column.
+	// Null reports whether the row has no value in the order's column.
 	Null bool   `json:"n,omitempty"`
 	Key  string `json:"k"`
 }
@@ -36,7 +36,7 @@ func (c cursor) String() string {
 // index together, so they have 2,704 bytes at most, of which JSON makes six each.
 const cursorBytesMax = 24 << 10
 
-// parseCursor reads what String wrote, for one view and order, and answers the values
+// parseCursor reads what String wrote, for one view and order, and returns the values
 // that the statement compares with.
 func parseCursor(token string, v *view, o order) ([]any, *refusal.Refusal) {
 	broken := refusal.New(refusal.BadCursor, "pass on an endCursor or an edge's cursor of the same list, unchanged", "the cursor is not one of this list")

@@ -2,7 +2,7 @@ package queryapi
 
 import "slices"
 
-// degradedField is the field of every view's type that says whether a row is degraded:
+// degradedField is the field of every view's type that reports whether a row is degraded:
 // an event of it could not be folded, and those behind wait. A list asks for it in its
 // own statement and only when the field is selected. A row asked for by its key is
 // always looked up, since one that is not there may be missing for that very reason.

@@ -34,7 +34,7 @@ func newUUID() *graphql.Scalar {
 
 const uuidLength = 36
 
-// parseUUID answers a UUID in its one form, or nil for what is none.
+// parseUUID returns a UUID in its one form, or nil for what is none.
 func parseUUID(v any) any {
 	s, ok := v.(string)
 	if !ok || len(s) != uuidLength {
@@ -71,7 +71,7 @@ func newDecimal() *graphql.Scalar {
 
 var decimalText = regexp.MustCompile(fmt.Sprintf(`^-?[0-9]{1,%d}(\.[0-9]{1,%[1]d})?$`, projections.DecimalDigits))
 
-// parseDecimal answers the digits of a decimal, or nil for what is none. Of JSON's numbers
+// parseDecimal returns the digits of a decimal, or nil for what is none. Of JSON's numbers
 // it takes whole ones only, since others have lost digits before they come here.
 func parseDecimal(v any) any {
 	switch v := v.(type) {

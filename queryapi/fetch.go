@@ -67,7 +67,7 @@ const holdersSQL = `
 // it was thought to be. Switches are rare: a second one in a row is a surprise.
 const rereadsMax = 5
 
-// errMoved says that a view is live elsewhere than the plan's statements named.
+// errMoved is returned when a view is live elsewhere than the plan's statements named.
 var errMoved = errors.New("the live generation of a view changed")
 
 // fetch reads a plan in one batch and one snapshot.

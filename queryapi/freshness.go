@@ -22,7 +22,7 @@ type Freshness struct {
 	// Parked is how many events of the view wait because they, or one before them of
 	// the same row, could not be folded; counting stops at 1,000.
 	Parked int64 `json:"parked"`
-	// Differs says that continuous verification found a row of the view that is not what
+	// Differs reports whether continuous verification found a row of the view that is not what
 	// the log says, and that is not mended yet.
 	Differs bool `json:"differs"`
 	// State is BUILDING, CATCHING_UP, LIVE, HELD_BACK, STALLED, HALTED or FOREIGN, as
@@ -43,7 +43,7 @@ type Watermark struct {
 	// Parked is how many events the table has no rows of, since they could not be written
 	// and wait for an operator; counting stops at 1,000. Sums of the table lack them.
 	Parked int64 `json:"parked"`
-	// Differs says that continuous verification found a row of the table that is not what
+	// Differs reports whether continuous verification found a row of the table that is not what
 	// the log says, and that is not mended yet.
 	Differs bool `json:"differs"`
 

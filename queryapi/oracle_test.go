@@ -64,7 +64,7 @@ func TestAnswersEqualTheOracle(t *testing.T) {
 	}
 }
 
-// overCost says that an answer is the refusal of a document that costs too much.
+// overCost reports whether an answer is the refusal of a document that costs too much.
 func overCost(answer map[string]any) bool {
 	errs, _ := answer["errors"].([]any)
 	if len(errs) != 1 {

@@ -22,7 +22,7 @@ func fullStore(t *testing.T, books int) *store {
 	return s
 }
 
-// pages reads a list to its end, and answers every id it saw.
+// pages reads a list to its end, and returns every id it saw.
 func pages(t *testing.T, a *queryapi.API, args string, first int) []string {
 	t.Helper()
 	var ids []string

@@ -22,7 +22,7 @@ func (s *store) beside(name string, place int64) {
 	}
 }
 
-// readsFrom answers which projector an API reads from, by the author's name, and at
+// readsFrom returns which projector an API reads from, by the author's name, and at
 // which place.
 func readsFrom(t *testing.T, s *store, a *queryapi.API) (projector string, place int64) {
 	t.Helper()

@@ -87,7 +87,7 @@ func (r *read) sql(from *candidate, s stretch) (string, []any) {
 		if r.order.column != r.view.model.Key {
 			b.WriteString(", r." + r.column(r.view.model.Key) + direction)
 		}
-		// One more than asked for says whether rows follow.
+		// One more than asked for shows whether rows follow.
 		args = append(args, r.first+1)
 		fmt.Fprintf(&b, " limit $%d", len(args))
 	}
@@ -109,7 +109,7 @@ func (r *read) writeWhere(b *strings.Builder, args []any) []any {
 	return args
 }
 
-// asText says that a column's values are read, and passed, as texts.
+// asText reports whether a column's values are read, and passed, as texts.
 func (r *read) asText(column int) bool {
 	k := r.view.model.Columns[column].Kind
 	return k == projections.UUID || k == projections.Decimal

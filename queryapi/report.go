@@ -16,13 +16,13 @@ type report struct {
 	Report
 }
 
-// ReportRows is what a report answers.
+// ReportRows is what a report returns.
 type ReportRows struct {
 	// Rows hold a value per column: string, bool, int32, int64, float64 or time.Time, []any
 	// of those for a list, nil for NULL. An integer beyond 64 bits is a string of its digits,
 	// a decimal and a UUID are strings, too.
 	Rows [][]any
-	// Truncated says that there were more.
+	// Truncated reports whether there were more.
 	Truncated bool
 	// TimeZone is the one that months and days were cut in.
 	TimeZone string

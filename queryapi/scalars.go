@@ -46,7 +46,7 @@ func serializeLong(v any) any {
 	return n
 }
 
-// parseLong answers an int64, or nil for what is none.
+// parseLong returns an int64, or nil for what is none.
 func parseLong(v any) any {
 	switch v := v.(type) {
 	case string:
@@ -90,7 +90,7 @@ func serializeTime(v any) any {
 	return nil
 }
 
-// parseTime answers a time.Time, or nil for what is none.
+// parseTime returns a time.Time, or nil for what is none.
 func parseTime(v any) any {
 	switch v := v.(type) {
 	case time.Time:

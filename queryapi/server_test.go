@@ -25,7 +25,7 @@ func testConfig() queryapi.Config {
 	return queryapi.Config{HTTPAddr: "127.0.0.1:0", RequestTimeout: 15 * time.Second, InFlightMax: 8, ReportTZ: "UTC", DrainTimeout: 5 * time.Second}
 }
 
-// serve runs a server until the test ends, and answers its base URL.
+// serve runs a server until the test ends, and returns its base URL.
 func serve(t *testing.T, s *store) string {
 	t.Helper()
 	registry := prometheus.NewRegistry()

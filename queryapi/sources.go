@@ -60,7 +60,7 @@ func (s *sources) of(ctx context.Context, pool *pgxpool.Pool, views []*view) (ch
 	return known, nil
 }
 
-// known answers nil unless the sources of all views are known.
+// known returns nil unless the sources of all views are known.
 func (s *sources) known(views []*view) choice {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,7 +78,7 @@ func (s *sources) known(views []*view) choice {
 	return out
 }
 
-// moved says that views are to be read from other projectors than those that were read.
+// moved reports whether views are to be read from other projectors than those that were read.
 func (s *sources) moved(views []*view, read []*Freshness) bool {
 	now := s.known(views)
 	for i, v := range views {
@@ -115,7 +115,7 @@ func (s *sources) choose(found map[*view][]*candidate) {
 	s.stale, s.looked = false, time.Now()
 }
 
-// due says that the caller is the one to look again.
+// due reports whether the caller is the one to look again.
 func (s *sources) due() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -159,7 +159,7 @@ func (s *store) api(options queryapi.Options) *queryapi.API {
 	return a
 }
 
-// ask answers the data and extensions of a request as a client sees them, and fails
+// ask returns the data and extensions of a request as a client sees them, and fails
 // the test on errors.
 func ask(t testing.TB, a *queryapi.API, query string) map[string]any {
 	t.Helper()
@@ -183,7 +183,7 @@ func plain(t testing.TB, answer *queryapi.Answer) map[string]any {
 	return out
 }
 
-// refusalOf answers the code of a request's first error.
+// refusalOf returns the code of a request's first error.
 func refusalOf(t testing.TB, answer *queryapi.Answer) (string, queryapi.Error) {
 	t.Helper()
 	if len(answer.Errors) == 0 {

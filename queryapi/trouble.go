@@ -15,7 +15,7 @@ type Trouble struct {
 	// Cause names it in a word, and Text says it to people.
 	Cause control.Cause `json:"cause"`
 	Text  string        `json:"text"`
-	// Degraded says that answers go on, and are marked as incomplete: see control.Cause.
+	// Degraded reports whether answers go on, and are marked as incomplete: see control.Cause.
 	Degraded bool `json:"degraded,omitempty"`
 }
 

@@ -47,7 +47,7 @@ func TestWhatALookFindsIsRead(t *testing.T) {
 	}
 }
 
-// A request has less time than its wait: it answers what there is, and that the token
+// A request has less time than its wait: it gets what there is, and that the token
 // was not reached.
 func TestAWaitEndsBeforeTheRequestDoes(t *testing.T) {
 	t.Parallel()

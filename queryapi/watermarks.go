@@ -40,7 +40,7 @@ select w.fact, c.log, c.incarnation, w.place, w.updated_at, greatest(w.updated_a
  where w.fact = any($1)
  order by w.fact`
 
-// Watermarks answers those of the facts named by tables.
+// Watermarks returns those of the facts named by tables.
 func (l *Ledger) Watermarks(ctx context.Context, tables []string) ([]*Watermark, error) {
 	rows, err := l.pool.Query(ctx, watermarksSQL, tables)
 	if err != nil {

@@ -74,7 +74,7 @@ func openFolder(t *testing.T) string {
 	return dir
 }
 
-// until reads on to the first line that holds text, and answers that line.
+// until reads on to the first line that holds text, and returns that line.
 func (p *process) until(t *testing.T, text string) string {
 	t.Helper()
 	for {

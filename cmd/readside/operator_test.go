@@ -77,7 +77,7 @@ func (b *background) stop(t *testing.T) {
 	b.ended = nil
 }
 
-// logged waits for a JSON line that has the field, and answers the field's value.
+// logged waits for a JSON line that has the field, and returns the field's value.
 func (b *background) logged(t *testing.T, field string) string {
 	t.Helper()
 	deadline := time.After(testWait)

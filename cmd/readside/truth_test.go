@@ -52,9 +52,9 @@ type fault struct {
 	// says is what the text of one of the status' troubles holds, where the cause alone does
 	// not say what is wrong.
 	says string
-	// goesOn says that the fault before is still there.
+	// goesOn reports whether the fault before is still there.
 	goesOn bool
-	// often says that it is among the few that every run of the tests has.
+	// often reports whether it is among the few that every run of the tests has.
 	often bool
 }
 

@@ -15,7 +15,7 @@ const (
 )
 
 // Export writes every event that the log holds now, in order, one CloudEvent in
-// structured JSON per line, and answers how many. It waits for transactions that
+// structured JSON per line, and returns how many. It waits for transactions that
 // hold the log back. progress, if not nil, is told how many are written so far.
 func Export(ctx context.Context, log *eventlog.Log, w io.Writer, progress func(events int64)) (int64, error) {
 	head, err := log.Head(ctx)

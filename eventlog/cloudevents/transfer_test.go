@@ -108,7 +108,7 @@ func TestAnImportGoesOnAfterAFault(t *testing.T) {
 }
 
 // TestMalformedImportLines reads testdata/import.txt: per case a comment, the
-// input's lines, ----, and what the import answers. A line in Go quotes is unquoted,
+// input's lines, ----, and what the import returns. A line in Go quotes is unquoted,
 // for bytes that no text file can hold. Run with -rewrite to write the answers.
 func TestMalformedImportLines(t *testing.T) {
 	t.Parallel()

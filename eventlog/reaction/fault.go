@@ -31,7 +31,7 @@ func isOfARun(err error) bool {
 	return errors.As(err, &run)
 }
 
-// isOwnFault says whether the event itself, or its handler, is to blame, so that
+// isOwnFault reports whether the event itself, or its handler, is to blame, so that
 // trying for ever would not help. The infrastructure is not the event's fault, nor
 // is another transaction that came first.
 func isOwnFault(err error) bool {

@@ -114,7 +114,7 @@ func effect(ctx context.Context, tx pgx.Tx, e asked, event eventlog.Event) error
 	return err
 }
 
-// run starts a reactor and gives what ends it and answers its error.
+// run starts a reactor; stop ends it and returns its error.
 func run(t testing.TB, config reaction.Config, handlers ...reaction.Handler) (r *reaction.Reactor, stop func() error) {
 	t.Helper()
 	r, err := reaction.New(config, handlers...)

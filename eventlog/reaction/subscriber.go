@@ -203,11 +203,11 @@ type delivery struct {
 	events []eventlog.Event
 	next   eventlog.Position
 	life   string
-	// done says that it is committed, and conflicts counts those met on the way; touched
+	// done reports whether it is committed, and conflicts counts those met on the way; touched
 	// by one goroutine at a time.
 	done      bool
 	conflicts conflicts
-	// stale says that the log or the checkpoint is not what it was when they were read.
+	// stale reports whether the log or the checkpoint is not what it was when they were read.
 	stale bool
 }
 

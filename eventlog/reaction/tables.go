@@ -107,7 +107,7 @@ func (r *Reactor) load(ctx context.Context) (at eventlog.Position, life string, 
 	return at, life, nil
 }
 
-// take moves the checkpoint and enters the events into the inbox, and answers those
+// take moves the checkpoint and enters the events into the inbox, and returns those
 // that were not there yet.
 func (r *Reactor) take(ctx context.Context, tx pgx.Tx, d *delivery) ([]eventlog.Event, error) {
 	sources, ids, places := make([]string, len(d.events)), make([]string, len(d.events)), make([]int64, len(d.events))

@@ -22,7 +22,7 @@ const batchEvents = 10_000
 // watermillBacklog is the backlog of the naive handler, whose rate falls with it.
 const watermillBacklog = 20_000
 
-// contestant folds a backlog; run answers how many events and how long.
+// contestant folds a backlog; run returns how many events and how long.
 type contestant struct {
 	name string
 	run  func(context.Context, *arena) (events int, took time.Duration, err error)

@@ -42,7 +42,7 @@ func runRebuildCompared(ctx context.Context, a *arena) (int, time.Duration, erro
 }
 
 // rebuild builds the views, which is not counted, and builds the order view anew at full
-// speed. It answers how long that took, and how long of it the generations were compared.
+// speed. It returns how long that took, and how long of it the generations were compared.
 func (a *arena) rebuild(ctx context.Context) (whole, comparing time.Duration, err error) {
 	if _, _, err := runBuild(ctx, a); err != nil {
 		return 0, 0, err

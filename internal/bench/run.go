@@ -32,7 +32,7 @@ type Config struct {
 // Names are the benchmarks, in the order in which they run.
 var Names = []string{"catchup", "rebuild", "latency", "growth"}
 
-// ErrWeakRival says that a rival is slower than it can be, which would flatter us.
+// ErrWeakRival is returned when a rival is slower than it can be, which would flatter us.
 var ErrWeakRival = errors.New("the SQL worker is slower than 0.15 of a COPY of the rows that the batches write: it is a weakened rival")
 
 // Ratios are medians of the rounds' ratios, by the names of the documentation.
@@ -106,7 +106,7 @@ func (a *arena) benchmark(ctx context.Context, cfg Config, name string) (Ratios,
 	return a.latency(ctx, cfg)
 }
 
-// race lets the contestants run one after the other, round by round, and answers
+// race lets the contestants run one after the other, round by round, and returns
 // their rates in events per second.
 func (a *arena) race(ctx context.Context, cfg Config, contestants []contestant) (map[string][]float64, error) {
 	rates := map[string][]float64{}
@@ -134,7 +134,7 @@ const (
 	weakRivalLeast = 0.15
 )
 
-// Fair answers ErrWeakRival where a rival was too slow to be worth beating.
+// Fair returns ErrWeakRival where a rival was too slow to be worth beating.
 func (r Ratios) Fair() error {
 	if weak, ok := r[weakRival]; ok && weak < weakRivalLeast {
 		return fmt.Errorf("%w: %.3f", ErrWeakRival, weak)

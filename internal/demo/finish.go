@@ -73,7 +73,7 @@ func (d *demo) catchUp(ctx context.Context) error {
 	}
 }
 
-// complete says that every view and every fact has its table and lags behind in nothing.
+// complete reports whether every view and every fact has its table and lags behind in nothing.
 func (d *demo) complete(r *status.Report) bool {
 	return len(r.Views) == len(d.set.Views()) && len(r.Cold) == len(d.set.Facts()) && r.CaughtUp()
 }

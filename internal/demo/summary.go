@@ -38,7 +38,7 @@ type FactSummary struct {
 	Lag      int64             `json:"lag_events"`
 }
 
-// OK says that everything has come to the end of the log and is what the log says.
+// OK reports whether everything has come to the end of the log and is what the log says.
 func (s Summary) OK() bool {
 	for _, v := range s.Views {
 		if v.Lag > 0 {

@@ -57,7 +57,7 @@ func (p *pair) reaches(place int64) {
 	})
 }
 
-// ask answers a query's data.
+// ask returns a query's data.
 func (p *pair) ask(query string) (data map[string]any, code string) {
 	p.s.t.Helper()
 	answer := p.api.Do(p.s.t.Context(), queryapi.Request{Query: query})
@@ -145,7 +145,7 @@ func (s *shop) notReady(p *pair, why string) {
 	}
 }
 
-// bothAnswer sees that each pair answers its own columns, and the same in those that
+// bothAnswer sees that each pair returns its own columns, and the same in those that
 // both have.
 func (s *shop) bothAnswer(old, young *pair) {
 	s.t.Helper()

@@ -26,7 +26,7 @@ type shop struct {
 	config *pgx.ConnConfig // of the projector's role
 	log    *eventlog.Log
 	load   *load
-	// broken says that something in the background failed: waiting is in vain.
+	// broken reports whether something in the background failed: waiting is in vain.
 	broken atomic.Bool
 }
 

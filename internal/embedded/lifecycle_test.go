@@ -38,7 +38,7 @@ func TestKilledOwnerLeavesNothing(t *testing.T) {
 	if err := owner.Process.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	_ = owner.Wait() // it says that it was killed
+	_ = owner.Wait() // its error is that it was killed
 	for i := range it.Dirs {
 		eventually(t, "the store's process is gone", func() bool { return !runs(it.PIDs[i]) })
 		eventually(t, "the store's folder is gone", func() bool { return !exists(it.Dirs[i]) })

@@ -272,7 +272,7 @@ func columns[R any]() string {
 	return strings.Join(names, ", ")
 }
 
-// sameTimes compares moments; the driver answers them in the local zone.
+// sameTimes compares moments; the driver returns them in the local zone.
 var sameTimes = cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })
 
 // checkViews compares every row of every view with the fold of the log.

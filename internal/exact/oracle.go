@@ -124,7 +124,7 @@ type basket struct {
 
 type payment struct{ id, method, failure string }
 
-// Expect answers what the screens should show after the events.
+// Expect returns what the screens should show after the events.
 func Expect(events []Event) Screens {
 	w := &world{
 		customers: map[string]*Account{}, products: map[string]*product{}, baskets: map[string]*basket{},

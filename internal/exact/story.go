@@ -20,7 +20,7 @@ type Event struct {
 // Shop is how large a shop stories are told of.
 type Shop struct {
 	Customers, Products int
-	// Known says that customers register before anything else happens; else they never
+	// Known reports whether customers register before anything else happens; else they never
 	// do by themselves.
 	Known bool
 }

@@ -24,7 +24,7 @@ type Look func(context.Context) (*status.Report, error)
 type Snapshot struct {
 	Report   *status.Report
 	Troubles []status.Trouble
-	// Known says that the report holds more than what stores are there.
+	// Known reports whether the report holds more than what stores are there.
 	Known bool
 }
 

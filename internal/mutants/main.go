@@ -102,7 +102,7 @@ type config struct {
 	limit time.Duration
 }
 
-// contest runs the mutants and prints the table. It answers how many were not killed.
+// contest runs the mutants and prints the table. It returns how many were not killed.
 func contest(ctx context.Context, cfg config, out io.Writer) (notKilled int, err error) {
 	mutants, err := readMutants(cfg)
 	if err != nil {

@@ -31,7 +31,7 @@ type verdict struct {
 	detail  string
 }
 
-// baseline runs every named test without a mutant and answers which pass.
+// baseline runs every named test without a mutant and returns which pass.
 func (w *worktree) baseline(ctx context.Context, mutants []mutant, limit time.Duration) (map[target]bool, error) {
 	healthy := map[target]bool{}
 	for _, m := range mutants {

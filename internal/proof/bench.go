@@ -13,14 +13,14 @@ type bound struct {
 	ratio string
 	// limit must be kept; aim, unless 0, is what was hoped for.
 	limit, aim float64
-	// most says that limit is the most that the ratio may be, not the least.
+	// most reports whether limit is the most that the ratio may be, not the least.
 	most bool
 }
 
 func atLeast(ratio string, limit, aim float64) bound { return bound{ratio, limit, aim, false} }
 func atMost(ratio string, limit, aim float64) bound  { return bound{ratio, limit, aim, true} }
 
-// check answers a line with the ratio and its bound, and an error where it is not kept.
+// check returns a line with the ratio and its bound, and an error where it is not kept.
 func (b bound) check(ratios map[string]float64) (line string, err error) {
 	got, ok := ratios[b.ratio]
 	if !ok {

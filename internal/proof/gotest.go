@@ -137,7 +137,7 @@ func (r *report) figures(pick *regexp.Regexp) []string {
 // logPlace is where t.Log says it stands.
 var logPlace = regexp.MustCompile(`^\s*[a-z0-9_]+_test\.go:\d+: `)
 
-// check answers an error for each test that is not there or did not pass.
+// check returns an error for each test that is not there or did not pass.
 func (r *report) check(run testRun) error {
 	if len(run.tests) == 0 {
 		return r.checkAll(run.pkg)

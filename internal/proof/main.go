@@ -38,7 +38,7 @@ type item struct {
 	steps []step
 }
 
-// step proves a part of an item and answers its figures, one line each.
+// step proves a part of an item and returns its figures, one line each.
 type step func(ctx context.Context, o options) (figures []string, err error)
 
 // options are what the steps need to know.

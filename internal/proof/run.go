@@ -12,7 +12,7 @@ import (
 	"syscall"
 )
 
-// command runs a program in dir, its output passed on to progress, and answers its
+// command runs a program in dir, its output passed on to progress, and returns its
 // standard output.
 func command(ctx context.Context, dir string, env []string, progress io.Writer, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)

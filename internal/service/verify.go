@@ -20,7 +20,7 @@ type Verified struct {
 	Cold *cold.Report `json:"cold,omitempty"`
 }
 
-// OK says that everything is what the log says.
+// OK reports whether everything is what the log says.
 func (v *Verified) OK() bool {
 	for _, view := range v.Views {
 		if !view.OK() {

@@ -24,7 +24,7 @@ type Needs struct {
 	ReadOnly bool
 	// Durable connections append events: their commits are on disk when they return.
 	Durable bool
-	// Kept says that the caller has found out how the address reaches the server, and that
+	// Kept reports whether the caller has found out how the address reaches the server, and that
 	// its sessions are kept. All others refuse a pooler that shares server processes.
 	Kept bool
 	// Settings are the program's own, over the common ones.

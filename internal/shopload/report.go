@@ -46,7 +46,7 @@ func (r Report) Service(name string) (n int64) {
 type Observer struct {
 	// Accepted is called for each accepted command.
 	Accepted func(service, kind string, took time.Duration)
-	// Refused is called for each refusal; unexpected says whether it should not have been.
+	// Refused is called for each refusal; unexpected reports whether it should not have been.
 	Refused func(service, kind, code string, unexpected bool)
 }
 

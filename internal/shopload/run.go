@@ -18,7 +18,7 @@ const knownWait = 30 * time.Second
 // Run fills the shop, buys and keeps shop for the configured time or rounds, and then
 // waits, within bounds, until every order has come to rest. Failures of single
 // commands are counted, not returned; the error is of the context or the configuration,
-// or says that the shop could not be filled.
+// or that the shop could not be filled.
 func Run(ctx context.Context, c Config, observer Observer) (Report, error) {
 	c = c.withDefaults()
 	if err := c.validate(); err != nil {

@@ -111,7 +111,7 @@ type View struct {
 	Generation int    `json:"generation"`
 	Table      string `json:"table"`
 	Projector  string `json:"projector"`
-	// Live says that readers may read it; one that is being built they do not see.
+	// Live reports whether readers may read it; one that is being built they do not see.
 	Live bool `json:"live"`
 	// Parked is how many of its events wait: those that could not be folded, and those
 	// of the same rows behind them.
@@ -204,7 +204,7 @@ func fault(doc []byte) *Fault {
 	return f
 }
 
-// CaughtUp says that everything has reached the head of the log, and can be read.
+// CaughtUp reports whether everything has reached the head of the log, and can be read.
 func (r *Report) CaughtUp() bool {
 	for _, v := range r.Views {
 		if !v.Live {
@@ -224,5 +224,5 @@ func (r *Report) CaughtUp() bool {
 	return true
 }
 
-// Behind says that somebody has still to fold events.
+// Behind reports whether somebody has still to fold events.
 func (r *Report) Behind() bool { return !r.CaughtUp() }

@@ -15,7 +15,7 @@ type Trouble struct {
 	Subject string `json:"subject"`
 	// Text says it to people.
 	Text string `json:"text"`
-	// Degraded says that the subject goes on, and what it gives is marked as incomplete: see
+	// Degraded reports whether the subject goes on, and what it gives is marked as incomplete: see
 	// control.Cause.
 	Degraded bool `json:"degraded,omitempty"`
 }
@@ -37,7 +37,7 @@ type Scope struct {
 	// Hot and Cold are the projectors of a program's definitions: those of former ones may
 	// stand still.
 	Hot, Cold string
-	// Reactions says that reactions count.
+	// Reactions reports whether reactions count.
 	Reactions bool
 }
 

@@ -49,9 +49,9 @@ type batch struct {
 	bytes, events int
 	// last is the last event with rows, without its data.
 	last eventlog.Event
-	// caughtUp says that the log went no further when the batch was read.
+	// caughtUp reports whether the log went no further when the batch was read.
 	caughtUp bool
-	// behind says that more of the log was settled when the last page was read.
+	// behind reports whether more of the log was settled when the last page was read.
 	behind bool
 	// fault stands right behind the batch: one that is not to be parked.
 	fault *projections.FoldError
@@ -112,7 +112,7 @@ const (
 	eventRowsMax = 10_000
 )
 
-// errFull says that the event has no room in this batch.
+// errFull is returned when the event has no room in this batch.
 var errFull = errors.New("the batch is full")
 
 // add puts an event's rows into the blocks, and its faults to those that are parked. The

@@ -26,12 +26,12 @@ type checkpoint struct {
 }
 
 var (
-	// errFenced says that another worker has taken over.
+	// errFenced is returned when another worker has taken over.
 	errFenced = errors.New("another worker has taken over this cold projector")
-	// errSuperseded says that a worker of other definitions has taken over: if each came
+	// errSuperseded is returned when a worker of other definitions has taken over: if each came
 	// back at the other's every stumble, neither would ever get done.
 	errSuperseded = errors.New("other definitions of the facts were begun; this worker waits until nobody works at them any more")
-	// errMoved says that the checkpoint was changed by hand.
+	// errMoved is returned when the checkpoint was changed by hand.
 	errMoved = errors.New("the checkpoint is not where this worker left it")
 )
 

@@ -9,7 +9,7 @@ import (
 	"github.com/readside/readside/projections"
 )
 
-// TornBlockError says that ClickHouse holds neither all rows of a block nor none, or
+// TornBlockError is returned when ClickHouse holds neither all rows of a block nor none, or
 // others. No crash can do that; somebody changed the table.
 type TornBlockError struct {
 	// Table, Partition and Batch say which block.

@@ -199,7 +199,7 @@ func (b *bench) dropMartAtEnd(database string) {
 	})
 }
 
-// append appends events to one stream and answers the place of the last.
+// append appends events to one stream and returns the place of the last.
 func (b *bench) append(events ...eventlog.Typed) eventlog.Position {
 	b.t.Helper()
 	made := make([]eventlog.Event, len(events))

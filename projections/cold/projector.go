@@ -97,8 +97,8 @@ const (
 	retryMost  = 5 * time.Second
 )
 
-// Run writes until ctx ends, and then answers nil, or until a fault halts it, and then
-// answers that: a *projections.FoldError, or a *TornBlockError. Infrastructure's errors
+// Run writes until ctx ends, and then returns nil, or until a fault halts it, and then
+// returns that: a *projections.FoldError, or a *TornBlockError. Infrastructure's errors
 // are tried again for as long as ctx lasts. While another worker of the same name runs,
 // it waits to take over. A checkpoint of another log is an error at once.
 func (p *Projector) Run(ctx context.Context) error {
@@ -139,7 +139,7 @@ func (p *Projector) keepRunning(ctx context.Context, wait *backoff.ExponentialBa
 	}
 }
 
-// halts says whether the same would happen again however often it is tried.
+// halts reports whether the same would happen again however often it is tried.
 func halts(err error) bool {
 	var fold *projections.FoldError
 	var torn *TornBlockError
@@ -165,7 +165,7 @@ type worker struct {
 	skew time.Duration
 	// tidied is when it last looked for tables that nobody needs any more.
 	tidied time.Time
-	// live says that the checkpoint's row calls the projector so.
+	// live reports whether the checkpoint's row calls the projector so.
 	live bool
 	// beaten is when it last gave a sign of life.
 	beaten time.Time

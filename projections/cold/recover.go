@@ -68,7 +68,7 @@ func (w *worker) recover(ctx context.Context) error {
 	return w.finish(ctx, b, started)
 }
 
-// claimPlanned answers the blocks left planned, with the epochs in which they were
+// claimPlanned returns the blocks left planned, with the epochs in which they were
 // last sent, and notes that from now on it is this worker that sends them.
 func (w *worker) claimPlanned(ctx context.Context) (left []planned, err error) {
 	err = w.fenced(ctx, "claim what is planned", func(tx pgx.Tx) error {
@@ -86,7 +86,7 @@ from readside.cold_ledger where projector = $1 and state <> 'done' order by batc
 	return left, err
 }
 
-// matches says whether the blocks made anew are those of the ledger, row for row.
+// matches reports whether the blocks made anew are those of the ledger, row for row.
 func (b *batch) matches(left []planned, generation int) bool {
 	if len(b.blocks) != len(left) {
 		return false
@@ -170,7 +170,7 @@ func (w *worker) renew(ctx context.Context, b *batch, block *block) error {
 	return err
 }
 
-// count says whether all rows of a block are there; some, or others, are a *TornBlockError.
+// count reports whether all rows of a block are there; some, or others, are a *TornBlockError.
 func (w *worker) count(ctx context.Context, b *batch, block *block) (there bool, err error) {
 	found, hash, err := w.found(ctx, block)
 	if err != nil {

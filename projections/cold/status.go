@@ -24,7 +24,7 @@ const (
 type Status struct {
 	Name  string `json:"name"`
 	State string `json:"state"`
-	// Rebuilding says that newer tables are being filled than the mart shows.
+	// Rebuilding reports whether newer tables are being filled than the mart shows.
 	Rebuilding bool `json:"rebuilding"`
 	// Position is the checkpoint; LagEvents how many places of the log are behind it.
 	Position  eventlog.Position `json:"position"`

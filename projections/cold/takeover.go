@@ -66,7 +66,7 @@ type standing struct {
 	// recorded is whose it is, taken the incarnation that brought its tables to the
 	// checkpoint, confirmed the one that an operator let take it; 0 for none.
 	recorded, taken, confirmed int32
-	// first says that the log never had another incarnation.
+	// first reports whether the log never had another incarnation.
 	first bool
 }
 

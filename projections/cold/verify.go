@@ -72,7 +72,7 @@ func (d Difference) String() string {
 	return fmt.Sprintf("table %s, partition %d, place %d, row %d, block %d: %s", d.Table, d.Partition, d.Place, d.Row, d.Batch, d.What)
 }
 
-// Equal says whether every table equals the log.
+// Equal reports whether every table equals the log.
 func (r *Report) Equal() bool {
 	for i := range r.Tables {
 		if len(r.Tables[i].Unequal()) > 0 {

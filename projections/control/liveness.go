@@ -51,11 +51,11 @@ type Facts struct {
 	Kind Kind
 	// State is what the worker wrote down last.
 	State State
-	// SameLog says that the checkpoint is of the log that is here.
+	// SameLog reports whether the checkpoint is of the log that is here.
 	SameLog bool
-	// WorkedFor says that a worker holds the lease, and the lease is valid.
+	// WorkedFor reports whether a worker holds the lease, and the lease is valid.
 	WorkedFor bool
-	// Failing says that the worker tries the same event again and again.
+	// Failing reports whether the worker tries the same event again and again.
 	Failing bool
 	// Trouble is what the worker failed at last; empty where nothing is known.
 	Trouble string
@@ -65,7 +65,7 @@ type Facts struct {
 	// worker also moves it every few seconds while it has nothing to do. WaitingSince is when
 	// the first event that is not folded was appended; zero where that is not known.
 	Now, Moved, WaitingSince time.Time
-	// HeldBack says that a transaction has held the log back for HeldAfter at least.
+	// HeldBack reports whether a transaction has held the log back for HeldAfter at least.
 	HeldBack bool
 	// Replica is of the server that all this was read from.
 	Replica Replica

@@ -5,9 +5,9 @@ import "time"
 // Replica is what a server that is read from tells of its primary. The zero Replica is a
 // primary.
 type Replica struct {
-	// Standby says that the server repeats what a primary did.
+	// Standby reports whether the server repeats what a primary did.
 	Standby bool
-	// Receiving says that it is connected to the primary. Without that, nobody here knows
+	// Receiving reports whether it is connected to the primary. Without that, nobody here knows
 	// what the primary has committed since.
 	Receiving bool
 	// Behind is how old the state shown may be: 0 where all that was received is shown.

@@ -16,12 +16,12 @@ import (
 // maxDecided bounds the differing rows that the log is asked about, one by one.
 const maxDecided = 10_000
 
-// ErrRefused says that a new generation is not what the log says.
+// ErrRefused is returned when a new generation is not what the log says.
 var ErrRefused = errors.New("the new generation is refused")
 
 // compare brings both generations to an equal checkpoint, compares them in one
 // snapshot while both go on, and lets the log decide over the rows in which they
-// differ. It answers how many rows the new generation has, and what it repairs.
+// differ. It returns how many rows the new generation has, and what it repairs.
 func (r *rebuild) compare(ctx context.Context) (rows int, d Differences, err error) {
 	r.report(RebuildProgress{Phase: PhaseComparing, At: r.shadow.at, Until: r.shadow.at})
 	conn, err := pgx.ConnectConfig(ctx, r.main.cfg.Postgres)

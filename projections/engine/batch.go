@@ -16,7 +16,7 @@ import (
 type batch struct {
 	// from and next are the checkpoint before and after.
 	from, next eventlog.Position
-	// caughtUp says that next was the log's head when it was read.
+	// caughtUp reports whether next was the log's head when it was read.
 	caughtUp bool
 	events   []projections.Event
 	touches  []projections.Touch
@@ -83,7 +83,7 @@ func newFolding(set *projections.Set, c *cache, in, out *hot.Session, b *batch, 
 	return f
 }
 
-// ahead says that the batch was folded without its transaction.
+// ahead reports whether the batch was folded without its transaction.
 func (f *folding) ahead() bool { return f.in != f.out }
 
 // Row is the row that a touch changes.
@@ -214,7 +214,7 @@ func (f *folding) changeRow(w *viewWork, st *hot.Stored) (hot.Change, error) {
 	return c, nil
 }
 
-// keeps says that no joined column of a row changes, so that they need not be computed.
+// keeps reports whether no joined column of a row changes, so that they need not be computed.
 func (f *folding) keeps(w *viewWork, st hot.Stored) bool {
 	if !w.lazy || len(w.model.Joins) == 0 || !w.table.SameSources(st.Image, st.Row) {
 		return false

@@ -69,7 +69,7 @@ func (b *beside) last() <-chan struct{} {
 	return b.done
 }
 
-// idle says that the last job has ended.
+// idle reports whether the last job has ended.
 func (b *beside) idle() bool {
 	select {
 	case <-b.last():

@@ -19,7 +19,7 @@ type suspect struct {
 	row *projections.Row
 	// fault is the first of those after which the row could not be written up to here.
 	fault *projections.FoldError
-	// touched says that the event at hand touches the row.
+	// touched reports whether the event at hand touches the row.
 	touched bool
 }
 

@@ -40,7 +40,7 @@ type build struct {
 	progress replay.Progress
 }
 
-// bulky says that the log is long enough for a build of slices.
+// bulky reports whether the log is long enough for a build of slices.
 func (w *worker) bulky(ctx context.Context) (bool, error) {
 	if w.cfg.BuildAbove < 0 {
 		return false, nil
@@ -350,7 +350,7 @@ func (b *build) writeWaiting(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// discarded says that an operator gave a touch up.
+// discarded reports whether an operator gave a touch up.
 func (b *build) discarded(view *projections.Model, key, _ string, place int64) bool {
 	return b.parking.wasGivenUp(viewIndex(b.cfg.Set, view.Name), key, place)
 }

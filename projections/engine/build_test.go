@@ -44,7 +44,7 @@ func (f *fixture) builder(base string, set *projections.Set) *builder {
 	}}
 }
 
-// run builds until p is reached or the run is cut off, and answers what Run does.
+// run builds until p is reached or the run is cut off, and returns what Run does.
 func (b *builder) run(p eventlog.Position) error {
 	b.f.t.Helper()
 	ctx, cancel := context.WithTimeout(b.f.t.Context(), patience)

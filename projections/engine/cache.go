@@ -36,7 +36,7 @@ type cachedView struct {
 	rows  map[string]*cached
 	// sources are those of the model's joins, in their order.
 	sources []*cachedView
-	// isSource says that other views join this one.
+	// isSource reports whether other views join this one.
 	isSource bool
 	// lazy views compute copied columns only where they change: nobody joins them, and
 	// they join by copies only.
@@ -49,7 +49,7 @@ type cached struct {
 	view *cachedView
 	// batch is the last that used it.
 	batch int64
-	// touched says that the batch's events concern the row; others are sources only.
+	// touched reports whether the batch's events concern the row; others are sources only.
 	touched      bool
 	bytes        int
 	older, newer *cached
@@ -71,7 +71,7 @@ func newCache(set *projections.Set, tables []*hot.Table, most int) *cache {
 	return c
 }
 
-// flat says that a batch can be folded without a look at what it writes: nothing is
+// flat reports whether a batch can be folded without a look at what it writes: nothing is
 // joined by a function, and nothing that is joined has joins.
 func (c *cache) flat() bool {
 	for _, v := range c.views {

@@ -13,7 +13,7 @@ import (
 	"github.com/readside/readside/projections"
 )
 
-// errMoved says that the checkpoint is not where the batch was read from.
+// errMoved is returned when the checkpoint is not where the batch was read from.
 var errMoved = errors.New("the checkpoint was moved by another worker")
 
 // rower is what a connection and a transaction have in common.

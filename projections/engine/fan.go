@@ -55,7 +55,7 @@ func (w *viewWork) hear(r *projections.Row, c hot.Change) {
 	}
 }
 
-// hears says that a source which join j looks at changed in this batch.
+// hears reports whether a source which join j looks at changed in this batch.
 func (w *viewWork) hears(j *projections.JoinModel, key string) bool { return w.concerns[j][key] }
 
 // loadSources loads the sources that the joins of rows need and the cache does not know.
@@ -143,7 +143,7 @@ func (f *folding) fanFunction(ctx context.Context, w *viewWork, j *projections.J
 	})
 }
 
-// wrote says that the batch's events changed a row, so that its joins have run.
+// wrote reports whether the batch's events changed a row, so that its joins have run.
 func (f *folding) wrote(w *viewWork, key string) bool {
 	e := w.rows[key]
 	return e != nil && e.batch == f.cache.batch && e.touched && e.Touched >= 0

@@ -29,7 +29,7 @@ func (t *turn) note(failing map[row]*projections.FoldError, faults foldErrors) e
 	return nil
 }
 
-// errAgain says that what is parked has changed under the folding ahead.
+// errAgain is returned when what is parked has changed under the folding ahead.
 var errAgain = errors.New("events were parked")
 
 // foldAround folds a batch without what fails in it, and parks that.

@@ -143,7 +143,7 @@ func (f *fixture) catchUp(set *projections.Set, batch int, p eventlog.Position) 
 	}
 }
 
-// verify answers what verification finds.
+// verify returns what verification finds.
 func (f *fixture) verify(set *projections.Set) []engine.Verified {
 	f.t.Helper()
 	found, err := engine.Verify(f.t.Context(), engine.VerifyConfig{Application: dbtest.Application, Projector: "main", Log: f.log, Postgres: f.config, Set: set})

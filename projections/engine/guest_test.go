@@ -10,7 +10,7 @@ import (
 	"github.com/readside/readside/projections/engine"
 )
 
-// busy appends to a card until the function that it answers is called.
+// busy appends to a card until the function that it returns is called.
 func (f *fixture) busy(stream, key string) (stop func()) {
 	f.t.Helper()
 	before := f.int(`select folded from readside.projectors`)

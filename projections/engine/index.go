@@ -38,7 +38,7 @@ func (b *build) indexBeside(ctx context.Context, t *hot.Table, analyzed bool) er
 	})
 }
 
-// clearIndexes says whether a table has all of its indexes, the key last; it drops what a
+// clearIndexes reports whether a table has all of its indexes, the key last; it drops what a
 // build left that was cut off while it made them.
 func clearIndexes(ctx context.Context, conn *pgx.Conn, t *hot.Table) (whole bool, err error) {
 	var left []string

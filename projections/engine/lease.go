@@ -12,11 +12,11 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// errFenced says that the rows are not this worker's to write any more: another took
+// errFenced is returned when the rows are not this worker's to write any more: another took
 // over, or somebody mended rows and raised the epoch.
 var errFenced = errors.New("another worker took over, or rows were mended by hand")
 
-// ErrOwned says that somebody else works at this, who does not wait.
+// ErrOwned is returned when somebody else works at this, who does not wait.
 var ErrOwned = errors.New("another process works at it")
 
 const (
@@ -47,7 +47,7 @@ type lease struct {
 }
 
 // acquire waits until the lease is free and takes it for the server process behind
-// writer. With wait false it answers ErrOwned where it is not free.
+// writer. With wait false it returns ErrOwned where it is not free.
 func (p *Projector) acquire(ctx context.Context, writer *pgx.Conn, wait bool) (*lease, error) {
 	conn, err := pgx.ConnectConfig(ctx, p.cfg.Postgres)
 	if err != nil {
@@ -123,7 +123,7 @@ type holder struct {
 	left time.Duration
 }
 
-// try takes the lease if it is free, and else answers who has it.
+// try takes the lease if it is free, and else returns who has it.
 func (l *lease) try(ctx context.Context, pid int32, start time.Time) (h *holder, err error) {
 	err = pgx.BeginFunc(ctx, l.conn, func(tx pgx.Tx) error {
 		if h, err = l.look(ctx, tx); h != nil || err != nil {
@@ -134,7 +134,7 @@ func (l *lease) try(ctx context.Context, pid int32, start time.Time) (h *holder,
 	return h, err
 }
 
-// look locks the lease; it answers nil where nobody has it, or nobody any more. A
+// look locks the lease; it returns nil where nobody has it, or nobody any more. A
 // projector that never had an owner gets a lease that is over, since a row that does not
 // exist cannot be locked: of two first workers, the second would see nobody.
 func (l *lease) look(ctx context.Context, tx pgx.Tx) (*holder, error) {
@@ -192,7 +192,7 @@ func (l *lease) waitFor(ctx context.Context, most time.Duration) error {
 	return err
 }
 
-// keep renews the lease until release; the context that it answers ends when that
+// keep renews the lease until release; the context that it returns ends when that
 // fails, with the reason as its cause.
 func (l *lease) keep(ctx context.Context) context.Context {
 	ctx, lost := context.WithCancelCause(ctx)

@@ -103,7 +103,7 @@ func (f *fixture) stop(p *process) {
 	f.until("every thread of the worker stands still", p.standsStill)
 }
 
-// standsStill says whether every thread is stopped, by /proc; where there is none, nobody
+// standsStill reports whether every thread is stopped, by /proc; where there is none, nobody
 // can say, and the signal was sent.
 func (p *process) standsStill() bool {
 	if _, err := os.Stat("/proc/self/task"); err != nil {
@@ -134,7 +134,7 @@ func (f *fixture) leased(set *projections.Set, ttl time.Duration, folded chan<- 
 	return p
 }
 
-// runs starts p; the function that it answers ends it.
+// runs starts p; the function that it returns ends it.
 func (f *fixture) runs(p *engine.Projector) (stop func()) {
 	ctx, cancel := context.WithTimeout(f.t.Context(), patience)
 	ended := make(chan error, 1)

@@ -35,7 +35,7 @@ type Parked struct {
 	ParkedAt time.Time `json:"parked_at"`
 }
 
-// eventless says that a row's joins failed and no event of its own is to blame. It has
+// eventless reports whether a row's joins failed and no event of its own is to blame. It has
 // the place of the checkpoint then, and no stream.
 func (e Parked) eventless() bool { return e.Stream == "" }
 
@@ -273,7 +273,7 @@ const (
 	unmarkSQL = `rollback to savepoint folding`
 )
 
-// foldParked folds what waits, and answers how much waits on.
+// foldParked folds what waits, and returns how much waits on.
 func (w *worker) foldParked(ctx context.Context, m *mending) (waiting int, err error) {
 	failing := map[row]*projections.FoldError{}
 	for {

@@ -135,7 +135,7 @@ type damage struct {
 	// event is the one that cannot; raw is stored instead where it is set.
 	event eventlog.Typed
 	raw   string
-	// stream says that the row cannot be read from it.
+	// stream reports whether the row cannot be read from it.
 	stream bool
 }
 
@@ -150,7 +150,7 @@ var damages = []damage{
 	{name: "join", reason: "join", event: cardAdded{"c1", "join", 7}},
 }
 
-// appendDamage appends the event that breaks, and answers its place.
+// appendDamage appends the event that breaks, and returns its place.
 func (f *fixture) appendDamage(d damage, stream string) eventlog.Position {
 	f.t.Helper()
 	if d.raw == "" {

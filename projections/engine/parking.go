@@ -83,12 +83,12 @@ func (p *parking) add(view int, e Parked) {
 	p.count(e.State == stateParked)
 }
 
-// wasGivenUp says that an event is not to be folded into a row.
+// wasGivenUp reports whether an event is not to be folded into a row.
 func (p *parking) wasGivenUp(view int, key string, place int64) bool {
 	return len(p.given) > 0 && (p.given[event{view, key, place}] || p.given[event{view, "", place}])
 }
 
-// holds says that an event is not in a row: it waits, or was given up.
+// holds reports whether an event is not in a row: it waits, or was given up.
 func (p *parking) holds(view int, key string, place int64) bool {
 	return p.wasGivenUp(view, key, place) || p.waiting[event{view, key, place}] || p.waiting[event{view, "", place}]
 }
@@ -132,7 +132,7 @@ func (p *parking) free(view int, e Parked) {
 	}
 }
 
-// over answers the fault that halts the projector where too much would wait.
+// over returns the fault that halts the projector where too much would wait.
 func (p *parking) over(held []held, most int) *projections.FoldError {
 	parked, queued := p.parked, p.queued
 	for _, h := range held {
@@ -223,7 +223,7 @@ func (a *attempt) take(set *projections.Set, b *batch) {
 	}
 }
 
-// end says that no part of the batch follows.
+// end reports whether no part of the batch follows.
 func (a *attempt) end(b *batch) {
 	a.ended = true
 	a.parkJoins(b)
@@ -283,7 +283,7 @@ func (a *attempt) waits(r row, s stream) bool {
 	return a.parking.rows[r] || a.here.rows[r] || a.parking.streams[s] || a.here.streams[s]
 }
 
-// rowWaits says whether a row has events that wait: its joins may fail, too.
+// rowWaits reports whether a row has events that wait: its joins may fail, too.
 func (a *attempt) rowWaits(view int, key string) bool {
 	r := row{view, key}
 	return a.parking.rows[r] || a.here.rows[r]

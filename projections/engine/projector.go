@@ -30,7 +30,7 @@ type Projector struct {
 	watchRest time.Duration
 	// waitedFor is the owner that this worker last told to be waiting for.
 	waitedFor string
-	// noted says that the projector's row may name a trouble that is over.
+	// noted reports whether the projector's row may name a trouble that is over.
 	noted bool
 }
 
@@ -66,8 +66,8 @@ const (
 	retryMost  = 5 * time.Second
 )
 
-// Run folds until ctx ends, and then answers nil, or until a fault halts it, and
-// then answers the *projections.FoldError. Infrastructure's errors are tried again
+// Run folds until ctx ends, and then returns nil, or until a fault halts it, and
+// then returns the *projections.FoldError. Infrastructure's errors are tried again
 // for as long as ctx lasts. A checkpoint of another log is an error at once.
 func (p *Projector) Run(ctx context.Context) error {
 	wait := backoff.NewExponentialBackOff()
@@ -150,7 +150,7 @@ func (w *worker) resume(ctx context.Context) error {
 }
 
 // start connects, takes the lease and finds or makes the projector's tables. With wait
-// false it answers ErrOwned where another worker has the lease.
+// false it returns ErrOwned where another worker has the lease.
 func (p *Projector) start(ctx context.Context, wait bool) (*worker, error) {
 	// The server may be a copy of the one before: its log has taken the checkpoints along.
 	if err := p.cfg.Log.Renew(ctx); err != nil {

@@ -22,7 +22,7 @@ type RebuiltKey struct {
 	Position eventlog.Position `json:"position"`
 	// Repaired is how the row differed; nil where it was right.
 	Repaired *Difference `json:"repaired,omitempty"`
-	// Unknown says that no event names the row, and that none was stored.
+	// Unknown reports whether no event names the row, and none was stored.
 	Unknown bool `json:"unknown,omitempty"`
 }
 
@@ -62,7 +62,7 @@ type rowRebuild struct {
 	*worker
 	view int
 	key  string
-	// named says that an event names the row, though it may be parked or discarded.
+	// named reports whether an event names the row, though it may be parked or discarded.
 	named atomic.Bool
 }
 

@@ -17,7 +17,7 @@ import (
 // it joins: the rebuild's own copy of that one would have them, or other rows.
 var ErrSourceWaits = errors.New("retry or discard first what is parked of it")
 
-// errStale says that a rebuild has to begin anew.
+// errStale is returned when a rebuild has to begin anew.
 var errStale = errors.New("what was rebuilt so far is of no use")
 
 // openShadow notes what a rebuild begins with, or compares it where one goes on.

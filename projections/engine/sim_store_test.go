@@ -208,7 +208,7 @@ func (c *simConn) execute(op hot.Op) error {
 	return nil
 }
 
-// simStatement is a statement that was read: it answers rows, and how many it affected.
+// simStatement is a statement that was read: it returns rows, and how many it affected.
 type simStatement struct {
 	reads bool
 	run   func(c *simConn, s *simState, params [][]byte) (rows [][][]byte, n int)

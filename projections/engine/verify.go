@@ -33,7 +33,7 @@ type Verified struct {
 	Checksum *Checksum `json:"checksum,omitempty"`
 }
 
-// OK says that the table is exactly what the log says, as far as it was compared.
+// OK reports whether the table is exactly what the log says, as far as it was compared.
 func (v Verified) OK() bool {
 	return v.Differences.Count == 0 && (v.Checksum == nil || v.Checksum.Equal)
 }
@@ -52,7 +52,7 @@ type VerifyConfig struct {
 	// Sample, if above 0, is the share of the keys to compare, chosen by hash: always
 	// the same ones.
 	Sample float64
-	// Checksum compares sums of all rows instead of rows: it says whether the table is
+	// Checksum compares sums of all rows instead of rows: it reports whether the table is
 	// right, not where it is wrong, and needs no room for the table's rows.
 	Checksum bool
 	// Budget is the memory for rows, in bytes; 0 is a quarter of the process's memory limit,
@@ -193,7 +193,7 @@ func (v *verification) run(ctx context.Context) error {
 	return err
 }
 
-// compared says whether a row is in the sample.
+// compared reports whether a row is in the sample.
 func (v *verification) compared(key string) bool {
 	return v.Sample == 0 || replay.InShare(key, v.Sample)
 }

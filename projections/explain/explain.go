@@ -26,7 +26,7 @@ type Config struct {
 	Progress func(pass int, at, until eventlog.Position)
 }
 
-// ErrUnknown says that there is no such view or row.
+// ErrUnknown is returned when there is no such view or row.
 var ErrUnknown = errors.New("there is nothing to explain")
 
 // The bounds of a story.

@@ -24,7 +24,7 @@ type Story struct {
 	// State and Row are the row at the end, as the events give it.
 	State string `json:"state"`
 	Row   Values `json:"row"`
-	// Equal says that it is stored so; otherwise Differences says what is not.
+	// Equal reports whether it is stored so; otherwise Differences says what is not.
 	Equal       bool         `json:"equal"`
 	Differences []Difference `json:"differences,omitempty"`
 }

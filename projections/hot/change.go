@@ -13,14 +13,14 @@ type Change struct {
 	// unknown are columns in which Old may not be what the table has, and which are
 	// not compared; written are those of them that are written in any case.
 	unknown, written columnSet
-	// kept says that New took the unknown columns over from Old.
+	// kept reports whether New took the unknown columns over from Old.
 	kept bool
 	// columns is the set of those to be written, once it is known.
 	columns  columnSet
 	compared bool
 }
 
-// Changed says whether anything is to be written.
+// Changed reports whether anything is to be written.
 func (c Change) Changed() bool { return c.Old.IsZero() || c.set() != 0 }
 
 // set is the columns to be written into a row that is there.
@@ -36,7 +36,7 @@ func (c Change) set() columnSet {
 // nobody which. It need not be known: in the table a copied column is always what
 // the row's source had before this batch. So it changes if the row copies from
 // another source now, or if the source changed in this batch, which changed says.
-// kept says that New took its copied columns over from Old.
+// kept reports whether New took its copied columns over from Old.
 func (l *Layout) Change(old, now Image, kept bool, changed func(j *projections.JoinModel, key string) bool) Change {
 	c := l.joined(Change{Old: old, New: now}, kept, changed)
 	if !old.IsZero() {
@@ -64,7 +64,7 @@ func (l *Layout) joined(c Change, kept bool, changed func(j *projections.JoinMod
 	return c
 }
 
-// SameSources says that row r copies from the same sources as when old was made, so
+// SameSources reports whether row r copies from the same sources as when old was made, so
 // that none of its copied columns changes but by a change of a source.
 func (l *Layout) SameSources(old Image, r *projections.Row) bool {
 	if old.IsZero() || l.stateOf(old) != projections.Live || r.State != projections.Live {

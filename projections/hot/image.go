@@ -11,7 +11,7 @@ type Image struct {
 	ends  []int32
 }
 
-// IsZero says that there is no row.
+// IsZero reports whether there is no row.
 func (i Image) IsZero() bool { return len(i.ends) == 0 }
 
 // cell is a column with its length.

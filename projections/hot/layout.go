@@ -27,7 +27,7 @@ type tableColumn struct {
 	sqlType
 	// model is the column of the view, nil for the hidden ones.
 	model *projections.Column
-	// indexed says that the column stands in an index, which holds short values only.
+	// indexed reports whether the column stands in an index, which holds short values only.
 	indexed bool
 }
 

@@ -67,7 +67,7 @@ func (p *PrivateSources) table(ctx context.Context, l *Layout) (privateTable, er
 	return t, nil
 }
 
-// Load answers the rows of keys that were added.
+// Load returns the rows of keys that were added.
 func (p *PrivateSources) Load(ctx context.Context, source *projections.Model, keys []string) (map[string]any, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -48,7 +48,7 @@ type Op struct {
 	// Affected, unless nil, grows by how many rows the statement affected.
 	Affected *int
 
-	// Checked says that the statement itself fails with a division by zero where what it
+	// Checked reports whether the statement itself fails with a division by zero where what it
 	// must find is not there; Otherwise, unless nil, is the error then.
 	Checked   bool
 	Otherwise error
@@ -57,7 +57,7 @@ type Op struct {
 	copy func() io.Reader
 }
 
-// anyRows says that a statement may affect any number of rows.
+// anyRows is for a statement that may affect any number of rows.
 const anyRows = -1
 
 // maxPrepared bounds the statements that a session keeps prepared.

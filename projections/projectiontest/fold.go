@@ -45,7 +45,7 @@ var Start = time.Date(2026, 1, 1, 9, 0, 0, 0, time.UTC)
 // Rows are the rows of all views of a set.
 type Rows map[string][]*projections.Row
 
-// Fold folds events, in their order, and answers the rows of every view, joined and
+// Fold folds events, in their order, and returns the rows of every view, joined and
 // sorted by key, with those that readers do not see. A fault fails the test.
 func Fold(t testing.TB, set *projections.Set, events ...eventlog.Typed) Rows {
 	t.Helper()

@@ -35,7 +35,7 @@ func (f *failures) Fatalf(format string, args ...any) {
 	runtime.Goexit()
 }
 
-// failing runs a test of the kit's, and answers what it said.
+// failing runs a test of the kit's, and returns what it said.
 func failing(run func(testing.TB)) []string {
 	f := &failures{}
 	done := make(chan struct{})
@@ -122,7 +122,7 @@ func TestInterleavingsFindsAHandlerThatWantsAnOrder(t *testing.T) {
 	says(t, failing(func(t testing.TB) { projectiontest.Interleavings(t, set, long...) }), "view loan: in the order [")
 }
 
-// ordersTried folds events that each lend a loan, and answers in which orders that was
+// ordersTried folds events that each lend a loan, and returns in which orders that was
 // done, and how often.
 func ordersTried(t *testing.T, events ...eventlog.Typed) (orders map[string]bool, tried int) {
 	t.Helper()

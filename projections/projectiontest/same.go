@@ -59,7 +59,7 @@ func Interleavings(t testing.TB, set *projections.Set, events ...eventlog.Typed)
 	})
 }
 
-// orders hands out the interleavings of a story's streams until each answers false.
+// orders hands out the interleavings of a story's streams until each returns false.
 func orders(story []projections.Event, each func([]projections.Event) bool) {
 	streams, sizes := byStream(story)
 	if count(sizes) <= interleavingsMax {

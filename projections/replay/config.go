@@ -127,7 +127,7 @@ func Slices(logBytes, budget int64) int {
 // Hash is the hash of a key that slices are made by. It is the same in every process.
 func Hash(key string) uint64 { return xxhash.Sum64String(key) }
 
-// InShare says whether a key belongs to a share of all keys, 0 to 1. Its slice says
+// InShare reports whether a key belongs to a share of all keys, 0 to 1. Its slice says
 // nothing about that.
 func InShare(key string, share float64) bool {
 	const scale = 1 << 53

@@ -125,7 +125,7 @@ func (q *queue) drain(ctx context.Context) error {
 	}
 }
 
-// asksFor says whether joins of v need rows that the sink must have stored.
+// asksFor reports whether joins of v need rows that the sink must have stored.
 func (r *replay) asksFor(v *view) bool {
 	for _, j := range v.model.Joins {
 		if r.views[r.index[j.Source]].asked {
@@ -318,7 +318,7 @@ func (r *replay) source(loaded []map[string]any, j *projections.JoinModel, key s
 	return nil
 }
 
-// elsewhere says that a slice's rows are not in memory any more.
+// elsewhere reports whether a slice's rows are not in memory any more.
 func (r *replay) elsewhere(i, slice int) bool {
 	done := r.views[i].done
 	return r.all[r.part(i, slice)].gone || done != nil && done[slice]

@@ -88,7 +88,7 @@ func (r *replay) keys(ctx context.Context, wanted map[string]bool) (map[string]R
 	return found, nil
 }
 
-// pick answers rows by key, own columns only, and frees the others.
+// pick returns rows by key, own columns only, and frees the others.
 func (r *replay) pick(i int, keys map[string]bool) (map[string]*projections.Row, error) {
 	bySlice := map[int][]string{}
 	for key := range keys {

@@ -114,7 +114,7 @@ func (r *replay) keyless(p *page, view int, b *projections.Broken) error {
 	return nil
 }
 
-// waits says whether a touch waits behind its stream. Its row waits from then on too.
+// waits reports whether a touch waits behind its stream. Its row waits from then on too.
 func (r *replay) waits(p *page, t *projections.Touch, e *projections.Event) bool {
 	if len(r.streams) == 0 {
 		return false

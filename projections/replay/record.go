@@ -135,7 +135,7 @@ type turn struct {
 	events  []projections.Event
 	touches []projections.Touch
 	bytes   int64
-	// failed says that rows are half folded; silent that what waits was reported.
+	// failed reports whether rows are half folded; silent that what waits was reported.
 	failed, silent bool
 }
 

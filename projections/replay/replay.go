@@ -14,7 +14,7 @@ type Row struct {
 	Key   string
 	State projections.State
 	Image hot.Image
-	// Joinless says that the row's joins failed, and its joined columns are empty.
+	// Joinless reports whether the row's joins failed, and its joined columns are empty.
 	Joinless bool
 }
 
@@ -110,7 +110,7 @@ type view struct {
 	done      []bool
 	// rowBytes is what a row takes without what its fields point to.
 	rowBytes int64
-	// asked says that rows of this view were let go, so that Sources must know them.
+	// asked reports whether rows of this view were let go, so that Sources must know them.
 	asked bool
 }
 

@@ -11,7 +11,7 @@ type part struct {
 	// cannot be written down as they are now.
 	rows    rowTable
 	spilled bool
-	// gone says that the rows were handed out and are not held for joins any more.
+	// gone reports whether the rows were handed out and are not held for joins any more.
 	gone bool
 	// bytes is what the rows take, by estimate: with all that their events brought. Lists of
 	// short texts and of numbers take a few times what they did in an event.
@@ -149,7 +149,7 @@ func (r *replay) largest() (at int) {
 	return at
 }
 
-// overcounted says that rows were touched often since they were last packed, so that
+// overcounted reports whether rows were touched often since they were last packed, so that
 // most of what was counted for them is overwritten.
 func (p *part) overcounted() bool {
 	return p.touched >= int64(3*p.rows.len) && p.bytes >= 2*p.packed

@@ -55,7 +55,7 @@ type stretches struct {
 	last chan struct{}
 	// events and places are how many a page should have, by the last one.
 	events, places int
-	// every says that events of all types are read, since nearly all are wanted.
+	// every reports whether events of all types are read, since nearly all are wanted.
 	every bool
 }
 

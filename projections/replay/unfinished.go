@@ -14,7 +14,7 @@ import (
 // blame is the first of those after which the row could not be finished up to the end,
 // with its sources as they are at the end: it and what follows wait.
 
-// unfinished folds rows anew up to the event that is to blame, and answers them.
+// unfinished folds rows anew up to the event that is to blame, and returns them.
 func (r *replay) unfinished(ctx context.Context, view int, keys []string) (map[rowID]*projections.Row, error) {
 	all := rowsUntil{}
 	for _, key := range keys {
@@ -58,7 +58,7 @@ func (r *replay) unfinished(ctx context.Context, view int, keys []string) (map[r
 	return rows, nil
 }
 
-// tryFinish answers why a row cannot be finished; the row stays as it is.
+// tryFinish returns why a row cannot be finished; the row stays as it is.
 func (r *replay) tryFinish(ctx context.Context, v *view, row *projections.Row) (*projections.FoldError, error) {
 	try := &projections.Row{Key: row.Key, State: row.State, Value: v.model.Clone(row.Value)}
 	loaded, err := r.load(ctx, v, []*projections.Row{try})

@@ -250,7 +250,7 @@ func invalid(node ast.Node, hint, format string, args ...any) *refusal.Refusal {
 	return r
 }
 
-// isVariable says whether a value is one, and which.
+// isVariable reports whether a value is one, and which.
 func isVariable(v ast.Value) (string, bool) {
 	if variable, ok := v.(*ast.Variable); ok && v.GetKind() == kinds.Variable {
 		return variable.Name.Value, true

@@ -183,7 +183,7 @@ func TestABadTimeIsToldHowTimesAreWritten(t *testing.T) {
 	}
 }
 
-// A report says whether anybody writes its facts on.
+// A report shows whether anybody writes its facts on.
 func TestAReportOfADeadProjectorIsStalled(t *testing.T) {
 	t.Parallel()
 	m := newMarket(t)

@@ -164,7 +164,7 @@ func (m *market) api(zone string, counter *wire.Counter) *queryapi.API {
 	return api
 }
 
-// ask answers a query's data as a client sees it.
+// ask returns a query's data as a client sees it.
 func ask(t *testing.T, a *queryapi.API, query string, variables map[string]any) map[string]any {
 	t.Helper()
 	// With a deadline, as the service has: the ClickHouse driver sends it on as a setting.

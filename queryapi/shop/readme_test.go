@@ -30,7 +30,7 @@ func readmeBlocks(t *testing.T, language string) []string {
 	return blocks
 }
 
-// Every GraphQL query of the README answers, and with data.
+// Every GraphQL query of the README is answered, and with data.
 func TestReadmeQueries(t *testing.T) {
 	t.Parallel()
 	m := newMarket(t)
@@ -92,7 +92,7 @@ func (m *market) inMart(question string) string {
 	return strings.ReplaceAll(question, "mart.", cold.MartDatabase(m.ch.Database)+".")
 }
 
-// question answers a line per row.
+// question returns a line per row.
 func (m *market) question(sql string) []string {
 	m.t.Helper()
 	options, err := clickhouse.ParseDSN(m.ch.ReaderURL())

@@ -12,7 +12,7 @@ import (
 	"github.com/readside/readside/queryapi/shop"
 )
 
-// ClickHouse itself says whether a report's SQL is right: the shop's are, and SQL, tables
+// ClickHouse itself decides whether a report's SQL is right: the shop's are, and SQL, tables
 // and columns that are not are found before anybody asks for the report.
 func TestReportsAreCheckedAgainstClickHouse(t *testing.T) {
 	t.Parallel()

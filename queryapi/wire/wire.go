@@ -29,7 +29,7 @@ func (c *Counter) Watch(config *pgconn.Config) {
 	}
 }
 
-// Take answers how many there were since the last Take.
+// Take returns how many there were since the last Take.
 func (c *Counter) Take() int { return int(c.ready.Swap(0)) }
 
 // watched follows the messages of the backend: a type, a length, a body. One

@@ -146,7 +146,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, kind string, err erro
 	return refusal.Code
 }
 
-// isCancelled says that a request failed because it was over, not because of this side:
+// isCancelled reports whether a request failed because it was over, not because of this side:
 // a wait of its own that ends is another error than the request's.
 func isCancelled(r *http.Request, err error) bool {
 	return r.Context().Err() != nil && errors.Is(err, context.Canceled)

@@ -172,7 +172,7 @@ func (x *Executor) place(ctx context.Context, a Answer) (Answer, error) {
 	return a, nil
 }
 
-// isConflict says that another transaction was faster and the work can be tried again.
+// isConflict reports whether another transaction was faster and the work can be tried again.
 func isConflict(err error) bool {
 	var version *eventlog.VersionConflictError
 	if errors.As(err, &version) {

@@ -13,7 +13,7 @@ import (
 type Work interface {
 	// Load queues the reads of the state, with locks, and the functions that keep their results.
 	Load(b *pgx.Batch)
-	// Decide is pure: it looks at what Load kept, and answers the events or a *Refusal.
+	// Decide is pure: it looks at what Load kept, and returns the events or a *Refusal.
 	Decide(now time.Time) (Decision, error)
 	// Save queues the writes of the state as it is after the decision's events.
 	Save(b *pgx.Batch)

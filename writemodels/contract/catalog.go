@@ -48,19 +48,19 @@ type MissingLine struct {
 	Available int    `json:"available"`
 }
 
-// StockConfirmed says that an order's pieces were taken from stock. Stream: stock-<order id>.
+// StockConfirmed is published when an order's pieces were taken from stock. Stream: stock-<order id>.
 type StockConfirmed struct {
 	OrderID string      `json:"orderId"`
 	Lines   []StockLine `json:"lines"`
 }
 
-// StockRejected says that an order wants more than there is; nothing was taken.
+// StockRejected is published when an order wants more than there is; nothing was taken.
 type StockRejected struct {
 	OrderID string        `json:"orderId"`
 	Missing []MissingLine `json:"missing"`
 }
 
-// StockReleased says that a cancelled order's pieces were put back into stock.
+// StockReleased is published when a cancelled order's pieces were put back into stock.
 type StockReleased struct {
 	OrderID string      `json:"orderId"`
 	Lines   []StockLine `json:"lines"`

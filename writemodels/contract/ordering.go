@@ -18,7 +18,7 @@ type OrderSubmitted struct {
 	Payment PaymentMethod `json:"payment"`
 }
 
-// OrderAwaitingValidation says that the grace period, in which the buyer may think
+// OrderAwaitingValidation is published when the grace period, in which the buyer may think
 // again, is over: the catalog is asked for the pieces.
 type OrderAwaitingValidation struct {
 	OrderID string      `json:"orderId"`
@@ -26,7 +26,7 @@ type OrderAwaitingValidation struct {
 	Lines   []StockLine `json:"lines"`
 }
 
-// OrderStockConfirmed says that the order's pieces are there: payment is asked for the money.
+// OrderStockConfirmed is published when the order's pieces are there: payment is asked for the money.
 type OrderStockConfirmed struct {
 	OrderID string        `json:"orderId"`
 	BuyerID string        `json:"buyerId"`
@@ -41,7 +41,7 @@ type OrderStockRejected struct {
 	Missing []MissingLine `json:"missing"`
 }
 
-// OrderPaid says that an order is paid: its lines are sold.
+// OrderPaid is published when an order is paid: its lines are sold.
 type OrderPaid struct {
 	OrderID   string      `json:"orderId"`
 	BuyerID   string      `json:"buyerId"`
@@ -52,7 +52,7 @@ type OrderPaid struct {
 	Country string `json:"country"`
 }
 
-// OrderShipped says that an order's parcel is on its way.
+// OrderShipped is published when an order's parcel is on its way.
 type OrderShipped struct {
 	OrderID        string `json:"orderId"`
 	BuyerID        string `json:"buyerId"`

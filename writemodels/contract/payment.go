@@ -1,6 +1,6 @@
 package contract
 
-// PaymentSucceeded says that an order's money has come. Stream: payment-<order id>.
+// PaymentSucceeded is published when an order's money has come. Stream: payment-<order id>.
 type PaymentSucceeded struct {
 	PaymentID string `json:"paymentId"`
 	OrderID   string `json:"orderId"`

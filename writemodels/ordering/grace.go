@@ -43,7 +43,7 @@ func Grace(ctx context.Context, x *command.Executor, grace time.Duration, logger
 }
 
 // EndGracePeriods takes on one batch of the orders whose grace period is over, and
-// answers how many those were.
+// returns how many those were.
 func EndGracePeriods(ctx context.Context, x *command.Executor) (int, error) {
 	var w *endGrace
 	_, err := x.Do(ctx, command.Cause{}, command.Key{}, func() command.Work {

@@ -23,7 +23,7 @@ func services() map[string]struct{ stream, eventType string } {
 	}
 }
 
-// denied says whether Postgres refused for want of rights: insufficient_privilege.
+// denied reports whether Postgres refused for want of rights: insufficient_privilege.
 func denied(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && pg.Code == "42501"

@@ -58,7 +58,7 @@ func items(pairs ...any) object {
 	return object{"items": list}
 }
 
-// order puts items into a buyer's basket and checks out; it answers the order's id.
+// order puts items into a buyer's basket and checks out; it returns the order's id.
 func (s *shop) order(t *testing.T, buyer string, payment contract.PaymentMethod, pairs ...any) string {
 	t.Helper()
 	s.must(t, "POST", "/basket/baskets/"+buyer+"/items", items(pairs...))

@@ -57,7 +57,7 @@ func Schema(p *cli.Program) *cobra.Command {
 }
 
 // checkSchema compiles all definitions, and lets ClickHouse say what each report's SQL
-// answers.
+// returns.
 func checkSchema(p *cli.Program, ctx context.Context) error {
 	set, err := p.App.Set()
 	if err != nil {

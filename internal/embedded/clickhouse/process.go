@@ -22,7 +22,7 @@ import (
 // serverSpec is what the process that is the ClickHouse server learns by its environment,
 // which holds no secret.
 type serverSpec struct {
-	// Confined says that the process runs behind Landlock's wall.
+	// Confined reports whether the process runs behind Landlock's wall.
 	Confined bool
 	// Unconfined says why it does not.
 	Unconfined string

@@ -34,7 +34,7 @@ type User struct {
 	// Secret is the SHA-256 of the password. The passwords are random, so that a hash
 	// made to be slow would guard nothing more.
 	Secret [sha256.Size]byte
-	// Writes says that the user may do everything within the store.
+	// Writes reports whether the user may do everything within the store.
 	Writes bool
 	Limits Limits
 }

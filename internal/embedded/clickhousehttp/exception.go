@@ -22,10 +22,10 @@ func exception(code int, name, format string, arguments ...any) error {
 	return &exceptionError{code: code, name: name, text: fmt.Sprintf(format, arguments...)}
 }
 
-// errCancelled says that a statement was killed.
+// errCancelled is returned when a statement was killed.
 var errCancelled = exception(394, "QUERY_WAS_CANCELLED", "Query was cancelled.")
 
-// errReadOnly says that a statement would change something.
+// errReadOnly is returned when a statement would change something.
 var errReadOnly = exception(164, "READONLY", "Cannot execute query in readonly mode.")
 
 // The engine's own errors have the same form, as text.

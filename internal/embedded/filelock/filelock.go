@@ -14,7 +14,7 @@ import (
 // poll is how often Wait asks again.
 const poll = 100 * time.Millisecond
 
-// ErrHeld says that another process, or another holder in this one, has the lock.
+// ErrHeld is returned when another process, or another holder in this one, has the lock.
 var ErrHeld = errors.New("the lock is held")
 
 // Lock is a held lock.

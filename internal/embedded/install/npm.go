@@ -18,7 +18,7 @@ const (
 	downloadWait     = 15 * time.Minute
 )
 
-// errIntegrity says that a package is not the pinned one.
+// errIntegrity is returned when a package is not the pinned one.
 var errIntegrity = errors.New("the package's sha512 is not the pinned one")
 
 // npmInstallation installs one pinned npm package into a folder of its own.

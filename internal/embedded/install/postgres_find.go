@@ -19,7 +19,7 @@ const postgresVersionMin = 14
 // postgresVariable chooses the version of the embedded Postgres.
 const postgresVariable = "READSIDE_EMBEDDED_POSTGRES"
 
-// ErrNoPostgres says that no Postgres is installed here, and what to do.
+// ErrNoPostgres is returned when no Postgres is installed here; its text has what to do.
 var ErrNoPostgres = errors.New("no Postgres 14 or newer is installed: run `make setup` or `readside setup` (it fetches one), or " + postgresAlternative())
 
 // ErrUnknownPostgres is returned for a version that cannot be had.

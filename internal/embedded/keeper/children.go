@@ -73,7 +73,7 @@ func WaitGone(pids []int, bound time.Duration) {
 	}
 }
 
-// runs says whether the process is there and is not a zombie, which holds nothing.
+// runs reports whether the process is there and is not a zombie, which holds nothing.
 func runs(pid int) bool {
 	if syscall.Kill(pid, 0) == syscall.ESRCH {
 		return false

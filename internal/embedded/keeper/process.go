@@ -14,7 +14,7 @@ import (
 // readyPoll is how often a starting store is asked whether it answers.
 const readyPoll = 10 * time.Millisecond
 
-// errExited says that a store ended while it was expected to start.
+// errExited is returned when a store ended while it was expected to start.
 var errExited = errors.New("it exited")
 
 // Process is a store's main process with the end of its life as a signal.

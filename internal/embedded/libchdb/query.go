@@ -17,7 +17,7 @@ func (s *Stats) add(other Stats) {
 
 var errNoResult = errors.New("the ClickHouse library returned no result")
 
-// ErrNoStream says that a statement has an answer but cannot stream it: use Query.
+// ErrNoStream is returned when a statement has an answer but cannot stream it: use Query.
 var ErrNoStream = errors.New("streaming query is not supported")
 
 // Query runs one statement and returns its whole answer in the format.
