@@ -176,7 +176,7 @@ func (w *crashWriters) until(ctx context.Context, t *testing.T, n int) {
 }
 
 // stop returns when all have ended their transactions. A commit that is cancelled on its
-// way may still come, behind whoever looks at the log then.
+// way may still come, behind a reader that looks at the log then.
 func (w *crashWriters) stop() []int64 {
 	w.stopped.Store(true)
 	w.running.Wait()

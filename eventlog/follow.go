@@ -18,7 +18,7 @@ const (
 
 // Follow hands every page after from to each, in order, as the events come, until
 // the context ends or each fails, and returns that error. Pages without events come
-// too where Next moved: whoever keeps a checkpoint may store it. With Until set,
+// too where Next moved: a caller that keeps a checkpoint may store it. With Until set,
 // Follow returns nil once it is reached.
 //
 // It waits for announcements where the log was opened WakenBy a listener, and polls

@@ -215,7 +215,7 @@ func afterALoss(t *testing.T) (m *mortal, stored, remembered eventlog.Position) 
 	return nil, stored, remembered
 }
 
-// The places of lost events are given away again. Whoever reads on from a stored
+// The places of lost events are given away again. A reader that reads on from a stored
 // checkpoint gets every event there.
 func TestEventsThatACrashLostHideNoLaterOnes(t *testing.T) {
 	t.Parallel()

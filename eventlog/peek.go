@@ -19,7 +19,7 @@ import (
 
 // Bounds of what is read beside a look.
 const (
-	// peekEvents is how many events; whoever finds more reads on in pages.
+	// peekEvents is how many events; a caller that finds more reads on in pages.
 	peekEvents = 512
 	// peekBeyond is how many places may stand beyond the settled one: while a transaction
 	// holds the log back, the same ones would be read every few milliseconds.
@@ -40,7 +40,7 @@ type peek struct {
 }
 
 // worthwhile reports whether the reader is at the settled end, and that little stands beyond.
-// Whoever has the turn asks.
+// The caller that has the turn asks.
 func (p *peek) worthwhile(s *settler) bool {
 	settled := s.settled.Load()
 	return !p.query.nothing() && p.from >= settled && p.from < p.last && s.head.Load()-settled <= peekBeyond

@@ -22,7 +22,7 @@ type Touch struct {
 	Key      string
 	// Event is the event's index in its batch.
 	Event int
-	// Row is the row, where whoever folds has found it already.
+	// Row is the row, where the caller has found it already.
 	Row *Row
 }
 

@@ -9,7 +9,7 @@ import (
 // Broken is an event of which it cannot be said whose rows it touches: it does not
 // decode, or a view's key function fails. Nothing of it is folded into Views. Where
 // other handlers of those views name rows, Prepare returns these touches: the rows wait
-// behind the event, and whoever folds leaves them out.
+// behind the event, and the fold leaves them out.
 type Broken struct {
 	Event *eventlog.Event
 	// Views are the indices of the views that handle it, each once.

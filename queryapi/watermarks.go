@@ -21,7 +21,7 @@ type Ledger struct {
 // NewLedger makes a Ledger over a pool that may read readside.cold_watermarks.
 func NewLedger(pool *pgxpool.Pool) *Ledger { return &Ledger{pool: pool} }
 
-// The documented views read the shown generation, so its watermark is theirs. Whoever
+// The documented views read the shown generation, so its watermark is theirs. A reader that
 // writes facts holds a lock, which a standby does not show: there it is judged by what it moves.
 var watermarksSQL = `
 select w.fact, c.log, c.incarnation, w.place, w.updated_at, greatest(w.updated_at, c.updated_at), c.state,

@@ -76,7 +76,7 @@ const (
 
 // Version 2 of a view, with a column more, is deployed while version 1 serves. Each
 // pair of worker and API answers its own columns, neither is disturbed by the other,
-// and whoever rolls back finds the old pair where it was: at work, or behind, with the
+// and a deployment that rolls back finds the old pair where it was: at work, or behind, with the
 // lag that it truly has.
 func TestDeployAndRollBack(t *testing.T) {
 	s := newShop(t)

@@ -85,16 +85,16 @@ func (s Stores) Admin() (string, error) {
 	return s.PostgresURL, nil
 }
 
-// Projector is the address of whoever folds, checks and looks.
+// Projector is the address of the role that folds, checks and looks.
 func (s Stores) Projector() (string, error) { return s.as(s.ProjectorURL, RoleProjector) }
 
 // Query is the address of the query service.
 func (s Stores) Query() (string, error) { return s.as(s.QueryURL, RoleQuery) }
 
-// Importer is the address of whoever imports events.
+// Importer is the address of the role that imports events.
 func (s Stores) Importer() (string, error) { return s.as(s.ImporterURL, RoleImporter) }
 
-// ClickHouse is the address of whoever writes facts.
+// ClickHouse is the address of the user who writes facts.
 func (s Stores) ClickHouse() (string, error) {
 	if s.ClickHouseURL == "" {
 		return "", s.noClickHouse()
@@ -102,7 +102,7 @@ func (s Stores) ClickHouse() (string, error) {
 	return s.ClickHouseURL, nil
 }
 
-// Mart is the address of whoever reads facts: in the database of documented views.
+// Mart is the address of the user who reads facts: in the database of documented views.
 func (s Stores) Mart() (string, error) {
 	if s.ClickHouseMart != "" {
 		return s.ClickHouseMart, nil
@@ -146,7 +146,7 @@ func acting(address, role string) string {
 }
 
 // As lets the user of a URL act as a role from the first statement on. The roles that
-// migrations make have no password and cannot log in; whoever owns the database, or is
+// migrations make have no password and cannot log in; the role that owns the database, or is
 // a member of the role, can be it nevertheless.
 func As(postgresURL, role string) (string, error) {
 	u, err := url.Parse(postgresURL)

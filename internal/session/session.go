@@ -193,7 +193,7 @@ const (
 	WrongRole Problem = "wrong role"
 )
 
-// Error says why a connection cannot be used, and what to do about it.
+// Error is why a connection cannot be used, and what to do about it.
 type Error struct {
 	Problem Problem
 	Message string

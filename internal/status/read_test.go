@@ -88,7 +88,7 @@ func (r *Report) hot(t *testing.T, name string) (Projector, View) {
 	return Projector{}, View{}
 }
 
-// Whoever died is seen to be dead, however far it had come: by its lease that ran out,
+// A process that died is seen to be dead, however far it had come: by its lease that ran out,
 // and at once by its server process that is gone.
 func TestADeadReaderIsStalled(t *testing.T) {
 	t.Parallel()

@@ -70,7 +70,7 @@ func TestTheMartMovesDuringARebuild(t *testing.T) {
 	b.exact(b.open())
 }
 
-// Whoever dies while tables are built beside, handed over and shown: each event is there
+// Any process dies while tables are built beside, handed over and shown: each event is there
 // once, and the mart never shows less.
 func TestAWorkerKilledWhileItRebuilds(t *testing.T) {
 	t.Parallel()

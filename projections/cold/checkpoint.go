@@ -46,7 +46,7 @@ func scanCheckpoint(row pgx.Row) (c checkpoint, err error) {
 	return c, err
 }
 
-// takeOver raises the epoch, so that whoever worked before finishes nothing any more.
+// takeOver raises the epoch, so that the former owner finishes nothing any more.
 func (w *worker) takeOver(ctx context.Context) error {
 	err := pgx.BeginFunc(ctx, w.conn, func(tx pgx.Tx) error {
 		if err := w.openCheckpoint(ctx, tx); err != nil {
@@ -85,7 +85,7 @@ where name = $1 returning `+checkpointColumns, w.cfg.Name))
 	return err
 }
 
-// leaveUnmade begins another generation where tables were begun and not made: whoever
+// leaveUnmade begins another generation where tables were begun and not made: the worker that
 // began them may still drop and make them, and must not meet rows of this worker there.
 func (w *worker) leaveUnmade(ctx context.Context, tx pgx.Tx) error {
 	if w.state.tablesMade {

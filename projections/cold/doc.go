@@ -1,5 +1,5 @@
 // Package cold puts facts into ClickHouse so that every one counts exactly once,
-// whoever dies whenever: the worker, ClickHouse, the network in between.
+// whichever process fails at any moment: the worker, ClickHouse, the network in between.
 //
 // One projector writes all facts of a set in a single pass over the log. A batch is a
 // range of the log. Its rows are cut into blocks, one per table and partition, since
@@ -35,7 +35,7 @@
 // still send carries a token that is known, and a time after which the table refuses
 // its rows. What it may still drop or delete is nobody's by then: the
 // ledger knows of tables before they are made and of blocks before they are taken out,
-// and whoever finds such tables begun makes others, and such blocks, plans them anew.
+// and the worker that finds such tables begun makes others, and such blocks, plans them anew.
 //
 // # Generations
 //

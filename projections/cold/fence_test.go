@@ -226,7 +226,7 @@ func TestAFormerDefinitionComesBackOnlyWhenNobodyWorks(t *testing.T) {
 	b.exact(b.open())
 }
 
-// Whoever cannot reach ClickHouse takes nothing over from one who can.
+// A worker that cannot reach ClickHouse takes nothing over from one that can.
 func TestAWorkerWithoutClickHouseTakesNothingOver(t *testing.T) {
 	t.Parallel()
 	server := dbtest.ClickHouseServer(t, embedded.ClickHouseOptions{})
@@ -256,7 +256,7 @@ func TestAWorkerWithoutClickHouseTakesNothingOver(t *testing.T) {
 	}
 }
 
-// Whoever reads the watermark in Postgres and then the mart sees all rows up to it.
+// A reader of the watermark in Postgres and then the mart sees all rows up to it.
 func TestTheWatermarkSaysNoMoreThanTheMartShows(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -63,7 +63,7 @@ func (p *Projector) lease(ctx context.Context) (*pgxpool.Conn, error) {
 			taken = time.Now()
 		case !p.superseded || time.Since(taken) >= p.comeBackAfter:
 			return conn, nil
-		default: // whoever works by the other definitions has the first claim
+		default: // the worker with the other definitions has the first claim
 			if _, err := conn.Exec(ctx, unlock, p.cfg.Name); err != nil {
 				giveUp(conn)
 				return nil, fmt.Errorf("leave cold projector %s to others: %w", p.cfg.Name, err)
@@ -91,7 +91,7 @@ func (p *Projector) endSilentOwner(ctx context.Context, conn *pgxpool.Conn) erro
 	var ended int64
 	err := conn.QueryRow(ctx, `select readside.end_silent_cold_owner($1, make_interval(secs => $2))`, p.cfg.Name, p.silenceMax.Seconds()).Scan(&ended)
 	if err != nil {
-		return fmt.Errorf("end the silent owner of cold projector %s: %w (whoever migrates needs the roles pg_signal_backend and pg_read_all_stats)", p.cfg.Name, explain(err))
+		return fmt.Errorf("end the silent owner of cold projector %s: %w (the role that migrates needs pg_signal_backend and pg_read_all_stats)", p.cfg.Name, explain(err))
 	}
 	if ended > 0 {
 		p.cfg.Logger.WarnContext(ctx, "the owner of the cold projector was silent for too long and was relieved", "projector", p.cfg.Name, "silence", p.silenceMax)

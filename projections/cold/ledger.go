@@ -91,7 +91,7 @@ func (w *worker) queueWatermarks(q *pgx.Batch, b *batch) {
 }
 
 // mark says in Postgres up to where the tables may be read. What it says is shown by
-// then: whoever reads the watermark first sees rows at least as fresh.
+// then: a reader that reads the watermark first sees rows at least as fresh.
 func (w *worker) mark(ctx context.Context) error {
 	_, err := w.conn.Exec(ctx, `update readside.cold_watermarks set place = $3, updated_at = clock_timestamp()
 where projector = $1 and generation = $2 and place < $3`, w.cfg.Name, w.state.generation, w.state.position.Place())

@@ -226,7 +226,7 @@ func TestADiscardedFactStaysDiscarded(t *testing.T) {
 	to := b.append(faulty("error"), faulty("panic"))
 	b.runTo(to)
 	if err := b.desk().Discard(bounded(t), Waiting{Fact: "readings"}); err == nil {
-		t.Error("events were discarded by the dozen")
+		t.Error("all events of a view were discarded")
 	}
 	if err := b.desk().Discard(bounded(t), Waiting{Fact: "readings", Stream: "gauges"}); err != nil {
 		t.Fatal(err)

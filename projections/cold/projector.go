@@ -202,7 +202,7 @@ func (p *Projector) run(ctx context.Context, healthy func()) error {
 
 // begin takes over and brings to its end what the last worker left.
 func (w *worker) begin(ctx context.Context) error {
-	// First: whoever cannot reach ClickHouse takes nothing over.
+	// First: a worker that cannot reach ClickHouse takes nothing over.
 	if err := w.measureSkew(ctx); err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ func (r *reader) batch(ctx context.Context) (*batch, error) {
 			}
 			timer.Reset(r.cfg.FlushEvery)
 		case err := <-r.failed:
-			r.failed <- err // for whoever asks again
+			r.failed <- err // for the next call
 			return nil, err
 		case <-ctx.Done():
 			return nil, ctx.Err()

@@ -68,7 +68,7 @@ type viewWork struct {
 	touched []*cached
 	// changes are those of them that are to be written.
 	changes []hot.Change
-	// changed are the rows of this view that joins of other views must hear of.
+	// changed are the rows of this view that joins of other views depend on.
 	changed []hot.Source
 	// concerns are for each join the keys of the changed sources that it looks at.
 	concerns map[*projections.JoinModel]map[string]bool
@@ -176,7 +176,7 @@ func (f *folding) change(ctx context.Context, w *viewWork) error {
 			continue
 		}
 		w.changes = append(w.changes, c)
-		w.hear(e.Row, c)
+		w.noteChange(e.Row, c)
 	}
 	if len(faults) > 0 {
 		return f.blame(ctx, w, faults)
@@ -209,7 +209,7 @@ func (f *folding) changeRow(w *viewWork, st *hot.Stored) (hot.Change, error) {
 	if err != nil {
 		return hot.Change{}, f.unstorable(w, st.Row, err)
 	}
-	c := w.table.Change(st.Image, img, keep, w.hears)
+	c := w.table.Change(st.Image, img, keep, w.sourceChanged)
 	st.Image = img
 	return c, nil
 }
@@ -220,7 +220,7 @@ func (f *folding) keeps(w *viewWork, st hot.Stored) bool {
 		return false
 	}
 	for _, j := range w.model.Joins {
-		if w.hears(j, j.KeyIn(w.model, st.Row)) {
+		if w.sourceChanged(j, j.KeyIn(w.model, st.Row)) {
 			return false
 		}
 	}

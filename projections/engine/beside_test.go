@@ -20,7 +20,7 @@ func besideNothing(t *testing.T) *beside {
 	return b
 }
 
-// One job runs at a time, and none behind one that failed: whoever waits hears of it.
+// One job runs at a time, and none behind one that failed: the caller that waits gets its error.
 func TestJobsBesideABuildComeOneByOne(t *testing.T) {
 	t.Parallel()
 	b := besideNothing(t)
@@ -35,7 +35,7 @@ func TestJobsBesideABuildComeOneByOne(t *testing.T) {
 	impatient, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := b.wait(impatient); !errors.Is(err, context.Canceled) {
-		t.Errorf("who may not wait for a running job hears %v", err)
+		t.Errorf("a caller that may not wait for a running job gets %v", err)
 	}
 	close(gate)
 	err := b.begin(t.Context(), func(context.Context, *pgx.Conn) error { second = true; return nil })

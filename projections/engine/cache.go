@@ -10,7 +10,7 @@ import (
 
 // cache is the rows that the owner of a projector has folded or loaded, value and
 // image, as the tables have them once the batches under way are committed. It is
-// right for as long as nobody else changes rows, and whoever does raises the
+// right for as long as no guest changes rows, and a guest that does raises the
 // projector's epoch: so it lives and dies with a worker, and an aborted batch ends
 // both. That a key has no row is known too.
 //

@@ -181,7 +181,7 @@ func TestCopiedColumnsThatTheCacheDidNotSeeChange(t *testing.T) {
 	}
 }
 
-// Whoever changes a row raises the epoch; what the owner remembers of it is worth
+// A guest that changes a row raises the epoch; what the owner remembers of it is worth
 // nothing from then on.
 func TestRowChangedUnderAnotherEpochIsLoadedAnew(t *testing.T) {
 	t.Parallel()

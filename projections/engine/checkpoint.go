@@ -83,7 +83,7 @@ const (
 	moveCheckpointSQL = `update readside.projectors set place = $2::bigint, folded = folded + $3::bigint, state = $4::text, fault = null,
   event_time = coalesce($5::timestamptz, event_time), updated_at = clock_timestamp()
 where name = $1::text and place = $6::bigint and epoch = $7::bigint`
-	// Whoever changes rows and is not their owner raises the epoch in the same
+	// A writer of rows that is not their owner raises the epoch in the same
 	// transaction, so that the owner forgets what it knows of them.
 	raiseEpochSQL = `update readside.projectors set epoch = epoch + 1 where name = $1::text and epoch = $2::bigint`
 )

@@ -24,7 +24,7 @@ func withoutBadges(t *testing.T) *projections.Set {
 }
 
 // A worker of other definitions is another projector: it builds its views beside those
-// of the first, both are kept up to date, and whoever goes back finds the first ones
+// of the first, both are kept up to date, and a deployment that goes back finds the first ones
 // where they were left.
 func TestOtherDefinitionsStandBesideTheFirst(t *testing.T) {
 	t.Parallel()

@@ -14,10 +14,10 @@
 //
 // A projector is a name and its definitions, main@3f2a91bc: other definitions are
 // another projector beside it, with a checkpoint and tables of its own. Of several
-// workers of one projector one owns it, by a lease; the others wait. Whoever takes over
-// ends the server process of the former owner and raises the projector's epoch. So
-// does, to the epoch, whoever else changes rows: a retry of what is parked, a row that
-// is mended, a generation that is handed over. The owner then begins anew.
+// workers of one projector one owns it, by a lease; the others wait. The worker that takes
+// over ends the server process of the former owner and raises the projector's epoch. Every
+// other writer of rows raises it, too: a retry of what is parked, a repair of a row, the
+// handover of a generation. The owner then loads its rows again.
 //
 // # What a crash can do
 //

@@ -29,7 +29,7 @@ func (w *worker) tidy(ctx context.Context) error {
 	if err == nil || ctx.Err() != nil || w.conn.IsClosed() {
 		return err
 	}
-	w.stays(ctx, err)
+	w.logKept(ctx, err)
 	return nil
 }
 
@@ -52,8 +52,8 @@ func (w *worker) setVacuuming(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// stays tells an operator what could not be dropped.
-func (p *Projector) stays(ctx context.Context, err error) {
+// logKept logs what could not be dropped.
+func (p *Projector) logKept(ctx context.Context, err error) {
 	p.cfg.Logger.WarnContext(ctx, "what nobody needs could not be dropped: it stays until next time", "projector", p.name, "error", err)
 }
 

@@ -45,8 +45,8 @@ func (w *viewWork) concerned(f *folding) {
 	}
 }
 
-// hear notes what joins of other views see of a row that changed, if they see anything.
-func (w *viewWork) hear(r *projections.Row, c hot.Change) {
+// noteChange notes what joins of other views see of a row that changed, if they see anything.
+func (w *viewWork) noteChange(r *projections.Row, c hot.Change) {
 	if !w.isSource {
 		return
 	}
@@ -55,8 +55,10 @@ func (w *viewWork) hear(r *projections.Row, c hot.Change) {
 	}
 }
 
-// hears reports whether a source which join j looks at changed in this batch.
-func (w *viewWork) hears(j *projections.JoinModel, key string) bool { return w.concerns[j][key] }
+// sourceChanged reports whether a row that join j reads changed in this batch.
+func (w *viewWork) sourceChanged(j *projections.JoinModel, key string) bool {
+	return w.concerns[j][key]
+}
 
 // loadSources loads the sources that the joins of rows need and the cache does not know.
 func (f *folding) loadSources(ctx context.Context, w *viewWork, rows []*cached) error {
@@ -240,7 +242,7 @@ func (f *folding) rejoin(ctx context.Context, w *viewWork, rows, known []*cached
 }
 
 // passOn adds rows that only their joins changed to those that views further down
-// must hear of.
+// depend on.
 func (f *folding) passOn(ctx context.Context, w *viewWork, returned *hot.Rejoined) error {
 	if !w.isSource || len(w.model.Joins) == 0 {
 		return nil

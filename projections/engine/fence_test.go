@@ -7,7 +7,7 @@ import (
 	"github.com/readside/readside/eventlog"
 )
 
-// A batch is written only from the place that it was read from, whoever moved the
+// A batch is written only from the place that it was read from, no matter which writer moved the
 // checkpoint and whether or not he raised the epoch.
 func TestABatchFromAnotherPlaceIsRefused(t *testing.T) {
 	t.Parallel()
@@ -17,7 +17,7 @@ func TestABatchFromAnotherPlaceIsRefused(t *testing.T) {
 	defer f.runs(f.leased(set, time.Minute, folded))()
 	f.reach(folded, ratings(f, 3))
 
-	// Whoever appends this event has folded it already, in his own way: the worker must not.
+	// The program that appends this event has folded it already, in its own way: the worker must not.
 	f.exec(`create function fold() returns trigger language plpgsql as $$ begin
   update views.talk_v1_g1 set stars = stars + 10 where id = 't1';
   update readside.projectors set place = new.position;

@@ -31,7 +31,7 @@ const (
 // connection of its own. It is over when it was not renewed for its time to live, by
 // the database's clock, or when the server process that writes for its owner is gone.
 //
-// Whoever takes over raises the projector's epoch, which every batch compares under
+// The worker that takes over raises the projector's epoch, which every batch compares under
 // the lock of the projector's row, and ends the former owner's server process: one
 // that is stopped inside a COPY would keep its locks for as long as it likes.
 type lease struct {
@@ -54,15 +54,15 @@ func (p *Projector) acquire(ctx context.Context, writer *pgx.Conn, wait bool) (*
 		return nil, fmt.Errorf("connect the lease of projector %s: %w", p.name, err)
 	}
 	l := &lease{projector: p.name, owner: uuid.New(), ttl: p.cfg.LeaseTTL, conn: conn}
-	if err := l.take(ctx, writer, wait, p.standBy); err != nil {
+	if err := l.take(ctx, writer, wait, p.logWaiting); err != nil {
 		closeConn(conn)
 		return nil, fmt.Errorf("take the lease of projector %s: %w", p.name, explain(err))
 	}
 	return l, nil
 }
 
-// standBy tells an operator, once for each owner, for whom this worker waits.
-func (p *Projector) standBy(owner string) {
+// logWaiting logs, once per lease holder, which worker holds the lease.
+func (p *Projector) logWaiting(owner string) {
 	if p.waitedFor == owner {
 		return
 	}
@@ -70,7 +70,7 @@ func (p *Projector) standBy(owner string) {
 	p.cfg.Logger.Info("another worker owns the projector; this one takes over when that one ends", "projector", p.name, "owner", owner)
 }
 
-func (l *lease) take(ctx context.Context, writer *pgx.Conn, wait bool, standBy func(owner string)) error {
+func (l *lease) take(ctx context.Context, writer *pgx.Conn, wait bool, logWaiting func(owner string)) error {
 	if _, err := l.conn.Exec(ctx, "listen "+leaseChannel+"; set application_name = 'readside lease'"); err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (l *lease) take(ctx context.Context, writer *pgx.Conn, wait bool, standBy f
 		return err
 	}
 	if start == nil {
-		return errors.New("it cannot be seen when a server process began: grant pg_read_all_stats to whoever owns the function readside.own_backend_start")
+		return errors.New("it cannot be seen when a server process began: grant pg_read_all_stats to the owner of the function readside.own_backend_start")
 	}
 	for {
 		holder, err := l.try(ctx, pid, *start)
@@ -92,7 +92,7 @@ func (l *lease) take(ctx context.Context, writer *pgx.Conn, wait bool, standBy f
 		case !wait:
 			return fmt.Errorf("%w: %s", ErrOwned, holder.name)
 		}
-		standBy(holder.name)
+		logWaiting(holder.name)
 		if err := l.waitFor(ctx, min(leasePoll, holder.left)); err != nil {
 			return err
 		}
@@ -100,7 +100,7 @@ func (l *lease) take(ctx context.Context, writer *pgx.Conn, wait bool, standBy f
 }
 
 // second connects a second server process that works for the owner. It is named in the
-// lease, so that whoever takes over ends it too.
+// lease, so that the worker that takes over ends it too.
 func (l *lease) second(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
@@ -162,7 +162,7 @@ from readside.leases where projector = $1 for update`, l.projector).Scan(&host, 
 func (l *lease) takeOver(ctx context.Context, tx pgx.Tx, pid int32, start time.Time) error {
 	var ended bool
 	if err := tx.QueryRow(ctx, `select readside.end_owner($1)`, l.projector).Scan(&ended); err != nil {
-		return fmt.Errorf("end the server process of the former owner: %w (whoever migrates needs the roles pg_signal_backend and pg_read_all_stats)", err)
+		return fmt.Errorf("end the server process of the former owner: %w (the role that migrates needs pg_signal_backend and pg_read_all_stats)", err)
 	}
 	if !ended {
 		return errors.New("the server process of the former owner does not end; it is asked again")

@@ -281,7 +281,7 @@ func TestOfTwoWorkersOneFolds(t *testing.T) {
 	f.mustVerify(set)
 }
 
-// Whoever changes rows raises the epoch; the owner drops what it knows and begins anew.
+// A guest that changes rows raises the epoch; the owner drops what it knows and begins anew.
 func TestBatchOfALowerEpochIsRefused(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -104,7 +104,7 @@ func (p *Projector) Retry(ctx context.Context, w Waiting) (Retried, error) {
 // rebuild folds it into this view again. What waited behind it is folded.
 func (p *Projector) Discard(ctx context.Context, w Waiting) (Retried, error) {
 	if w.Key == "" && w.Stream == "" {
-		return Retried{}, fmt.Errorf("discard: say of which row or stream of view %s: nothing is given up by the dozen", w.View)
+		return Retried{}, fmt.Errorf("discard: name a row or a stream of view %s: a discard never takes all of a view", w.View)
 	}
 	return p.mend(ctx, w, true)
 }

@@ -330,7 +330,7 @@ func TestOverTheBoundOfParkedEventsTheProjectorHalts(t *testing.T) {
 	}
 }
 
-// What was given up stays given up, whoever folds the view anew.
+// What was given up stays given up, even when another program folds the view again.
 func TestDiscardedEventIsNotFoldedByARebuild(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -12,7 +12,7 @@ import (
 // ahead folds the next batch while the one before it is being written. It loads over a
 // connection of its own what the cache does not know. That sees nothing of the batch
 // on its way, and need not: the rows of that one are in the cache, where they stay
-// until it is committed. Whoever else changes rows raises the projector's epoch, so
+// until it is committed. A guest that changes rows raises the projector's epoch, so
 // that a batch which was folded from older rows is refused when it locks the
 // checkpoint.
 type ahead struct {

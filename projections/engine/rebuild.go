@@ -166,7 +166,7 @@ func (r *rebuild) build(ctx context.Context) (out Rebuilt, err error) {
 	out.Generation, out.Table = g.number, g.table
 	// The new generation serves already: what cannot be dropped stays for its owner to drop.
 	if err := r.main.dropRetired(ctx, r.conn); err != nil {
-		r.main.stays(ctx, err)
+		r.main.logKept(ctx, err)
 	}
 	return out, nil
 }

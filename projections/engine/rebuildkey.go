@@ -204,6 +204,6 @@ func (r *rowRebuild) write(ctx context.Context, f *folding, view *viewWork, e *c
 	if err := f.out.Flush(ctx); err != nil {
 		return nil, err
 	}
-	view.hear(e.Row, hot.Change{Old: stored[r.key], New: e.Image})
+	view.noteChange(e.Row, hot.Change{Old: stored[r.key], New: e.Image})
 	return d, r.spread(ctx, r.view, view.changed)
 }

@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-// The functions that run with the rights of whoever migrated read nothing that their
+// The functions that run with the rights of the role that migrated read nothing that their
 // caller made.
 func TestFunctionsOfTheMigratorDoNotReadTheCallersTables(t *testing.T) {
 	t.Parallel()
@@ -33,6 +33,6 @@ func TestFunctionsOfTheMigratorDoNotReadTheCallersTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	if names != 0 {
-		t.Error("the caller's code ran with the rights of whoever migrated")
+		t.Error("the caller's code ran with the rights of the role that migrated")
 	}
 }

@@ -17,7 +17,7 @@ var outlives = map[string]string{
 }
 
 // A worker may know nothing of rows but in its turn, which every ownership begins anew:
-// whoever adds a field to worker decides here why it may live longer.
+// an author who adds a field to worker decides here why it may live longer.
 func TestWhatOutlivesAnOwnership(t *testing.T) {
 	fields := reflect.VisibleFields(reflect.TypeFor[worker]())
 	direct := 0

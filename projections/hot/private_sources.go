@@ -61,7 +61,7 @@ func (p *PrivateSources) table(ctx context.Context, l *Layout) (privateTable, er
 	}
 	t := privateTable{l, pgx.Identifier{fmt.Sprintf("readside_source_%d", len(p.tables))}}
 	if _, err := p.conn.Exec(ctx, fmt.Sprintf(`create temporary table %s (key text collate "C" primary key, image bytea not null)`, t.name.Sanitize())); err != nil {
-		return t, fmt.Errorf("%w (whoever verifies needs the privilege TEMPORARY on the database)", err)
+		return t, fmt.Errorf("%w (the role that verifies needs the privilege TEMPORARY on the database)", err)
 	}
 	p.tables[l.Model] = t
 	return t, nil

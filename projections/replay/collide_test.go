@@ -11,7 +11,7 @@ import (
 	"github.com/readside/readside/projections/replay"
 )
 
-// Whoever chooses keys can choose two with one hash: a row copies from the one that it
+// An attacker who chooses keys can choose two with one hash: a row copies from the one that it
 // names all the same.
 func TestARowCopiesFromItsOwnOfTwoSourcesWithOneHash(t *testing.T) {
 	t.Parallel()

@@ -47,7 +47,7 @@ type Config struct {
 	Sources Sources
 	// Faults takes what cannot be folded, and what waits behind it; nil ends the replay
 	// with the first *projections.FoldError, and an error of its own does too. A build
-	// that goes on hears again of events whose rows are not known.
+	// that continues reports again the events whose rows are not known.
 	Faults func(Waiting) error
 	// Joinless says of which rows the joins may fail: their joined columns stay empty then,
 	// and Row.Joinless says so. nil means of none.

@@ -50,7 +50,7 @@ func TestRowTableIsAMap(t *testing.T) {
 	})
 }
 
-// Whoever chooses keys can choose many with one hash. The table stays a map then, and
+// An attacker who chooses keys can choose many with one hash. The table stays a map then, and
 // looks at a bounded number of slots for each.
 func TestRowTableBearsChosenKeys(t *testing.T) {
 	t.Parallel()

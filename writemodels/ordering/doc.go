@@ -6,7 +6,7 @@
 //	                                     cancelled
 //
 // Every other way is refused. Answers of other services that come too late, for an
-// order that was cancelled meanwhile, change nothing: catalog and payment hear of the
+// order that was cancelled meanwhile, change nothing: catalog and payment learn of the
 // cancellation and put back what they took.
 package ordering
 

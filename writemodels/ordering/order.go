@@ -103,7 +103,7 @@ func (o Order) EndGrace() []contract.Event {
 }
 
 // ConfirmStock asks for the money. An order that was cancelled meanwhile stays so: the
-// catalog puts its pieces back when it hears of it.
+// catalog puts its pieces back when it learns of it.
 func (o Order) ConfirmStock() []contract.Event {
 	if !o.may(StockConfirmed) {
 		return nil
@@ -120,7 +120,7 @@ func (o Order) RejectStock(missing []contract.MissingLine) []contract.Event {
 }
 
 // Pay sells the order's lines. For one that was cancelled meanwhile the payment
-// service gives the money back when it hears of it.
+// service gives the money back when it learns of it.
 func (o Order) Pay(paymentID string) []contract.Event {
 	if !o.may(Paid) {
 		return nil

@@ -5,7 +5,7 @@
 // question. A cancellation can still fall between the taking and ordering's hearing
 // of it; both then stand in the log, ordering leaves the order cancelled, and payment,
 // hearing of the cancellation, gives the money back: PaymentFailed follows
-// PaymentSucceeded in the payment's stream. What stays is the time until it hears:
+// PaymentSucceeded in the payment's stream. What stays is the time until it learns of it:
 // that long the money of a cancelled order is held.
 package payment
 
