@@ -17,7 +17,8 @@
 //
 //	go run ./internal/mutants -random 150 -seed 7 -floor 85 [PACKAGE…]
 //
-// Each line begins with the break's place in the draw; -from goes on behind it.
+// Each line begins with the break's place in the draw; -from continues behind it. As many
+// breaks as there are processors are tried at the same time, unless -parallel says otherwise.
 package main
 
 import (
@@ -29,6 +30,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"time"
 )
@@ -48,12 +50,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	random := flags.Int("random", 0, "try so many breaks drawn at random instead of the patches")
 	seed := flags.Uint64("seed", 1, "draws the random breaks")
 	from := flags.Int("from", 0, "pass over the first breaks of the draw, to go on after a part of a sample")
+	parallel := flags.Int("parallel", runtime.GOMAXPROCS(0), "how many random breaks are tried at the same time")
 	floor := flags.Float64("floor", 0, "percent of the random breaks that must be noticed")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
 	if *random > 0 {
-		return runSample(ctx, sampleConfig{repo: *repo, count: *random, seed: *seed, from: *from, limit: *limit}, flags.Args(), *floor, stdout, stderr)
+		return runSample(ctx, sampleConfig{repo: *repo, count: *random, seed: *seed, from: *from, limit: *limit, parallel: *parallel}, flags.Args(), *floor, stdout, stderr)
 	}
 	survived, err := contest(ctx, config{repo: *repo, patches: *dir, names: flags.Args(), limit: *limit}, stdout)
 	switch {

@@ -176,7 +176,8 @@ func TestFaultsOfHeadersAreToldAtOnce(t *testing.T) {
 // littleSample draws every break of the little module.
 func littleSample(t *testing.T, repo string) sampleConfig {
 	return sampleConfig{
-		repo: repo, count: 10, limit: time.Minute, suites: []suite{{"./sum", []string{"./sum"}}},
+		parallel: 2,
+		repo:     repo, count: 10, limit: time.Minute, suites: []suite{{"./sum", []string{"./sum"}}},
 		rooms: []string{"./sum"}, kept: filepath.Join(t.TempDir(), "reach.json"),
 	}
 }
@@ -208,7 +209,7 @@ func Unseen(a, b int) int { return a * b }
 	if want := (tally{killed: 1, survived: 1}); got != want {
 		t.Errorf("got %+v, want %+v:\n%s", got, want, &out)
 	}
-	for _, want := range []string{"sum/sum.go:6: + → -; TestOf\n", "SURVIVED", "sum/other.go:4: * → /: no test reaches it\n", "50 % noticed", "./sum: 1 tests, each alone"} {
+	for _, want := range []string{"sum/sum.go:6: + → -; TestOf\n", "SURVIVED", "sum/other.go:4: * → /: no test reaches it\n", "50 % noticed", "./sum: 1 tests, each in a process of its own"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the lines do not say %q:\n%s", want, &out)
 		}
@@ -219,7 +220,7 @@ func Unseen(a, b int) int { return a * b }
 	if err != nil || got.all() != 1 {
 		t.Errorf("from the second on: %+v, %v, want one", got, err)
 	}
-	if strings.Contains(out.String(), "each alone") {
+	if strings.Contains(out.String(), "each in a process") {
 		t.Errorf("what the tests reach was measured a second time:\n%s", &out)
 	}
 	leavesNothing(t, repo)

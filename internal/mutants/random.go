@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/readside/readside/internal/mutants/mutate"
 )
 
@@ -24,7 +26,7 @@ type suite struct {
 
 // suites are the rooms in which a wrong line makes rows wrong.
 var suites = []suite{
-	{"./eventlog", []string{"./eventlog", "./eventlog/reaction"}},
+	{"./eventlog", []string{"./eventlog", "./eventlog/cloudevents", "./eventlog/reaction"}},
 	{"./projections/hot", []string{"./projections/hot", "./projections/engine"}},
 	{"./projections/replay", []string{"./projections/replay", "./projections/engine"}},
 	{"./projections/engine", []string{"./projections/engine", "./internal/exact"}},
@@ -65,8 +67,10 @@ type sampleConfig struct {
 	// from passes over the first breaks of the draw, so that a sample can be tried in parts.
 	from int
 	// limit bounds the tests of one package under one break.
-	limit  time.Duration
-	suites []suite
+	limit time.Duration
+	// parallel is how many breaks are tried, and tests measured, at the same time.
+	parallel int
+	suites   []suite
 	// rooms are all packages that breaks may be drawn from, those of this sample among
 	// them; kept is the file that remembers which of their lines each test reaches.
 	rooms []string
@@ -87,9 +91,9 @@ func (t tally) percent() float64 {
 	return 100 * float64(t.killed+t.timedOut) / float64(t.all())
 }
 
-// sample tries breaks drawn at random and prints a line for each, with its place in the
-// draw. Those that do not build are replaced by others. A break is shown to the tests that
-// reach its line, and only to those, so a test that notices it by the work of another
+// sample tries breaks drawn at random and prints a line for each as it ends, with its place
+// in the draw. Those that do not build are replaced by others. A break is shown to the tests
+// that reach its line, and only to those, so a test that notices it by the work of another
 // process is not counted.
 func sample(ctx context.Context, cfg sampleConfig, out io.Writer) (t tally, err error) {
 	tree, err := openWorktree(ctx, cfg.repo)
@@ -111,33 +115,15 @@ func sample(ctx context.Context, cfg sampleConfig, out io.Writer) (t tally, err 
 	if err != nil {
 		return t, err
 	}
-	for i, b := range breaks {
-		if i < cfg.from {
-			continue
-		}
-		if t.all() == cfg.count {
-			break
-		}
-		started := time.Now()
-		said, by, err := tree.tryBreak(ctx, b, tests[b.Package], reaches, cfg.limit)
-		if err != nil {
-			return t, err
-		}
-		switch said {
-		case killed:
-			t.killed++
-		case timedOut:
-			t.timedOut++
-		case survived:
-			t.survived++
-		default:
-			continue
-		}
-		fmt.Fprintf(out, "%4d %-9s %6.1fs  %s%s\n", i, said, time.Since(started).Seconds(), b, by)
+	d := newDraw(breaks, cfg.from, cfg.count)
+	group, ctx := errgroup.WithContext(ctx)
+	for range max(cfg.parallel, 1) {
+		group.Go(func() error { return d.work(ctx, cfg, tests, reaches, out) })
 	}
+	err = group.Wait()
 	fmt.Fprintf(out, "sample of %d (seed %d): %d killed, %d ran into the limit, %d survived: %.0f %% noticed\n",
-		t.all(), cfg.seed, t.killed, t.timedOut, t.survived, t.percent())
-	return t, nil
+		d.tally.all(), cfg.seed, d.tally.killed, d.tally.timedOut, d.tally.survived, d.tally.percent())
+	return d.tally, err
 }
 
 // tryBreak writes one break into the worktree and runs the tests that reach it until one

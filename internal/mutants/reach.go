@@ -8,8 +8,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/tools/cover"
 
 	"github.com/readside/readside/internal/mutants/mutate"
@@ -79,9 +81,9 @@ func batches(tests []testReach) [][]testReach {
 	return all
 }
 
-// measureReach runs every test of a package alone, and sees which lines of the rooms it
-// runs. One that fails without a break is an error: it would kill every break.
-func (w *worktree) measureReach(ctx context.Context, pkg string, rooms []string, limit time.Duration) (reach, error) {
+// measureReach runs every test of a package in a process of its own, parallel of them at a
+// time, and sees which lines of the rooms it runs. One that fails without a break is an error: it would kill every break.
+func (w *worktree) measureReach(ctx context.Context, pkg string, rooms []string, limit time.Duration, parallel int) (reach, error) {
 	r := reach{Counted: map[string][]stretch{}}
 	bin := filepath.Join(w.parent, "reach.test")
 	if out, err := w.goTool(ctx, "test", "-c", "-cover", "-covermode=set", "-coverpkg="+strings.Join(rooms, ","), "-o", bin, pkg); err != nil {
@@ -95,15 +97,26 @@ func (w *worktree) measureReach(ctx context.Context, pkg string, rooms []string,
 	if err != nil {
 		return r, err
 	}
+	var mu sync.Mutex
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(max(parallel, 1))
 	for _, name := range strings.Fields(string(names)) {
 		if !testName.MatchString(name) {
 			continue
 		}
-		t, counted, err := w.measureTest(ctx, pkg, bin, name, strings.TrimSpace(string(module))+"/", limit)
-		if err != nil {
-			return r, err
-		}
-		r.Tests, r.Counted = append(r.Tests, t), counted
+		group.Go(func() error {
+			t, counted, err := w.measureTest(ctx, pkg, bin, name, strings.TrimSpace(string(module))+"/", limit)
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			r.Tests, r.Counted = append(r.Tests, t), counted
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return r, err
 	}
 	slices.SortStableFunc(r.Tests, func(a, b testReach) int { return int(1000 * (a.Seconds - b.Seconds)) })
 	return r, nil
@@ -111,7 +124,7 @@ func (w *worktree) measureReach(ctx context.Context, pkg string, rooms []string,
 
 func (w *worktree) measureTest(ctx context.Context, pkg, bin, name, module string, limit time.Duration) (testReach, map[string][]stretch, error) {
 	t := testReach{Name: name, Ran: map[string][]stretch{}}
-	file := filepath.Join(w.parent, "reach.out")
+	file := filepath.Join(w.parent, "reach-"+name+".out")
 	started := time.Now()
 	said, out, err := w.runBinary(ctx, pkg, bin, limit, "-test.run", "^"+name+"$", "-test.coverprofile", file)
 	if err != nil || said != survived {

@@ -79,11 +79,11 @@ func (k keptReach) refresh(ctx context.Context, w *worktree, pkg string, cfg sam
 		return err
 	}
 	started := time.Now()
-	r, err := w.measureReach(ctx, pkg, cfg.rooms, cfg.limit)
+	r, err := w.measureReach(ctx, pkg, cfg.rooms, cfg.limit, cfg.parallel)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s: %d tests, each alone, in %.0f s\n", pkg, len(r.Tests), time.Since(started).Seconds())
+	fmt.Fprintf(out, "%s: %d tests, each in a process of its own, in %.0f s\n", pkg, len(r.Tests), time.Since(started).Seconds())
 	k[pkg] = keptPackage{source, r}
 	return k.save(cfg.kept)
 }
