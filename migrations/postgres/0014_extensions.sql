@@ -4,6 +4,7 @@
 -- +goose Up
 alter table eventlog.events add column if not exists extensions json;
 comment on column eventlog.events.extensions is 'attributes of an imported event''s envelope that no column holds, by name; null if there are none';
+alter table eventlog.events drop constraint if exists events_extensions_object;
 alter table eventlog.events add constraint events_extensions_object
     check (extensions is null or (json_typeof(extensions) = 'object' and octet_length(extensions::text) <= 8192)) not valid;
 grant insert (extensions) on eventlog.events to readside_importer;
