@@ -32,7 +32,7 @@ var swollen = map[string]size{
 	"internal/service":                 {20, 1_750},
 	"projections":                      {25, 3_000},
 	"projections/cold":                 {31, 5_600},
-	"projections/engine":               {39, 6_400},
+	"projections/engine":               {39, 6_150},
 	"projections/hot":                  {21, 2_350},
 	"projections/replay":               {15, 2_600},
 	"queryapi":                         {44, 5_800},

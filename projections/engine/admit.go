@@ -10,6 +10,7 @@ import (
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/hot"
+	"github.com/readside/readside/projections/parking"
 	"github.com/readside/readside/projections/replay"
 )
 
@@ -136,7 +137,7 @@ func (r *rebuild) folded(ctx context.Context, keys []string, at eventlog.Positio
 	return replay.Keys(ctx, replay.Config{
 		Log: w.cfg.Log, Set: w.cfg.Set, Until: at,
 		Skip: func(view *projections.Model, key, stream string, place int64) bool {
-			return w.parking.holds(viewIndex(w.cfg.Set, view.Name), key, place)
+			return w.parking.Holds(parking.Event{View: viewIndex(w.cfg.Set, view.Name), Key: key, Place: place})
 		},
 	}, r.model.Name, keys)
 }

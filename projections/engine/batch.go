@@ -95,8 +95,8 @@ func (f *folding) Row(view int, key string) *projections.Row {
 // the cache does not know; asked says that there are some.
 func (f *folding) load() (asked bool) {
 	keys := make([][]string, len(f.views))
-	for i := range f.attempt.touches {
-		t := &f.attempt.touches[i]
+	for i := range f.attempt.Touches {
+		t := &f.attempt.Touches[i]
 		w := f.views[t.View]
 		e, known := f.cache.use(w.cachedView, t.Key)
 		t.Row = e.Row
@@ -130,10 +130,10 @@ func (f *folding) fold(ctx context.Context) error {
 }
 
 func (f *folding) write(ctx context.Context) error {
-	if faults := f.set.FoldAll(f, f.attempt.touches, f.batch.events); len(faults) > 0 {
+	if faults := f.set.FoldAll(f, f.attempt.Touches, f.batch.events); len(faults) > 0 {
 		return foldErrors(faults)
 	}
-	f.effort.count(f.attempt.touches)
+	f.effort.count(f.attempt.Touches)
 	for _, w := range f.views {
 		if err := f.finish(ctx, w); err != nil {
 			return err

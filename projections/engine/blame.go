@@ -7,6 +7,7 @@ import (
 
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/hot"
+	"github.com/readside/readside/projections/parking"
 )
 
 // That a row cannot be joined, or holds a value that cannot be stored, is found at the
@@ -70,14 +71,14 @@ func (f *folding) eventsOf(ctx context.Context, w *viewWork, faults foldErrors) 
 	for _, fault := range faults {
 		failed[fault.Key] = true
 	}
-	wanted := map[event]bool{}
+	wanted := map[parking.Event]bool{}
 	var places []int64
-	for _, t := range f.attempt.touches {
+	for _, t := range f.attempt.Touches {
 		if t.View != w.index || !failed[t.Key] {
 			continue
 		}
 		place := f.batch.events[t.Event].Meta.Position.Place()
-		wanted[event{t.View, t.Key, place}] = true
+		wanted[parking.Event{View: t.View, Key: t.Key, Place: place}] = true
 		places = append(places, place)
 	}
 	out := &batch{}
@@ -88,7 +89,7 @@ func (f *folding) eventsOf(ctx context.Context, w *viewWork, faults foldErrors) 
 		}
 		events, touches, _ := f.set.Prepare(stored)
 		touches = slices.DeleteFunc(touches, func(t projections.Touch) bool {
-			return !wanted[event{t.View, t.Key, events[t.Event].Meta.Position.Place()}]
+			return !wanted[parking.Event{View: t.View, Key: t.Key, Place: events[t.Event].Meta.Position.Place()}]
 		})
 		out = out.with(&batch{events: events, touches: touches})
 	}

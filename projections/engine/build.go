@@ -13,6 +13,7 @@ import (
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/hot"
+	"github.com/readside/readside/projections/parking"
 	"github.com/readside/readside/projections/replay"
 )
 
@@ -199,13 +200,8 @@ func (b *build) hold(w replay.Waiting) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.waiting = append(b.waiting, w)
-	b.parking.count(w.Fault != nil)
-	if w.Fault != nil && b.parking.parked > b.cfg.ParkedMax {
-		return overBound(w.Fault, fmt.Errorf("%w; it is number %d of the parked events, and %d are allowed", w.Fault.Err, b.parking.parked, b.cfg.ParkedMax))
-	}
-	if b.parking.queued > maxQueued {
-		return &projections.FoldError{View: w.View.Name, Key: w.Key, Position: w.Position, Type: w.EventType, Stream: w.Stream,
-			Err: fmt.Errorf("%d events wait behind parked ones, and %d are allowed", b.parking.queued, maxQueued), Hint: hintMend}
+	if fault := b.parking.Hold(heldBy(w), b.cfg.ParkedMax); fault != nil {
+		return fault
 	}
 	return nil
 }
@@ -339,20 +335,25 @@ func (b *build) writeWaiting(ctx context.Context, tx pgx.Tx) error {
 	b.waiting = nil
 	b.mu.Unlock()
 	for _, w := range waiting {
-		h := held{viewName: w.View.Name, key: w.Key, stream: w.Stream, eventType: w.EventType, position: w.Position, fault: w.Fault}
-		if err := h.mark(ctx, b.cfg.Log, b.cfg.Set); err != nil {
+		h := heldBy(w)
+		if err := markDegraded(ctx, b.cfg.Log, b.cfg.Set, &h); err != nil {
 			return err
 		}
-		if err := h.insert(ctx, tx, b.name); err != nil {
+		if err := insertHeld(ctx, tx, b.name, &h); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// heldBy is what a replay does not fold, as a batch would hold it.
+func heldBy(w replay.Waiting) parking.Held {
+	return parking.Held{ViewName: w.View.Name, Key: w.Key, Stream: w.Stream, EventType: w.EventType, Position: w.Position, Fault: w.Fault}
+}
+
 // discarded reports whether an operator gave a touch up.
 func (b *build) discarded(view *projections.Model, key, _ string, place int64) bool {
-	return b.parking.wasGivenUp(viewIndex(b.cfg.Set, view.Name), key, place)
+	return b.parking.IsDiscarded(parking.Event{View: viewIndex(b.cfg.Set, view.Name), Key: key, Place: place})
 }
 
 // reportEvery is how often a build's progress is written down, for status.

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/readside/readside/projections/hot"
+	"github.com/readside/readside/projections/parking"
 	"github.com/readside/readside/projections/replay"
 )
 
@@ -24,7 +25,7 @@ func (b *build) goOn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	entries = slices.DeleteFunc(entries, func(e Parked) bool { return e.State == stateDiscarded })
+	entries = slices.DeleteFunc(entries, func(e Parked) bool { return e.State == parking.Discarded })
 	if len(entries) == 0 {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/hot"
+	"github.com/readside/readside/projections/parking"
 )
 
 // fold folds and writes a batch.
@@ -16,9 +17,9 @@ func (t *turn) fold(ctx context.Context, b *batch) error {
 
 // folding is a batch to be folded in its own transaction; failing are the faults that
 // former attempts at it met.
-func (t *turn) folding(b *batch, failing map[row]*projections.FoldError) *folding {
+func (t *turn) folding(b *batch, failing map[parking.Row]*projections.FoldError) *folding {
 	set := t.of.cfg.Set
-	return newFolding(set, t.cache, t.writer, t.writer, b, t.parking.newAttempt(set, b, failing))
+	return newFolding(set, t.cache, t.writer, t.writer, b, attemptAt(set, t.parking, b, failing))
 }
 
 // advance writes a batch, which may have been folded ahead, and parks what fails in it.
@@ -55,7 +56,7 @@ func (t *turn) commit(ctx context.Context, f *folding) error {
 		t.committed.Store(f.number)
 		close(f.done)
 	} else {
-		f.attempt.commit()
+		f.attempt.Commit()
 		t.cache.trim(t.cache.batch)
 	}
 	t.at = b.next

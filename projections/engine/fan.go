@@ -7,6 +7,7 @@ import (
 
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/hot"
+	"github.com/readside/readside/projections/parking"
 )
 
 // fanChunk is how many rows a join by a function computes at a time, fanBytes how much
@@ -215,7 +216,7 @@ func (f *folding) rejoin(ctx context.Context, w *viewWork, rows, known []*cached
 		c, err := f.changeRow(w, &e.Stored)
 		if fault := (*projections.FoldError)(nil); errors.As(err, &fault) {
 			f.cache.forget(e)
-			if !f.attempt.rowWaits(w.index, e.Key) { // else it is known, and stays as it was
+			if !f.attempt.RowWaits(parking.Row{View: w.index, Key: e.Key}) { // else it is known, and stays as it was
 				faults = append(faults, fault)
 			}
 			continue

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/readside/readside/projections"
+	"github.com/readside/readside/projections/parking"
 )
 
 // foldErrors are the faults that folding a batch met: the batch is folded again
@@ -18,9 +19,9 @@ func (f foldErrors) Error() string {
 
 // note adds faults to those that an attempt is to park. It fails where it would park a
 // row for the same event again, which would go on for ever.
-func (t *turn) note(failing map[row]*projections.FoldError, faults foldErrors) error {
+func (t *turn) note(failing map[parking.Row]*projections.FoldError, faults foldErrors) error {
 	for _, fault := range faults {
-		r := row{viewIndex(t.of.cfg.Set, fault.View), fault.Key}
+		r := parking.Row{View: viewIndex(t.of.cfg.Set, fault.View), Key: fault.Key}
 		if former := failing[r]; former != nil && former.Position == fault.Position {
 			return fmt.Errorf("view %s, key %q fails though its event is parked: %w", fault.View, fault.Key, fault)
 		}
@@ -34,7 +35,7 @@ var errAgain = errors.New("events were parked")
 
 // foldAround folds a batch without what fails in it, and parks that.
 func (t *turn) foldAround(ctx context.Context, b *batch, faults foldErrors) error {
-	failing := map[row]*projections.FoldError{}
+	failing := map[parking.Row]*projections.FoldError{}
 	for {
 		if err := t.note(failing, faults); err != nil {
 			return err
@@ -54,12 +55,12 @@ func (t *turn) foldAround(ctx context.Context, b *batch, faults foldErrors) erro
 
 // foldAttempt folds what an attempt leaves of its batch, unless too much would wait.
 func (t *turn) foldAttempt(ctx context.Context, f *folding) error {
-	if fault := t.parking.over(f.attempt.held, t.of.cfg.ParkedMax); fault != nil {
+	if fault := t.parking.Over(f.attempt.Held, t.of.cfg.ParkedMax); fault != nil {
 		return fault
 	}
-	fresh := f.attempt.fresh()
+	fresh := f.attempt.Fresh()
 	for i := range fresh {
-		if err := fresh[i].mark(ctx, t.log, t.of.cfg.Set); err != nil {
+		if err := markDegraded(ctx, t.log, t.of.cfg.Set, &fresh[i]); err != nil {
 			return err
 		}
 	}
@@ -68,14 +69,14 @@ func (t *turn) foldAttempt(ctx context.Context, f *folding) error {
 
 // tell says what was parked, once for each event that failed.
 func (p *Projector) tell(ctx context.Context, a *attempt) {
-	for _, h := range a.held {
-		if h.fault == nil {
+	for _, h := range a.Held {
+		if h.Fault == nil {
 			continue
 		}
-		p.cfg.Logger.ErrorContext(ctx, "event PARKED", "projector", p.name, "view", h.viewName, "key", h.key, "position", h.position.String(),
-			"place", h.position.Place(), "type", h.eventType, "stream", h.stream, "reason", h.fault.Reason, "error", storable(h.fault.Err.Error()), "hint", h.fault.Hint)
+		p.cfg.Logger.ErrorContext(ctx, "event PARKED", "projector", p.name, "view", h.ViewName, "key", h.Key, "position", h.Position.String(),
+			"place", h.Position.Place(), "type", h.EventType, "stream", h.Stream, "reason", h.Fault.Reason, "error", storable(h.Fault.Err.Error()), "hint", h.Fault.Hint)
 		if p.cfg.Observer.Parked != nil {
-			p.cfg.Observer.Parked(h.fault)
+			p.cfg.Observer.Parked(h.Fault)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/hot"
+	"github.com/readside/readside/projections/parking"
 )
 
 // A guest is a worker that does not own the projector: it writes under the lock of the
@@ -55,15 +56,15 @@ func (w *worker) lookAsGuest(ctx context.Context, lock string) error {
 // forgets what it knows. (A retry's rows are folded like a batch's, which fans out too.)
 // Rows whose joins fail are parked as a batch's are.
 func (w *worker) spread(ctx context.Context, view int, changed []hot.Source) error {
-	failing := map[row]*projections.FoldError{}
+	failing := map[parking.Row]*projections.FoldError{}
 	for {
 		b := &batch{from: w.at, next: w.at}
-		a := w.parking.newAttempt(w.cfg.Set, b, failing)
+		a := attemptAt(w.cfg.Set, w.parking, b, failing)
 		err := w.spreadOnce(ctx, newFolding(w.cfg.Set, w.cache, w.session, w.session, b, a), view, changed)
 		var faults foldErrors
 		switch {
 		case err == nil:
-			a.commit()
+			a.Commit()
 			w.tell(ctx, a)
 			w.cache.trim(w.cache.batch)
 			w.epoch++

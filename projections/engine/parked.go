@@ -13,6 +13,7 @@ import (
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/hot"
+	"github.com/readside/readside/projections/parking"
 )
 
 // Parked is an event that could not be folded into a row, or that waits behind one.
@@ -126,7 +127,7 @@ func (p *Projector) mend(ctx context.Context, w Waiting, discard bool) (Retried,
 // mending folds what waits, in one transaction that locks the projector's row first:
 // so what is parked and where the projector stands cannot change under it, and no busy
 // worker can be in its way. The worker waits meanwhile, for no longer than it takes to
-// fold what waits at most: ParkedMax events and maxQueued.
+// fold what waits at most: ParkedMax events and parking.QueuedMax.
 type mending struct {
 	*Projector
 	worker  *worker
@@ -137,7 +138,7 @@ type mending struct {
 	entries []Parked
 	given   *Parked
 	// tries are how often each entry was tried, this time included.
-	tries map[event]int
+	tries map[parking.Event]int
 	// partBytes is how much the events of a part have; 0 for the default.
 	partBytes int
 }
@@ -158,7 +159,7 @@ var ErrNothingWaits = errors.New("nothing waits")
 
 // change retries or discards what is chosen of all that is parked in the view.
 func (m *mending) change(ctx context.Context, all []Parked) (out Retried, err error) {
-	all = slices.DeleteFunc(all, func(e Parked) bool { return e.State == stateDiscarded })
+	all = slices.DeleteFunc(all, func(e Parked) bool { return e.State == parking.Discarded })
 	if m.entries = together(all, m.chosen); len(m.entries) == 0 {
 		return out, fmt.Errorf("%w in view %s for %s", ErrNothingWaits, m.chosen.View, m.chosen)
 	}
@@ -241,7 +242,7 @@ func together(all []Parked, chosen Waiting) []Parked {
 
 // giveUp takes the first event that failed out of the entries.
 func (m *mending) giveUp() error {
-	i := slices.IndexFunc(m.entries, func(e Parked) bool { return e.State == stateParked })
+	i := slices.IndexFunc(m.entries, func(e Parked) bool { return e.State == parking.Parked })
 	if i < 0 {
 		return nil
 	}
@@ -257,13 +258,14 @@ func (m *mending) giveUp() error {
 
 // free lets what is to be folded pass by what it waited for. What fails again counts
 // again.
-func (m *mending) free(p *parking) {
+func (m *mending) free(w *parking.Waiting) {
 	for _, e := range m.entries {
-		p.free(m.view, e)
+		w.Free(e.entry(m.cfg.Set))
 	}
-	if g := m.given; g != nil {
-		p.free(m.view, *g)
-		p.given[event{m.view, g.Key, g.Position.Place()}] = true
+	if m.given != nil {
+		given := m.given.entry(m.cfg.Set)
+		w.Free(given)
+		w.Discard(given.Event)
 	}
 }
 
@@ -275,14 +277,14 @@ const (
 
 // foldParked folds what waits, and returns how much waits on.
 func (w *worker) foldParked(ctx context.Context, m *mending) (waiting int, err error) {
-	failing := map[row]*projections.FoldError{}
+	failing := map[parking.Row]*projections.FoldError{}
 	for {
-		a := &attempt{parking: w.parking, here: newParking(), failing: failing, mending: m}
+		a := &attempt{Attempt: w.parking.Begin(failing), mending: m}
 		err := w.writeParked(ctx, a, m)
 		var faults foldErrors
 		if err == nil {
 			w.tell(ctx, a)
-			return len(a.held), nil
+			return len(a.Held), nil
 		}
 		if !errors.As(err, &faults) {
 			return 0, err
@@ -301,9 +303,9 @@ func (w *worker) writeParked(ctx context.Context, a *attempt, m *mending) error 
 	w.session.Queue(markSQL)
 	m.queueBefore(w.session)
 	err := m.parts(ctx, w, func(b *batch, last bool) error {
-		a.take(w.cfg.Set, b)
+		a.Take(w.cfg.Set, b.choice())
 		if last {
-			a.end(b)
+			a.End(b.next)
 		}
 		f := newFolding(w.cfg.Set, w.cache, w.session, w.session, b, a)
 		f.again = w.log.At
@@ -382,15 +384,15 @@ func (m *mending) queueAfter(s *hot.Session, epoch int64) {
 // attempts is how often an entry was tried, this time included.
 func (m *mending) attempts(place int64, key string) int {
 	if m.tries == nil {
-		m.tries = make(map[event]int, len(m.entries))
+		m.tries = make(map[parking.Event]int, len(m.entries))
 		for _, e := range m.entries {
-			m.tries[event{m.view, e.Key, e.Position.Place()}] = e.Attempts + 1
+			m.tries[parking.Event{View: m.view, Key: e.Key, Place: e.Position.Place()}] = e.Attempts + 1
 		}
 	}
-	if tries, ok := m.tries[event{m.view, key, place}]; ok {
+	if tries, ok := m.tries[parking.Event{View: m.view, Key: key, Place: place}]; ok {
 		return tries
 	}
-	return m.tries[event{m.view, "", place}]
+	return m.tries[parking.Event{View: m.view, Place: place}]
 }
 
 // rejoin are the rows that waited: while they did, their joins may have failed.

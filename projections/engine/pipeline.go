@@ -81,9 +81,9 @@ func (t *turn) foldEach(ctx context.Context, batches <-chan *batch, folded chan<
 func (t *turn) foldAhead(ctx context.Context, b *batch, loader *hot.Session) *folding {
 	t.cache.trim(t.committed.Load())
 	set := t.of.cfg.Set
-	f := newFolding(set, t.cache, loader, hot.NewScript(), b, t.parking.newAttempt(set, b, nil))
+	f := newFolding(set, t.cache, loader, hot.NewScript(), b, attemptAt(set, t.parking, b, nil))
 	if f.failed = t.foldAttempt(ctx, f); f.failed == nil {
-		f.attempt.commit() // for the next batch; where this one is not written, the turn ends
+		f.attempt.Commit() // for the next batch; where this one is not written, the turn ends
 	}
 	return f
 }

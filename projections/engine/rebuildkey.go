@@ -12,6 +12,7 @@ import (
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/hot"
+	"github.com/readside/readside/projections/parking"
 	"github.com/readside/readside/projections/replay"
 )
 
@@ -95,16 +96,8 @@ func (r *rowRebuild) run(ctx context.Context) (d *Difference, err error) {
 }
 
 // held are the events up to a checkpoint that are not in the row.
-func (r *rowRebuild) held(until eventlog.Position) map[event]bool {
-	out := map[event]bool{}
-	for _, events := range []map[event]bool{r.parking.given, r.parking.waiting} {
-		for e := range events {
-			if e.view == r.view && (e.key == r.key || e.key == "") && e.place <= until.Place() {
-				out[e] = true
-			}
-		}
-	}
-	return out
+func (r *rowRebuild) held(until eventlog.Position) map[parking.Event]bool {
+	return r.parking.HeldOf(parking.Row{View: r.view, Key: r.key}, until.Place())
 }
 
 // replay folds the row from the log.
@@ -115,7 +108,7 @@ func (r *rowRebuild) replay(ctx context.Context) (*projections.Row, error) {
 			if view.Name == r.model().Name && key == r.key {
 				r.named.Store(true)
 			}
-			return r.parking.holds(viewIndex(r.cfg.Set, view.Name), key, place)
+			return r.parking.Holds(parking.Event{View: viewIndex(r.cfg.Set, view.Name), Key: key, Place: place})
 		},
 	}, r.model().Name, []string{r.key})
 	if err != nil {
@@ -135,7 +128,7 @@ func (r *rowRebuild) replace(ctx context.Context, row *projections.Row, from eve
 	if err := r.foldOn(ctx, row, from); err != nil {
 		return nil, err
 	}
-	f := newFolding(r.cfg.Set, r.cache, r.session, r.session, &batch{from: r.at, next: r.at}, &attempt{parking: r.parking, here: newParking()})
+	f := newFolding(r.cfg.Set, r.cache, r.session, r.session, &batch{from: r.at, next: r.at}, &attempt{Attempt: r.parking.Begin(nil)})
 	view := f.views[r.view]
 	e, _ := r.cache.use(view.cachedView, r.key)
 	*e.Row = *row
@@ -159,7 +152,7 @@ func (r *rowRebuild) foldOn(ctx context.Context, row *projections.Row, from even
 				continue
 			}
 			r.named.Store(true)
-			if !r.parking.holds(r.view, r.key, events[t.Event].Meta.Position.Place()) {
+			if !r.parking.Holds(parking.Event{View: r.view, Key: r.key, Place: events[t.Event].Meta.Position.Place()}) {
 				t.Row = row
 				own = append(own, t)
 			}

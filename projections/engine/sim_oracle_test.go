@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/projections/parking"
 )
 
 // simOracle says what the tables and the parked events must be: a fold of one event
@@ -71,21 +72,21 @@ func (o *simOracle) touches(e simEvent) map[string][]string {
 
 // meet folds an event into rows of a view, or lets it wait.
 func (o *simOracle) meet(view string, keys []string, place int64, e simEvent, mended bool) {
-	if o.waits[simParked{view, place, ""}] == stateDiscarded {
+	if o.waits[simParked{view, place, ""}] == parking.Discarded {
 		return
 	}
 	if e.broken {
-		o.waits[simParked{view, place, ""}] = stateParked
+		o.waits[simParked{view, place, ""}] = parking.Parked
 		return
 	}
 	for _, key := range keys {
 		at := simParked{view, place, key}
 		switch {
-		case o.waits[at] == stateDiscarded:
+		case o.waits[at] == parking.Discarded:
 		case o.isWaiting(view, key, e.stream):
-			o.waits[at] = stateQueued
+			o.waits[at] = parking.Queued
 		case !o.apply(o.row(view, key), key, e.value, mended):
-			o.waits[at] = stateParked
+			o.waits[at] = parking.Parked
 		}
 	}
 }
@@ -93,7 +94,7 @@ func (o *simOracle) meet(view string, keys []string, place int64, e simEvent, me
 // isWaiting reports whether something waits for a row, or for the whole stream.
 func (o *simOracle) isWaiting(view, key, stream string) bool {
 	for at, state := range o.waits {
-		if at.view != view || state == stateDiscarded {
+		if at.view != view || state == parking.Discarded {
 			continue
 		}
 		if at.key == key || at.key == "" && o.story[at.place].stream == stream {
@@ -167,7 +168,7 @@ func (o *simOracle) mend(w Waiting, chosen Parked, discard, mended bool) {
 		}
 		return strings.Compare(a.key, b.key)
 	})
-	all = slices.DeleteFunc(all, func(at simParked) bool { return at.view != view || o.waits[at] == stateDiscarded })
+	all = slices.DeleteFunc(all, func(at simParked) bool { return at.view != view || o.waits[at] == parking.Discarded })
 	add(simParked{view, chosen.Position.Place(), chosen.Key})
 	if w.Key == "" && w.Stream == "" {
 		taken = slices.Clone(all)
@@ -191,8 +192,8 @@ func (o *simOracle) mend(w Waiting, chosen Parked, discard, mended bool) {
 	}
 	all = slices.DeleteFunc(all, func(at simParked) bool { return !slices.Contains(taken, at) })
 	if discard {
-		if i := slices.IndexFunc(all, func(at simParked) bool { return o.waits[at] == stateParked }); i >= 0 {
-			o.waits[all[i]] = stateDiscarded
+		if i := slices.IndexFunc(all, func(at simParked) bool { return o.waits[at] == parking.Parked }); i >= 0 {
+			o.waits[all[i]] = parking.Discarded
 			all = slices.Delete(all, i, i+1)
 		}
 	}
@@ -269,7 +270,7 @@ func (o *simOracle) differsParked(s *simState) error {
 		if o.waits[at] != e.State {
 			return fmt.Errorf("at place %d the event %+v is %s, want %q", s.place, at, e.State, o.waits[at])
 		}
-		if e.State != stateDiscarded && e.Key != "" && !s.degraded[[3]string{at.view, e.Key, ""}] {
+		if e.State != parking.Discarded && e.Key != "" && !s.degraded[[3]string{at.view, e.Key, ""}] {
 			return fmt.Errorf("at place %d the row %s of %s has events that wait, and no reader is told", s.place, e.Key, at.view)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/readside/readside/projections/hot"
+	"github.com/readside/readside/projections/parking"
 )
 
 // foreign lets somebody else change rows, where nobody has the projector's row locked.
@@ -58,7 +59,7 @@ func (s *simulation) takeOver() error {
 func (s *simulation) operate() error {
 	var waiting []Parked
 	for _, e := range s.db.now.entries("") {
-		if e.State != stateDiscarded {
+		if e.State != parking.Discarded {
 			waiting = append(waiting, e)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/readside/readside/projections/hot"
+	"github.com/readside/readside/projections/parking"
 )
 
 // simDB is a model of the database: the rows of views, and what readside.* says of one
@@ -319,7 +320,7 @@ func (s *simState) park(sql string, p [][]byte) int {
 	case sql == unparkSQL:
 		delete(s.parked, k)
 	case sql == discardSQL:
-		e.State = stateDiscarded
+		e.State = parking.Discarded
 		s.parked[k] = e
 	}
 	return 1
@@ -328,7 +329,7 @@ func (s *simState) park(sql string, p [][]byte) int {
 // explains reports whether an event that waits is why a row is marked.
 func (s *simState) explains(mark [3]string) bool {
 	for k, e := range s.parked {
-		if k.view != mark[0] || e.State == stateDiscarded {
+		if k.view != mark[0] || e.State == parking.Discarded {
 			continue
 		}
 		if mark[2] == "" && e.Key == mark[1] || mark[2] != "" && e.Key == "" && e.Stream == mark[2] {

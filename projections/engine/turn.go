@@ -6,6 +6,7 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/projections/hot"
+	"github.com/readside/readside/projections/parking"
 )
 
 // turn is everything that a lease holder knows about the rows that it writes. It lives
@@ -48,7 +49,7 @@ type turn struct {
 	// cache and parking belong to the goroutine that folds, which while batches are
 	// folded ahead is another one than that which writes.
 	cache   *cache
-	parking *parking
+	parking *parking.Waiting
 
 	// committed is the number of the last batch that is committed, in the cache's count:
 	// that of this turn.
@@ -87,7 +88,7 @@ func newTurn(of *Projector, log history, writer *hot.Session, f footing) *turn {
 		of: of, log: log, writer: writer,
 		epoch: f.epoch, tables: f.tables, at: f.at, building: f.building,
 		cache:   newCache(of.cfg.Set, f.tables, of.cfg.CacheBytes),
-		parking: parkingOf(of.cfg.Set, f.parked),
+		parking: waitingOf(of.cfg.Set, f.parked),
 		eager:   aheadEvents,
 	}
 }
