@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -123,5 +124,30 @@ func TestAppliedAtIsRightInEveryTimeZone(t *testing.T) {
 		if age := time.Since(row.AppliedAt); age < -time.Minute || age > time.Hour {
 			t.Errorf("%s was applied at %s", row.File, row.AppliedAt)
 		}
+	}
+}
+
+// Attributes of other systems' events are not lost by going back to the version before them.
+func TestGoingBackKeepsAttributesOfOtherSystems(t *testing.T) {
+	db := dbtest.Postgres(t)
+	ctx := t.Context()
+	back := func() error {
+		return migrations.DownTo(ctx, db.URL, migrations.Engine, 13, migrations.Permission{}, migrations.Engine)
+	}
+	if _, err := db.Pool.Exec(ctx, `insert into eventlog.events (version, time, schema_version, id, source, type, stream, data, extensions)
+values (1, '2026-01-01Z', 1, '1', 's', 't', 'x', '{}', '{"partitionkey":"eu"}')`); err != nil {
+		t.Fatal(err)
+	}
+	if err := back(); err == nil || !strings.Contains(err.Error(), "attributes that the version before would lose") {
+		t.Errorf("going back: %v", err)
+	}
+	if _, err := db.Pool.Exec(ctx, `update eventlog.events set extensions = null`); err != nil {
+		t.Fatal(err)
+	}
+	if err := back(); err != nil {
+		t.Error(err)
+	}
+	if err := migrations.Up(ctx, db.URL, migrations.Engine); err != nil {
+		t.Error(err)
 	}
 }
