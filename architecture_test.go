@@ -65,6 +65,7 @@ var rooms = []room{
 	{"internal/decimals", nil, "what a column of decimals holds depends on nothing of ours"},
 	{"internal/localonly", nil, "which requests are this machine's own depends on nothing of ours"},
 	{"internal/embedded/...", []string{"internal/embedded/...", "internal/localonly"}, "the embedded stores know only how to run"},
+	{"internal/logtest", []string{"eventlog"}, "tests of the log know the log only"},
 	{"internal/dbtest", []string{"internal/embedded/...", "migrations", "projections/application"}, "a test database is a store and its schema"},
 	{poolers, nil, "every room that connects imports it, so it knows none of them"},
 	{sessions, nil, "every room that connects imports it, so it knows none of them"},

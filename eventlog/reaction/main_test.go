@@ -15,19 +15,14 @@ import (
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/eventlog/reaction"
 	"github.com/readside/readside/internal/dbtest"
+	"github.com/readside/readside/internal/logtest"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
-// testBound is how long any single test may wait for what it expects.
-const testBound = 60 * time.Second
+const testBound = logtest.Bound
 
-func bounded(t testing.TB) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), testBound)
-	t.Cleanup(cancel)
-	return ctx
-}
+var bounded = logtest.Bounded
 
 // asked is what the service of these tests reacts to; other it does not handle.
 type asked struct {
