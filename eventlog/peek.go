@@ -39,7 +39,7 @@ type peek struct {
 	settled int64
 }
 
-// worthwhile reports whether the reader is at the settled end, and that little stands beyond.
+// worthwhile reports whether the reader is at the settled end, and little stands beyond.
 // The caller that has the turn asks.
 func (p *peek) worthwhile(s *settler) bool {
 	settled := s.settled.Load()

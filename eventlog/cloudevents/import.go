@@ -43,8 +43,8 @@ type Report struct {
 // refused, no matter how the first one came. Each stream has to continue where it ends in
 // the log. The pool's role has to be a member of readside_importer.
 //
-// A fault of the file is an *eventlog.IngestError. The batches before its own are committed,
-// and importing the mended file again continues there.
+// A fault of the file is an *eventlog.IngestError. The earlier batches stay
+// committed; importing the corrected file again appends the rest.
 func Import(ctx context.Context, pool *pgxpool.Pool, r io.Reader, options ImportOptions) (Report, error) {
 	in, err := newIntake(r, options)
 	if err == nil {

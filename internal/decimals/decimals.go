@@ -78,8 +78,8 @@ func Whole(d decimal.Decimal, scale int) *big.Int {
 	return whole
 }
 
-// Of is the decimal that a column of a scale holds as a whole number. Zero is the zero
-// value, so that it is the same as one that nobody has set.
+// Of is the decimal that a column of a scale holds as a whole number. Zero is returned
+// as the zero value of decimal.Decimal, as a field that was never set has it.
 func Of(whole *big.Int, scale int) decimal.Decimal {
 	if whole.Sign() == 0 {
 		return decimal.Decimal{}

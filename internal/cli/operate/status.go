@@ -23,7 +23,7 @@ const (
 	rateEvery = 250 * time.Millisecond
 )
 
-// statusWait bounds what one look may take: a server that nobody reaches never answers.
+// statusWait bounds one look at the status: a server that cannot be reached never answers.
 const statusWait = 5 * time.Second
 
 // storeError says in one word, too, what is wrong with Postgres.
