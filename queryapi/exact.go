@@ -18,18 +18,7 @@ import (
 
 // newUUID is the scalar of UUIDs.
 func newUUID() *graphql.Scalar {
-	return graphql.NewScalar(graphql.ScalarConfig{
-		Name:        "UUID",
-		Description: "A UUID of 36 characters in lower case: 6ba7b810-9dad-11d1-80b4-00c04fd430c8.",
-		Serialize:   asText,
-		ParseValue:  parseUUID,
-		ParseLiteral: func(v ast.Value) any {
-			if s, ok := v.(*ast.StringValue); ok {
-				return parseUUID(s.Value)
-			}
-			return nil
-		},
-	})
+	return newText("UUID", "A UUID of 36 characters in lower case: 6ba7b810-9dad-11d1-80b4-00c04fd430c8.", asText, parseUUID)
 }
 
 const uuidLength = 36

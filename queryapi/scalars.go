@@ -69,14 +69,16 @@ func parseLong(v any) any {
 
 // newTime is the scalar of moments.
 func newTime() *graphql.Scalar {
+	return newText("Time", "A moment in RFC 3339, in UTC and to the microsecond: 2026-11-21T09:30:00.25Z.", serializeTime, parseTime)
+}
+
+// newText is a scalar that queries write as a string and in no other form.
+func newText(name, doc string, serialize graphql.SerializeFn, parse graphql.ParseValueFn) *graphql.Scalar {
 	return graphql.NewScalar(graphql.ScalarConfig{
-		Name:        "Time",
-		Description: "A moment in RFC 3339, in UTC and to the microsecond: 2026-11-21T09:30:00.25Z.",
-		Serialize:   serializeTime,
-		ParseValue:  parseTime,
+		Name: name, Description: doc, Serialize: serialize, ParseValue: parse,
 		ParseLiteral: func(v ast.Value) any {
 			if s, ok := v.(*ast.StringValue); ok {
-				return parseTime(s.Value)
+				return parse(s.Value)
 			}
 			return nil
 		},
