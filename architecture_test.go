@@ -36,7 +36,8 @@ var rooms = []room{
 		"a service knows the contract and the log, never another service: it could run alone"},
 
 	{"eventlog/admission", nil, "the rules are about values, and known to every way in"},
-	{"eventlog", []string{"eventlog/admission"}, "the log knows no domain and no view"},
+	{"eventlog/announce", nil, "an announcement carries nothing, so it needs to know nothing"},
+	{"eventlog", []string{"eventlog/admission", "eventlog/announce"}, "the log knows no domain and no view"},
 	{"eventlog/...", []string{"eventlog/..."}, "what stands around the log knows the log only"},
 
 	{"projections", []string{"eventlog", "internal/decimals"}, "definitions are values: they need the log's Event and Position, and no store"},
@@ -65,7 +66,7 @@ var rooms = []room{
 	{"internal/decimals", nil, "what a column of decimals holds depends on nothing of ours"},
 	{"internal/localonly", nil, "which requests are this machine's own depends on nothing of ours"},
 	{"internal/embedded/...", []string{"internal/embedded/...", "internal/localonly"}, "the embedded stores know only how to run"},
-	{"internal/logtest", []string{"eventlog"}, "tests of the log know the log only"},
+	{"internal/logtest", []string{"eventlog", "eventlog/announce"}, "tests of the log know the log only"},
 	{"internal/dbtest", []string{"internal/embedded/...", "migrations", "projections/application"}, "a test database is a store and its schema"},
 	{poolers, nil, "every room that connects imports it, so it knows none of them"},
 	{sessions, nil, "every room that connects imports it, so it knows none of them"},

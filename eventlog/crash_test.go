@@ -16,6 +16,7 @@ import (
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/internal/embedded"
+	"github.com/readside/readside/internal/logtest"
 	"github.com/readside/readside/migrations"
 )
 
@@ -33,7 +34,7 @@ func TestServerKilledUnderLoad(t *testing.T) {
 	pool := poolOf(t, url)
 	log := open(t, pool)
 	follower := &crashFollower{log: log, at: log.Start()}
-	inBackground(t, follower.run)
+	logtest.InBackground(t, follower.run)
 
 	prepared := begin(t, pool)
 	held, err := log.Append(ctx, prepared, eventlog.Append{Stream: "prepared", Events: newEvents(t, 1)})

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/readside/readside/eventlog/announce"
 )
 
 // How long Follow waits before it looks again by itself.
@@ -21,7 +23,7 @@ const (
 // too where Next moved: a caller that keeps a checkpoint may store it. With Until set,
 // Follow returns nil once it is reached.
 //
-// It waits for announcements where the log was opened WakenBy a listener, and polls
+// It waits for announcements where the log was opened WithListener, and polls
 // otherwise. An announcement only wakes; a lost one costs milliseconds, never an event.
 //
 // Follow ends with ErrRestarted when the server restarted meanwhile, or since q.Life: follow
@@ -33,7 +35,7 @@ func (l *Log) Follow(ctx context.Context, from Position, q Query, each func(cont
 	var began life
 	for {
 		// Asked for before reading, so that what is announced meanwhile is not missed.
-		announced := l.listener.Announced(Channel)
+		announced := l.listener.Announced(announce.Events)
 		page, err := l.Read(ctx, from, q)
 		if err != nil && began != (life{}) && *l.life.Load() != began {
 			// The place that was only remembered may be one that the server has lost.
@@ -53,8 +55,10 @@ func (l *Log) Follow(ctx context.Context, from Position, q Query, each func(cont
 				return err
 			}
 			from = page.Next
-			if l.gather > 0 && from.place >= page.Head.place {
-				pause(ctx, l.gather)
+			if l.rest > 0 && from.place >= page.Head.place {
+				if err := wait(ctx, nil, l.rest); err != nil {
+					return err
+				}
 			}
 			continue
 		}

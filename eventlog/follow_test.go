@@ -9,33 +9,20 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
-	"go.uber.org/goleak"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/eventlog/announce"
 	"github.com/readside/readside/internal/dbtest"
+	"github.com/readside/readside/internal/logtest"
 )
 
 func silent() *slog.Logger { return slog.New(slog.NewJSONHandler(io.Discard, nil)) }
-
-// inBackground runs until the test's end and waits for it.
-func inBackground(t testing.TB, run func(context.Context) error) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(bounded(t))
-	done := make(chan error, 1)
-	go func() { done <- run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; !errors.Is(err, context.Canceled) {
-			t.Errorf("ended with %v, not with its context", err)
-		}
-	})
-}
 
 // followed gives the events as they come.
 func followed(t testing.TB, log *eventlog.Log) <-chan eventlog.Event {
 	t.Helper()
 	events := make(chan eventlog.Event, 1000)
-	inBackground(t, func(ctx context.Context) error {
+	logtest.InBackground(t, func(ctx context.Context) error {
 		return log.Follow(ctx, eventlog.Position{}, eventlog.Query{}, func(_ context.Context, page eventlog.Page) error {
 			for _, e := range page.Events {
 				events <- e
@@ -70,60 +57,21 @@ func TestFollowWithoutAnnouncementsPolls(t *testing.T) {
 	}
 }
 
-func TestAnnouncementsWakeEveryWaiter(t *testing.T) {
-	t.Parallel()
-	db := dbtest.Postgres(t)
-	config := db.Pool.Config().ConnConfig
-	listener := eventlog.NewListener(config, silent())
-	notifier := eventlog.NewNotifier(config, silent(), eventlog.Channel)
-	inBackground(t, listener.Run)
-	inBackground(t, notifier.Run)
-	untilConnected(t, listener)
-	first, second := listener.Announced(eventlog.Channel), listener.Announced(eventlog.Channel)
-	for range 100 {
-		notifier.Announce()
-	}
-	for _, announced := range []<-chan struct{}{first, second} {
-		select {
-		case <-announced:
-		case <-time.After(testBound):
-			t.Fatal("no announcement came")
-		}
-	}
-	if listener.Announced("another") != nil {
-		t.Fatal("a channel that nobody listens to")
-	}
-}
-
-// untilConnected waits for the listener's first connection, which is announced too.
-func untilConnected(t testing.TB, listener *eventlog.Listener) {
-	t.Helper()
-	ctx := bounded(t)
-	for !listener.Connected() {
-		select {
-		case <-listener.Announced(eventlog.Channel):
-		case <-time.After(time.Millisecond):
-		case <-ctx.Done():
-			t.Fatal("the listener does not connect")
-		}
-	}
-}
-
 func TestLostConnectionsCostNoEvent(t *testing.T) {
 	t.Parallel()
 	db := dbtest.Postgres(t)
 	config := db.Pool.Config().ConnConfig
 	config.RuntimeParams["application_name"] = "announcing"
-	listener := eventlog.NewListener(config, silent())
-	notifier := eventlog.NewNotifier(config, silent(), eventlog.Channel)
-	inBackground(t, listener.Run)
-	inBackground(t, notifier.Run)
-	log := open(t, db.Pool, eventlog.WakenBy(listener))
+	listener := announce.NewListener(config, silent())
+	notifier := announce.NewNotifier(config, silent(), announce.Events)
+	logtest.InBackground(t, listener.Run)
+	logtest.InBackground(t, notifier.Run)
+	log := open(t, db.Pool, eventlog.WithListener(listener))
 	events := followed(t, log)
-	untilConnected(t, listener)
+	logtest.Connected(t, listener)
 	for i := range 5 {
 		// Both connections die, and the announcement is lost on purpose every other time.
-		killed := listener.Announced(eventlog.Channel)
+		killed := listener.Announced(announce.Events)
 		terminate(t, db.Pool, "announcing")
 		want := appendTo(t, log, db.Pool, "s", int64(i), 1)
 		if i%2 == 0 {
@@ -178,17 +126,4 @@ func TestFollowEnds(t *testing.T) {
 	if !errors.Is(err, errStop) {
 		t.Fatal(err)
 	}
-}
-
-func TestNothingRunsAfterRunEnded(t *testing.T) {
-	db := dbtest.Postgres(t)
-	ignore := goleak.IgnoreCurrent()
-	ctx, cancel := context.WithCancel(bounded(t))
-	listener := eventlog.NewListener(db.Pool.Config().ConnConfig, silent())
-	done := make(chan error, 1)
-	go func() { done <- listener.Run(ctx) }()
-	untilConnected(t, listener)
-	cancel()
-	<-done
-	goleak.VerifyNone(t, ignore)
 }

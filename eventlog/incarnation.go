@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/readside/readside/internal/session"
 )
 
 // home is which log this is, and in which incarnation: it begins a new one wherever it is
@@ -91,7 +93,7 @@ func (l *Log) Renew(ctx context.Context) error {
 // opened would be gone if that was rolled back, and would count its own events among those
 // of before.
 func (l *Log) identifyApart(ctx context.Context) error {
-	conn, err := connect(ctx, l.pool.Config().ConnConfig)
+	conn, err := session.Connect(ctx, l.pool.Config().ConnConfig, session.Needs{})
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/readside/readside/eventlog/announce"
 	"github.com/readside/readside/internal/pooler"
 )
 
@@ -18,8 +19,8 @@ import (
 // readers of a process share one Log, since it remembers what was proved settled.
 type Log struct {
 	pool     *pgxpool.Pool
-	listener *Listener
-	gather   time.Duration
+	listener *announce.Listener
+	rest     time.Duration
 	settler  settler
 	// home is which log this is, and life the server's, as they were last seen. Another
 	// life may be a failover, so the incarnation is asked for again.
@@ -32,14 +33,16 @@ type Log struct {
 // Option changes how a Log is opened.
 type Option func(*Log)
 
-// WakenBy lets Follow wait for the listener's announcements instead of polling
-// often. Somebody must run the listener.
-func WakenBy(listener *Listener) Option { return func(l *Log) { l.listener = listener } }
+// WithListener lets Follow wait for the listener's announcements on announce.Events instead
+// of polling often. The caller runs the listener.
+func WithListener(listener *announce.Listener) Option {
+	return func(l *Log) { l.listener = listener }
+}
 
-// Gathering lets Follow rest for so long whenever it has come to the end, so that the
+// WithRest lets Follow rest for so long whenever it has come to the end, so that the
 // next read finds many events and not one: under load that spares most reads. It is
-// for followers to whom some milliseconds do not matter; the default is no rest.
-func Gathering(rest time.Duration) Option { return func(l *Log) { l.gather = rest } }
+// for followers to which some milliseconds do not matter. Defaults to no rest.
+func WithRest(rest time.Duration) Option { return func(l *Log) { l.rest = rest } }
 
 // Open opens the log in the pool's database. The pool's role reads and appends with
 // its own rights. A database that was restored, cloned or failed over since the log

@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/eventlog/announce"
 )
 
 // Config is what a Reactor needs. Log, Pool, Schema and Name are required.
@@ -32,7 +33,7 @@ type Config struct {
 	// Logger is slog.Default() if nil.
 	Logger *slog.Logger
 	// Notifier announces what handlers appended; nil leaves it to polling.
-	Notifier *eventlog.Notifier
+	Notifier *announce.Notifier
 
 	// RunEventsMax is how many events share a transaction at most; 0 means 32.
 	RunEventsMax int

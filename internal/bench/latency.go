@@ -14,6 +14,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/eventlog/announce"
 	"github.com/readside/readside/projections/engine"
 	"github.com/readside/readside/projections/shop"
 )
@@ -96,9 +97,9 @@ func (a *arena) measureLatency(ctx context.Context, round int) (*measured, error
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	config := a.pool.Config().ConnConfig
-	listener := eventlog.NewListener(config, slog.Default())
-	notifier := eventlog.NewNotifier(config, slog.Default(), eventlog.Channel)
-	log, err := eventlog.Open(ctx, a.pool, eventlog.WakenBy(listener))
+	listener := announce.NewListener(config, slog.Default())
+	notifier := announce.NewNotifier(config, slog.Default(), announce.Events)
+	log, err := eventlog.Open(ctx, a.pool, eventlog.WithListener(listener))
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +125,7 @@ func stopped(err error) error {
 }
 
 // appendSteadily appends renames from several connections at the benchmark's rate.
-func (a *arena) appendSteadily(ctx context.Context, log *eventlog.Log, notifier *eventlog.Notifier, m *measured, round int) error {
+func (a *arena) appendSteadily(ctx context.Context, log *eventlog.Log, notifier *announce.Notifier, m *measured, round int) error {
 	limit := rate.NewLimiter(latencyRate, 1)
 	start := time.Now()
 	var group errgroup.Group

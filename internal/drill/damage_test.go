@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/eventlog/announce"
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections/engine"
 	"github.com/readside/readside/queryapi"
@@ -393,7 +394,7 @@ func (y *yard) askCrate(api *queryapi.API, id string) (row map[string]any, marke
 // how soon readers see it.
 func (y *yard) mustBeFresh(api *queryapi.API) {
 	y.t.Helper()
-	notifier := eventlog.NewNotifier(y.db.Pool.Config().ConnConfig, y.logger(), eventlog.Channel)
+	notifier := announce.NewNotifier(y.db.Pool.Config().ConnConfig, y.logger(), announce.Events)
 	defer y.background("announce events", notifier.Run)()
 	var took spread
 	for i := range *probes {

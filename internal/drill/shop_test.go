@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/eventlog/announce"
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
@@ -69,7 +70,7 @@ func (s *shop) background(what string, run func(context.Context) error) (stop fu
 
 // startLoad appends until stop is called.
 func (s *shop) startLoad() (stop func()) {
-	notifier := eventlog.NewNotifier(s.db.Pool.Config().ConnConfig, s.logger(), eventlog.Channel)
+	notifier := announce.NewNotifier(s.db.Pool.Config().ConnConfig, s.logger(), announce.Events)
 	stopNotifier := s.background("announce events", notifier.Run)
 	stopLoad := s.background("append events", func(ctx context.Context) error { return s.load.run(ctx, *perSec, notifier.Announce) })
 	return func() { stopLoad(); stopNotifier() }
@@ -79,8 +80,8 @@ func (s *shop) startLoad() (stop func()) {
 func (s *shop) startWorker(set *projections.Set, batch int, folded func(eventlog.Position)) (stop func()) {
 	s.t.Helper()
 	pool := s.db.Role(s.t, "readside_projector")
-	listener := eventlog.NewListener(s.config, s.logger(), eventlog.Channel)
-	log, err := eventlog.Open(s.t.Context(), pool, eventlog.WakenBy(listener))
+	listener := announce.NewListener(s.config, s.logger(), announce.Events)
+	log, err := eventlog.Open(s.t.Context(), pool, eventlog.WithListener(listener))
 	if err != nil {
 		s.t.Fatal(err)
 	}

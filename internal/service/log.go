@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/eventlog/announce"
 	"github.com/readside/readside/internal/pooler"
 	"github.com/readside/readside/internal/session"
 	owner "github.com/readside/readside/projections/application"
@@ -23,7 +24,7 @@ type OpenLog struct {
 	// Application is the one that the database belongs to.
 	Application string
 	Pool        *pgxpool.Pool
-	Listener    *eventlog.Listener
+	Listener    *announce.Listener
 }
 
 // Open opens the application's log at a Postgres URL, for a program by whose name
@@ -33,8 +34,8 @@ func Open(ctx context.Context, application, postgresURL, program string, logger 
 	if err != nil {
 		return nil, err
 	}
-	listener := eventlog.NewListener(pool.Config().ConnConfig, logger)
-	log, err := eventlog.Open(ctx, pool, eventlog.WakenBy(listener))
+	listener := announce.NewListener(pool.Config().ConnConfig, logger)
+	log, err := eventlog.Open(ctx, pool, eventlog.WithListener(listener))
 	if err != nil {
 		pool.Close()
 		return nil, err

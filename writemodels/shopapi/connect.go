@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/eventlog/announce"
 	"github.com/readside/readside/eventlog/reaction"
 	"github.com/readside/readside/internal/session"
 	"github.com/readside/readside/writemodels/command"
@@ -49,7 +50,7 @@ func (s *Shop) connect(ctx context.Context, a address) (*service, error) {
 		return nil, fmt.Errorf("shop: connect %s: %w", a.service, err)
 	}
 	s.announcing(config.ConnConfig)
-	log, err := eventlog.Open(ctx, pool, eventlog.WakenBy(s.listener), eventlog.Gathering(reactRest))
+	log, err := eventlog.Open(ctx, pool, eventlog.WithListener(s.listener), eventlog.WithRest(reactRest))
 	if err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("shop: service %s as role %q: %w", a.service, config.ConnConfig.User, err)
@@ -61,8 +62,8 @@ func (s *Shop) connect(ctx context.Context, a address) (*service, error) {
 // announcing makes the process's one listener and one notifier, of the first service.
 func (s *Shop) announcing(config *pgx.ConnConfig) {
 	if s.listener == nil {
-		s.listener = eventlog.NewListener(config, s.logger)
-		s.notifier = eventlog.NewNotifier(config, s.logger, eventlog.Channel)
+		s.listener = announce.NewListener(config, s.logger)
+		s.notifier = announce.NewNotifier(config, s.logger, announce.Events)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/eventlog/announce"
 	"github.com/readside/readside/eventlog/reaction"
 	"github.com/readside/readside/writemodels/basket"
 	"github.com/readside/readside/writemodels/catalog"
@@ -34,8 +35,8 @@ type Shop struct {
 	counters *command.Counters
 	mux      *http.ServeMux
 
-	listener *eventlog.Listener
-	notifier *eventlog.Notifier
+	listener *announce.Listener
+	notifier *announce.Notifier
 	services []*service
 }
 

@@ -1,4 +1,4 @@
-package eventlog
+package announce
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/readside/readside/internal/session"
 )
 
 // announceEvery is the least time between two announcements.
@@ -22,7 +24,7 @@ type Notifier struct {
 	pending chan struct{} // holds one token: announcements made meanwhile are one
 }
 
-// NewNotifier makes a notifier for a channel; for appended events that is Channel.
+// NewNotifier makes a notifier for a channel; for appended events that is Events.
 func NewNotifier(config *pgx.ConnConfig, logger *slog.Logger, channel string) *Notifier {
 	return &Notifier{config: config.Copy(), logger: logger, channel: channel, pending: make(chan struct{}, 1)}
 }
@@ -57,7 +59,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 }
 
 func (n *Notifier) announceAll(ctx context.Context, retry *backoff) error {
-	conn, err := connect(ctx, n.config)
+	conn, err := session.Connect(ctx, n.config, session.Needs{})
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package eventlog
+package announce
 
 import (
 	"context"
@@ -8,10 +8,12 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/readside/readside/internal/session"
 )
 
-// Channel is the Postgres channel on which appended events are announced.
-const Channel = "readside_events"
+// Events is the Postgres channel on which appended events are announced.
+const Events = "readside_events"
 
 // Listener is a process's one LISTEN connection; any number of waiters share it. It
 // does nothing until Run. A nil Listener announces nothing.
@@ -24,10 +26,10 @@ type Listener struct {
 	channels map[string]chan struct{} // closed and replaced at each announcement
 }
 
-// NewListener makes a listener for the channels; without any, for Channel.
+// NewListener makes a listener for the channels; without any, for Events.
 func NewListener(config *pgx.ConnConfig, logger *slog.Logger, channels ...string) *Listener {
 	if len(channels) == 0 {
-		channels = []string{Channel}
+		channels = []string{Events}
 	}
 	l := &Listener{config: config.Copy(), logger: logger, channels: make(map[string]chan struct{}, len(channels))}
 	for _, name := range channels {
@@ -69,7 +71,7 @@ func (l *Listener) Run(ctx context.Context) error {
 }
 
 func (l *Listener) listen(ctx context.Context, retry *backoff) error {
-	conn, err := connect(ctx, l.config)
+	conn, err := session.Connect(ctx, l.config, session.Needs{})
 	if err != nil {
 		return err
 	}
