@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -75,7 +74,7 @@ func (l *Listener) listen(ctx context.Context, retry *backoff) error {
 	if err != nil {
 		return err
 	}
-	defer closeConn(conn)
+	defer session.Close(conn)
 	for name := range l.channels {
 		if _, err := conn.Exec(ctx, "listen "+pgx.Identifier{name}.Sanitize()); err != nil {
 			return err
@@ -102,13 +101,4 @@ func (l *Listener) announce(channel string) {
 		close(waiting)
 		l.channels[channel] = make(chan struct{})
 	}
-}
-
-// closeBound is how long a connection may take to say goodbye.
-const closeBound = time.Second
-
-func closeConn(conn *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.Background(), closeBound)
-	defer cancel()
-	_ = conn.Close(ctx) // it is gone either way
 }

@@ -63,7 +63,7 @@ func (n *Notifier) announceAll(ctx context.Context, retry *backoff) error {
 	if err != nil {
 		return err
 	}
-	defer closeConn(conn)
+	defer session.Close(conn)
 	statement := "notify " + pgx.Identifier{n.channel}.Sanitize()
 	for {
 		select {

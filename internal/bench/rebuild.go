@@ -7,12 +7,13 @@ import (
 
 	"github.com/readside/readside/internal/bench/baseline"
 	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/rebuild"
 	"github.com/readside/readside/projections/shop"
 )
 
 // rebuild are the contestants that fill the order view, and the users that it joins,
 // from a log at rest.
-func rebuild() []contestant {
+func rebuilds() []contestant {
 	return []contestant{
 		{"build", runBuild},
 		{"rebuild", runRebuild},
@@ -47,18 +48,15 @@ func (a *arena) rebuild(ctx context.Context) (whole, comparing time.Duration, er
 	if _, _, err := runBuild(ctx, a); err != nil {
 		return 0, 0, err
 	}
-	p, err := engine.New(engine.Config{
+	cfg := engine.Config{
 		Application: shop.Application,
 		Log:         a.log, Postgres: a.pool.Config().ConnConfig, Set: a.set, BatchEvents: batchEvents, BuildAbove: always, Logger: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		return 0, 0, err
 	}
 	var phase string
 	var since time.Time
 	start := time.Now()
-	_, err = p.Rebuild(ctx, "order", engine.RebuildOptions{MaxRate: -1, Progress: func(now engine.RebuildProgress) {
-		if phase == engine.PhaseComparing && now.Phase != phase {
+	_, err = rebuild.View(ctx, cfg, "order", rebuild.Options{MaxRate: -1, Progress: func(now rebuild.Progress) {
+		if phase == rebuild.PhaseComparing && now.Phase != phase {
 			comparing += time.Since(since)
 		}
 		if now.Phase != phase {

@@ -83,7 +83,7 @@ func (a *arena) benchmark(ctx context.Context, cfg Config, name string) (Ratios,
 			weakRival:           ratio(rates["sqlworker"], rates["copy_batches"]),
 		}, nil
 	case "rebuild":
-		rates, err := a.race(ctx, cfg, rebuild())
+		rates, err := a.race(ctx, cfg, rebuilds())
 		if err != nil {
 			return nil, err
 		}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/rebuild"
 	"github.com/readside/readside/projections/replay"
 )
 
@@ -42,8 +42,8 @@ func (b *ProgressBar) Replayed(p replay.Progress) {
 }
 
 // Rebuilt is told how far a rebuild is.
-func (b *ProgressBar) Rebuilt(p engine.RebuildProgress) {
-	if p.Phase == engine.PhaseFolding {
+func (b *ProgressBar) Rebuilt(p rebuild.Progress) {
+	if p.Phase == rebuild.PhaseFolding {
 		b.Replayed(p.Replay)
 		return
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/readside/readside/eventlog/announce"
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/parked"
 	"github.com/readside/readside/queryapi"
 )
 
@@ -429,12 +430,9 @@ func (y *yard) mend() {
 	y.t.Helper()
 	y.restore()
 	set := mendedCode.set(y.t)
-	p, err := engine.New(engine.Config{Application: dbtest.Application, Log: y.log, Postgres: y.config, Set: set, Logger: y.logger()})
-	if err != nil {
-		y.t.Fatal(err)
-	}
+	cfg := engine.Config{Application: dbtest.Application, Log: y.log, Postgres: y.config, Set: set, Logger: y.logger()}
 	for _, view := range []string{"crate", "hall"} {
-		got, err := p.Retry(y.t.Context(), engine.Waiting{View: view})
+		got, err := parked.Retry(y.t.Context(), cfg, parked.Waiting{View: view})
 		if err != nil {
 			y.t.Fatal(err)
 		}

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/readside/readside/internal/dbtest"
-	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/verify"
 )
 
 var (
@@ -160,7 +160,7 @@ func peakMemory() (bytes int64, err error) {
 }
 
 // largeVerified is whether verifying found the view right.
-func largeVerified(found []engine.Verified) (rows int, err error) {
+func largeVerified(found []verify.Result) (rows int, err error) {
 	for _, v := range found {
 		if !v.OK() {
 			return 0, fmt.Errorf("view %s: %d rows differ: %+v", v.View, v.Differences.Count, v.Differences.First)

@@ -16,6 +16,8 @@ import (
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/rebuild"
+	"github.com/readside/readside/projections/operate/verify"
 	"github.com/readside/readside/projections/replay"
 )
 
@@ -164,11 +166,7 @@ func (l *largeTask) build(ctx context.Context, cfg engine.Config, got *largeResu
 }
 
 func (l *largeTask) rebuild(ctx context.Context, cfg engine.Config, got *largeResult) error {
-	p, err := engine.New(cfg)
-	if err != nil {
-		return err
-	}
-	rebuilt, err := p.Rebuild(ctx, "parcel", engine.RebuildOptions{MaxRate: -1})
+	rebuilt, err := rebuild.View(ctx, cfg, "parcel", rebuild.Options{MaxRate: -1})
 	got.Rows = rebuilt.Rows
 	if err == nil && rebuilt.Repaired.Count > 0 {
 		err = fmt.Errorf("the rebuild repaired %+v", rebuilt.Repaired)
@@ -181,7 +179,7 @@ func (l *largeTask) verify(ctx context.Context, cfg engine.Config, got *largeRes
 	if budget == 0 {
 		budget = debug.SetMemoryLimit(-1) / 4
 	}
-	found, err := engine.Verify(ctx, engine.VerifyConfig{
+	found, err := verify.Views(ctx, verify.Config{
 		Application: dbtest.Application,
 		Projector:   "main", Log: cfg.Log, Postgres: cfg.Postgres, Set: cfg.Set, Budget: budget, Dir: l.Dir, Progress: cfg.Observer.Building,
 	})

@@ -11,7 +11,7 @@ import (
 
 	"github.com/readside/readside/internal/exact"
 	"github.com/readside/readside/projections"
-	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/rebuild"
 	views "github.com/readside/readside/projections/shop"
 )
 
@@ -129,7 +129,7 @@ func TestRebuildOfEveryViewUnderLoad(t *testing.T) {
 	from := time.Now()
 	for round := 1; ; round++ {
 		for _, m := range b.set.Views() {
-			got, err := b.rebuild(b.set, m.Name, engine.RebuildOptions{})
+			got, err := b.rebuild(b.set, m.Name, rebuild.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -198,7 +198,7 @@ func TestAPlantedGenerationIsRefused(t *testing.T) {
 	was := b.live(planted)
 	for _, plant := range plants {
 		err := b.rebuildPlanted(plant.sql)
-		if !errors.Is(err, engine.ErrRefused) {
+		if !errors.Is(err, rebuild.ErrRefused) {
 			t.Errorf("%s: the rebuild answered %v", plant.name, err)
 		}
 		if b.live(planted) != was {
@@ -209,7 +209,7 @@ func TestAPlantedGenerationIsRefused(t *testing.T) {
 		}
 		t.Logf("planted: %s: refused", plant.name)
 	}
-	got, err := b.rebuild(b.set, planted, engine.RebuildOptions{})
+	got, err := b.rebuild(b.set, planted, rebuild.Options{})
 	if err != nil || got.Repaired.Count != 0 || b.live(planted) != got.Table {
 		t.Errorf("the next rebuild: %+v, %v", got, err)
 	}
@@ -236,7 +236,7 @@ func (b *busy) rebuildPlanted(sql string) error {
 	const tries = 5
 	rows := int64(0)
 	for try := 1; ; try++ {
-		_, err := b.rebuild(b.set, planted, engine.RebuildOptions{Progress: func(p engine.RebuildProgress) {
+		_, err := b.rebuild(b.set, planted, rebuild.Options{Progress: func(p rebuild.Progress) {
 			if p.Phase == "comparing" && rows == 0 {
 				rows = b.plant(sql, planted)
 			}
@@ -244,7 +244,7 @@ func (b *busy) rebuildPlanted(sql string) error {
 		switch {
 		case rows == 0:
 			b.t.Fatalf("nothing was planted, and the rebuild answered %v", err)
-		case err == nil, errors.Is(err, engine.ErrRefused), try == tries:
+		case err == nil, errors.Is(err, rebuild.ErrRefused), try == tries:
 			return err
 		}
 		b.t.Logf("the rebuild noticed: %v", err)

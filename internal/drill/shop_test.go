@@ -17,6 +17,8 @@ import (
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/rebuild"
+	"github.com/readside/readside/projections/operate/verify"
 	"github.com/readside/readside/queryapi"
 )
 
@@ -96,14 +98,11 @@ func (s *shop) startWorker(set *projections.Set, batch int, folded func(eventlog
 }
 
 // rebuild builds a view anew, as an operator does: in a program of its own.
-func (s *shop) rebuild(set *projections.Set, view string, o engine.RebuildOptions) (engine.Rebuilt, error) {
-	p, err := engine.New(engine.Config{Application: dbtest.Application, Log: s.log, Postgres: s.config, Set: set, Logger: s.logger()})
-	if err != nil {
-		return engine.Rebuilt{}, err
-	}
+func (s *shop) rebuild(set *projections.Set, view string, o rebuild.Options) (rebuild.Result, error) {
+	cfg := engine.Config{Application: dbtest.Application, Log: s.log, Postgres: s.config, Set: set, Logger: s.logger()}
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
-	return p.Rebuild(ctx, view, o)
+	return rebuild.View(ctx, cfg, view, o)
 }
 
 // newAPI is a query API that was compiled with a set.
@@ -133,7 +132,7 @@ func (s *shop) newAPI(set *projections.Set) *queryapi.API {
 // mustVerify compares every row of a set's views with the fold of the log.
 func (s *shop) mustVerify(set *projections.Set) {
 	s.t.Helper()
-	found, err := engine.Verify(s.t.Context(), engine.VerifyConfig{Application: dbtest.Application, Projector: "main", Log: s.log, Postgres: s.config, Set: set})
+	found, err := verify.Views(s.t.Context(), verify.Config{Application: dbtest.Application, Projector: "main", Log: s.log, Postgres: s.config, Set: set})
 	if err != nil {
 		s.t.Fatal(err)
 	}

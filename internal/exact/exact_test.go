@@ -23,7 +23,7 @@ import (
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/internal/exact"
-	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/verify"
 )
 
 var (
@@ -286,7 +286,7 @@ func (x *experiment) checkViews() {
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	found, err := engine.Verify(x.t.Context(), engine.VerifyConfig{Application: dbtest.Application, Projector: "main", Log: x.log, Postgres: config, Set: set})
+	found, err := verify.Views(x.t.Context(), verify.Config{Application: dbtest.Application, Projector: "main", Log: x.log, Postgres: config, Set: set})
 	if err != nil {
 		x.t.Fatal(err)
 	}

@@ -13,11 +13,13 @@ import (
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/cold"
+	"github.com/readside/readside/projections/control"
 	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/parked"
 )
 
-// projector is one that works beside the crew, as an operator's commands do.
-func (x *experiment) projector(p program) *engine.Projector {
+// projector is the configuration of an operator's commands, which work beside the crew.
+func (x *experiment) projector(p program) engine.Config {
 	x.t.Helper()
 	set, err := p.set()
 	if err != nil {
@@ -27,11 +29,7 @@ func (x *experiment) projector(p program) *engine.Projector {
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	projector, err := engine.New(engine.Config{Application: dbtest.Application, Log: x.log, Postgres: config, Set: set, Program: p.name(), Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		x.t.Fatal(err)
-	}
-	return projector
+	return engine.Config{Application: dbtest.Application, Log: x.log, Postgres: config, Set: set, Program: p.name(), Logger: slog.New(slog.DiscardHandler)}
 }
 
 // drawView draws one of the views, once they are live.
@@ -60,7 +58,7 @@ func (x *experiment) live() []*projections.Model {
 type operator struct {
 	x       *experiment
 	set     *projections.Set
-	views   *engine.Projector
+	views   engine.Config
 	pool    *pgxpool.Pool
 	facts   *cold.Desk
 	letters *reaction.Desk
@@ -89,8 +87,8 @@ func (o *operator) retry() {
 	o.x.t.Helper()
 	for _, view := range o.set.Views() {
 		if len(o.waiting(view.Name)) > 0 {
-			_, err := o.views.Retry(o.x.t.Context(), engine.Waiting{View: view.Name})
-			o.unlessGone(view.Name, err, func(engine.Parked) bool { return true })
+			_, err := parked.Retry(o.x.t.Context(), o.views, parked.Waiting{View: view.Name})
+			o.unlessGone(view.Name, err, func(control.ParkedEvent) bool { return true })
 		}
 	}
 	for _, e := range o.parkedFacts() {
@@ -117,8 +115,10 @@ func (o *operator) clear() {
 	for _, view := range o.set.Views() {
 		for _, e := range o.waiting(view.Name) {
 			if e.State == "parked" && lost[e.Position.Place()] {
-				_, err := o.views.Discard(o.x.t.Context(), engine.Waiting{View: view.Name, Key: e.Key, Stream: streamOf(e)})
-				o.unlessGone(view.Name, err, func(w engine.Parked) bool { return w.Key == e.Key && w.Stream == e.Stream && w.Position == e.Position })
+				_, err := parked.Discard(o.x.t.Context(), o.views, parked.Waiting{View: view.Name, Key: e.Key, Stream: streamOf(e)})
+				o.unlessGone(view.Name, err, func(w control.ParkedEvent) bool {
+					return w.Key == e.Key && w.Stream == e.Stream && w.Position == e.Position
+				})
 			}
 		}
 	}
@@ -139,7 +139,7 @@ func (o *operator) clear() {
 }
 
 // streamOf is what chooses an event whose row is not known.
-func streamOf(e engine.Parked) string {
+func streamOf(e control.ParkedEvent) string {
 	if e.Key == "" {
 		return e.Stream
 	}
@@ -148,7 +148,7 @@ func streamOf(e engine.Parked) string {
 
 // unlessGone fails for an error, but for that of an order on events of a view none of which
 // waits any more: a rebuild that was handed over, or a discard before, took them along.
-func (o *operator) unlessGone(view string, err error, of func(engine.Parked) bool) {
+func (o *operator) unlessGone(view string, err error, of func(control.ParkedEvent) bool) {
 	o.x.t.Helper()
 	if err != nil && slices.ContainsFunc(o.waiting(view), of) {
 		o.x.t.Fatal(err)
@@ -156,13 +156,13 @@ func (o *operator) unlessGone(view string, err error, of func(engine.Parked) boo
 }
 
 // waiting are the events that wait in a view, those of a rebuild beside it left out.
-func (o *operator) waiting(view string) []engine.Parked {
+func (o *operator) waiting(view string) []control.ParkedEvent {
 	o.x.t.Helper()
-	all, err := o.views.Parked(o.x.t.Context(), view)
+	all, err := parked.List(o.x.t.Context(), o.views, view)
 	if err != nil {
 		o.x.t.Fatal(err)
 	}
-	return slices.DeleteFunc(all, func(e engine.Parked) bool { return e.State == "discarded" || strings.Contains(e.Projector, "+") })
+	return slices.DeleteFunc(all, func(e control.ParkedEvent) bool { return e.State == "discarded" || strings.Contains(e.Projector, "+") })
 }
 
 func (o *operator) parkedFacts() []cold.Parked {

@@ -10,6 +10,7 @@ import (
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/cold"
 	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/rebuild"
 )
 
 // rebuild builds a view anew beside the load, and hands it over. Where events wait in a
@@ -21,7 +22,7 @@ func (x *experiment) rebuild(view *projections.Model, mended bool) {
 	p := x.program(mended || len(view.Joins) > 0)
 	var err error
 	for range 5 {
-		if err = rebuildView(x.t.Context(), x.projector(p), view.Name, x.fates.Thousandths == 0); !errors.Is(err, engine.ErrSourceWaits) {
+		if err = rebuildView(x.t.Context(), x.projector(p), view.Name, x.fates.Thousandths == 0); !errors.Is(err, rebuild.ErrSourceWaits) {
 			break
 		}
 		x.operator(true).clear()
@@ -32,7 +33,7 @@ func (x *experiment) rebuild(view *projections.Model, mended bool) {
 // rebuilt fails for the error of a rebuild, but for that of one which was refused.
 func (x *experiment) rebuilt(err error) {
 	x.t.Helper()
-	if errors.Is(err, engine.ErrSourceWaits) {
+	if errors.Is(err, rebuild.ErrSourceWaits) {
 		x.tally.count("rebuilds refused", 1)
 		return
 	}
@@ -43,8 +44,8 @@ func (x *experiment) rebuilt(err error) {
 
 // rebuildView rebuilds a view. Where all events are sound it finds nothing to repair; else
 // the program that rebuilds may fold what the one before did not, and the other way round.
-func rebuildView(ctx context.Context, p *engine.Projector, view string, sound bool) error {
-	out, err := p.Rebuild(ctx, view, engine.RebuildOptions{MaxRate: -1})
+func rebuildView(ctx context.Context, p engine.Config, view string, sound bool) error {
+	out, err := rebuild.View(ctx, p, view, rebuild.Options{MaxRate: -1})
 	if err == nil && sound && out.Repaired.Count > 0 {
 		err = fmt.Errorf("rebuilding view %s found %d rows that were wrong, the first: %+v", view, out.Repaired.Count, out.Repaired.First[0])
 	}
@@ -96,7 +97,7 @@ func (c *crew) joinRebuild() {
 func (x *experiment) rebuildRow() {
 	x.t.Helper()
 	x.drawView()
-	out, err := x.projector(x.program(true)).RebuildKey(x.t.Context(), "account", fmt.Sprintf("c%d", x.r.IntN(12)))
+	out, err := rebuild.Row(x.t.Context(), x.projector(x.program(true)), "account", fmt.Sprintf("c%d", x.r.IntN(12)))
 	if err != nil {
 		x.t.Fatal(err)
 	}

@@ -29,7 +29,15 @@ var suites = []suite{
 	{"./eventlog", []string{"./eventlog", "./eventlog/cloudevents", "./eventlog/reaction"}},
 	{"./projections/hot", []string{"./projections/hot", "./projections/engine"}},
 	{"./projections/replay", []string{"./projections/replay", "./projections/engine"}},
-	{"./projections/engine", []string{"./projections/engine", "./internal/exact"}},
+	{"./projections/internal/fold", []string{"./projections/internal/fold", "./projections/engine", "./internal/exact"}},
+	{"./projections/internal/cache", []string{"./projections/internal/cache", "./projections/internal/fold", "./projections/engine"}},
+	{"./projections/internal/build", []string{"./projections/internal/build", "./projections/engine"}},
+	{"./projections/internal/own", []string{"./projections/internal/own", "./projections/engine"}},
+	{"./projections/internal/order", []string{"./projections/internal/order", "./projections/internal/fold", "./projections/engine"}},
+	{"./projections/control", []string{"./projections/control", "./projections/engine"}},
+	{"./projections/engine", []string{"./projections/engine"}},
+	{"./projections/operate/rebuild", []string{"./projections/engine", "./internal/exact"}},
+	{"./projections/operate/verify", []string{"./projections/engine"}},
 	{"./projections/cold", []string{"./projections/cold", "./internal/exact"}},
 }
 

@@ -50,6 +50,8 @@ var issue3 = []item{
 			figure: regexp.MustCompile(`takeover of `)}),
 		tests(testRun{pkg: "./projections/engine", tests: []string{"TestWorkerStoppedInACopyIsRelieved", "TestWorkerThatEndsHandsOver", "TestKilledWorkerIsRelieved",
 			"TestBatchOfALowerEpochIsRefused", "TestABatchFromAnotherPlaceIsRefused"}}),
+		tests(testRun{pkg: "./projections/engine", tests: []string{"TestAConnectionMayBeCutAtAnyMessage"}, args: []string{"-cut-stride", "1"},
+			figure: regexp.MustCompile(`connections were cut`), limit: 60 * time.Minute}),
 	}},
 	{"3.6", "six mutants of this issue are killed", []step{mutants(
 		"no-epoch", "park-without-the-queue", "switch-without-comparison", "cache-kept-after-a-foreign-change",

@@ -8,9 +8,11 @@ import (
 // issue4Engine are the items of issue 4 on the engine.
 var issue4Engine = []item{
 	{"4.3", "the simulator: 1,000,000 runs without a difference in at most 20 minutes; what A1 was is found within 10,000 runs", []step{
-		tests(testRun{pkg: "./projections/engine", tests: []string{"TestSimulator"}, args: []string{"-seed", "{seed}", "-sim-runs", "1000000"},
+		tests(testRun{pkg: "./projections/internal/fold", tests: []string{"TestSimulator"}, args: []string{"-seed", "{seed}", "-sim-runs", "1000000"},
 			figure: regexp.MustCompile(`simulator: `), limit: 20 * time.Minute}),
-		tests(testRun{pkg: "./projections/engine", tests: []string{"TestRowsOfAnUncommittedBatchStayInTheCache", "TestRowsOfAnUncommittedBatchAreKeptAfterAResume", "TestWhatOutlivesAnOwnership"}}),
+		tests(testRun{pkg: "./projections/internal/fold", tests: []string{"TestRowsOfAnUncommittedBatchStayInTheCache"}}),
+		tests(testRun{pkg: "./projections/internal/own", tests: []string{"TestWhatOutlivesAnOwnership"}}),
+		tests(testRun{pkg: "./projections/engine", tests: []string{"TestRowsOfAnUncommittedBatchAreKeptAfterAResume"}}),
 		// By default the simulator makes 10,000 runs.
 		mutants("counter-outlives-its-ownership", "counter-outlives-its-ownership-simulated"),
 	}},

@@ -9,7 +9,9 @@ import (
 	"github.com/readside/readside/eventlog"
 	owner "github.com/readside/readside/projections/application"
 	"github.com/readside/readside/projections/cold"
-	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/control"
+	"github.com/readside/readside/projections/operate/parked"
+	"github.com/readside/readside/projections/operate/rebuild"
 )
 
 // Postgres' codes for what goes wrong when a service connects as its role.
@@ -30,10 +32,10 @@ var hints = []struct {
 	text string
 }{
 	{eventlog.ErrNoSchema, "run `%s migrate up`"},
-	{engine.ErrNoProjector, "run `%s project` with these definitions first"},
-	{engine.ErrNotLive, "`%s project` builds it"},
-	{engine.ErrSourceWaits, "`%s parked list` shows it"},
-	{engine.ErrNothingWaits, "`%s parked list` shows what does"},
+	{control.ErrNoProjector, "run `%s project` with these definitions first"},
+	{control.ErrNotLive, "`%s project` builds it"},
+	{rebuild.ErrSourceWaits, "`%s parked list` shows it"},
+	{parked.ErrNothingWaits, "`%s parked list` shows what does"},
 	{cold.ErrNotStarted, "start it with `%s project`"},
 }
 

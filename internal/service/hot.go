@@ -27,7 +27,12 @@ func Hot(ctx context.Context, application, postgresURL string, set *projections.
 	}
 	defer log.Close()
 	defer watch.pool("hot", log)()
-	projector, err := Projector(log, postgresURL, set, folding, logger, watch.hotObserver())
+	config, err := ProjectorConfig(log, postgresURL, set, folding, logger)
+	if err != nil {
+		return err
+	}
+	config.Observer = watch.hotObserver()
+	projector, err := engine.New(config)
 	if err != nil {
 		return err
 	}
@@ -46,15 +51,15 @@ func unlessEnded(ctx context.Context, err error) error {
 	return err
 }
 
-// Projector makes the hot projector; it runs nothing.
-func Projector(log *OpenLog, postgresURL string, set *projections.Set, folding Folding, logger *slog.Logger, observer engine.Observer) (*engine.Projector, error) {
+// ProjectorConfig is the hot projector's configuration.
+func ProjectorConfig(log *OpenLog, postgresURL string, set *projections.Set, folding Folding, logger *slog.Logger) (engine.Config, error) {
 	config, err := ConnConfig(log.Application, postgresURL, "readside-project")
 	if err != nil {
-		return nil, err
+		return engine.Config{}, err
 	}
-	return engine.New(folding.config(engine.Config{
-		Application: log.Application, Name: HotName, Log: log.Log, Postgres: config, Set: set, Logger: logger, Observer: observer,
-	}))
+	return folding.config(engine.Config{
+		Application: log.Application, Name: HotName, Log: log.Log, Postgres: config, Set: set, Logger: logger,
+	}), nil
 }
 
 // ConnConfig is a single connection's configuration, for a program by whose name

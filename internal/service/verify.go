@@ -9,13 +9,13 @@ import (
 
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/cold"
-	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/verify"
 	"github.com/readside/readside/projections/replay"
 )
 
 // Verified is what verifying views and facts found.
 type Verified struct {
-	Views []engine.Verified `json:"views"`
+	Views []verify.Result `json:"views"`
 	// Cold is nil where no fact was verified.
 	Cold *cold.Report `json:"cold,omitempty"`
 }
@@ -65,7 +65,7 @@ func Verify(ctx context.Context, stores Stores, set *projections.Set, names []st
 		if err != nil {
 			return nil, err
 		}
-		found.Views, err = engine.Verify(ctx, engine.VerifyConfig{
+		found.Views, err = verify.Views(ctx, verify.Config{
 			Application: stores.Application, Projector: HotName, Log: log.Log, Postgres: config, Set: set, Views: views,
 			Sample: o.Sample, Checksum: o.Checksum, Budget: o.Budget, Progress: o.Progress,
 		})
@@ -169,7 +169,7 @@ func printCold(w io.Writer, r *cold.Report) {
 }
 
 // PrintDifferences names differing rows, one per line.
-func PrintDifferences(w io.Writer, d engine.Differences) {
+func PrintDifferences(w io.Writer, d verify.Differences) {
 	for _, x := range d.First {
 		fmt.Fprintf(w, "  %s %q %s", x.View, x.Key, x.Kind)
 		if len(x.Columns) > 0 {

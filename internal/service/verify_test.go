@@ -5,22 +5,22 @@ import (
 	"testing"
 
 	"github.com/readside/readside/projections/cold"
-	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/verify"
 )
 
 // Of a row that differs in several columns it is told whose values are shown, and one
 // thing is one thing.
 func TestWhatDiffersIsToldForPeople(t *testing.T) {
-	view := engine.Verified{View: "order", Version: 2, Generation: 1, Rows: 1, Events: 1, Differences: engine.Differences{Count: 1, First: []engine.Difference{
+	view := verify.Result{View: "order", Version: 2, Generation: 1, Rows: 1, Events: 1, Differences: verify.Differences{Count: 1, First: []verify.Difference{
 		{View: "order", Key: "o-1", Kind: "differs", Columns: []string{"name", "status"}, Stored: "a", Folded: "b"},
 	}}}
-	two := engine.Verified{View: "room", Version: 1, Generation: 1, Rows: 2, Events: 3, Differences: engine.Differences{Count: 3, First: []engine.Difference{
+	two := verify.Result{View: "room", Version: 1, Generation: 1, Rows: 2, Events: 3, Differences: verify.Differences{Count: 3, First: []verify.Difference{
 		{View: "room", Key: "r-1", Kind: "differs", Columns: []string{"name"}, Stored: "a", Folded: "b"},
 		{View: "room", Key: "r-2", Kind: "missing"},
 	}}}
 	facts := &cold.Report{Tables: []cold.TableReport{{Fact: "sales", Table: "sales_v1", Rows: 1, Partitions: []cold.PartitionReport{{Equal: true}}}}}
 	var b strings.Builder
-	(&Verified{Views: []engine.Verified{view, two}, Cold: facts}).Print(&b)
+	(&Verified{Views: []verify.Result{view, two}, Cold: facts}).Print(&b)
 	const want = `view order version 2 generation 1: 1 row, DIFFERS in 1 row from the fold of 1 event up to place 0
   order "o-1" differs in name, status; name: stored "a", folded "b"
 view room version 1 generation 1: 2 rows, DIFFERS in 3 rows from the fold of 3 events up to place 0

@@ -19,6 +19,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/readside/readside/internal/session"
 )
 
 // OtherError is returned when stores belong to another application than the one that
@@ -139,4 +140,13 @@ func explain(err error, name string) error {
 		return fmt.Errorf("%w: migrate it to the newest version as application %q (%w)", ErrNotMigrated, name, err)
 	}
 	return fmt.Errorf("ask the database which application it belongs to: %w", err)
+}
+
+// Writer returns a copy of config for connections that write: they refuse every other
+// application's database, are to a primary, and do not depend on what the server, the
+// database or the role set by default.
+func Writer(config *pgx.ConnConfig, name string) *pgx.ConnConfig {
+	own := Guard(config, name)
+	session.Prepare(&own.Config, session.Needs{})
+	return own
 }

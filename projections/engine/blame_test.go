@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/readside/readside/projections"
-	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/parked"
 )
 
 type gauge struct {
@@ -109,7 +109,7 @@ func TestEventThatMakesARowUnwritableIsFound(t *testing.T) {
 			}
 			f.catchUp(broken, 1000, f.append(events...))
 			if seed%2 == 1 {
-				if _, err := f.projector(broken, 1000, nil).Retry(t.Context(), engine.Waiting{View: "gauge"}); err != nil {
+				if _, err := f.projector(broken, 1000, nil).Retry(t.Context(), parked.Waiting{View: "gauge"}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -123,7 +123,7 @@ func TestEventThatMakesARowUnwritableIsFound(t *testing.T) {
 					t.Errorf("of gauge %s the first is not parked for the reason %q", id, whys[id])
 				}
 			}
-			if _, err := f.projector(gaugeSet(t, false, &calls), 100, nil).Retry(t.Context(), engine.Waiting{View: "gauge"}); err != nil {
+			if _, err := f.projector(gaugeSet(t, false, &calls), 100, nil).Retry(t.Context(), parked.Waiting{View: "gauge"}); err != nil {
 				t.Fatal(err)
 			}
 			f.mustVerify(gaugeSet(t, false, &calls))

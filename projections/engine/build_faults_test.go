@@ -10,7 +10,7 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/projections"
-	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/parked"
 )
 
 // What is wrong with an event of a build is parked as in a batch.
@@ -34,12 +34,12 @@ func TestFaultsOfABuildAreParked(t *testing.T) {
 			f.catchUp(broken, 100, f.append(streamed{"c1", cardAdded{"c1", "", 4}}))
 			f.mustVerify(broken)
 			if d.name == "hopeless" {
-				f.discards(mended, engine.Waiting{View: "card", Stream: "c1"}, engine.Retried{Folded: 3, Discarded: 1})
+				f.discards(mended, parked.Waiting{View: "card", Stream: "c1"}, parked.Retried{Folded: 3, Discarded: 1})
 				f.mustBe("c1", 10, "[1,2,3,4]")
 				f.mustVerify(mended)
 				return
 			}
-			f.retries(mended, engine.Waiting{View: "card"}, engine.Retried{Folded: 4})
+			f.retries(mended, parked.Waiting{View: "card"}, parked.Retried{Folded: 4})
 			f.mustBe("c1", 17, "[1,7,2,3,4]")
 			f.mustVerify(mended)
 		})
@@ -85,11 +85,11 @@ func TestFaultsOfABuildThatIsCutOff(t *testing.T) {
 			if b.cfg.Set == broken {
 				f.mustVerify(broken)
 			}
-			got, err := f.projector(mended, 100, nil).Retry(t.Context(), engine.Waiting{View: "card"})
-			if err != nil && !errors.Is(err, engine.ErrNothingWaits) {
+			got, err := f.projector(mended, 100, nil).Retry(t.Context(), parked.Waiting{View: "card"})
+			if err != nil && !errors.Is(err, parked.ErrNothingWaits) {
 				t.Fatal(err)
 			}
-			f.mended(got, nil, engine.Retried{Folded: got.Folded})
+			f.mended(got, nil, parked.Retried{Folded: got.Folded})
 			f.mustVerify(mended)
 		})
 	}
@@ -127,7 +127,7 @@ func TestABuildHaltsOverTheBoundOfParkedEvents(t *testing.T) {
 		t.Errorf("%d events are parked, not %d", got, faults)
 	}
 	f.mustVerify(broken)
-	f.retries(mended, engine.Waiting{View: "card"}, engine.Retried{Folded: 2 * faults})
+	f.retries(mended, parked.Waiting{View: "card"}, parked.Retried{Folded: 2 * faults})
 	f.mustVerify(mended)
 }
 
@@ -135,10 +135,10 @@ func TestABuildHaltsOverTheBoundOfParkedEvents(t *testing.T) {
 // bring the rows once more.
 func (f *fixture) refusesToMend(set *projections.Set) {
 	f.t.Helper()
-	for _, mend := range []func(context.Context, engine.Waiting) (engine.Retried, error){
+	for _, mend := range []func(context.Context, parked.Waiting) (parked.Retried, error){
 		f.projector(set, 100, nil).Retry, f.projector(set, 100, nil).Discard,
 	} {
-		_, err := mend(f.t.Context(), engine.Waiting{View: "card", Key: "c0"})
+		_, err := mend(f.t.Context(), parked.Waiting{View: "card", Key: "c0"})
 		if err == nil || !strings.Contains(err.Error(), "still building") {
 			f.t.Errorf("mending while the view is built: %v", err)
 		}

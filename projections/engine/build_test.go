@@ -68,7 +68,7 @@ func (b *builder) run(p eventlog.Position) error {
 			cancel()
 		}
 	}
-	projector, err := engine.New(cfg)
+	projector, err := newDesk(cfg)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/parked"
 )
 
 // running is a projector that folds as the test goes on, with what it has cached.
@@ -25,7 +26,7 @@ type running struct {
 func (f *fixture) run(set *projections.Set, batch, cacheBytes int) *running {
 	f.t.Helper()
 	r := &running{fixture: f, folded: make(chan eventlog.Position, 1000), done: make(chan error, 1)}
-	p, err := engine.New(engine.Config{
+	p, err := newDesk(engine.Config{
 		Application: dbtest.Application,
 		Log:         f.log, Postgres: f.config, Set: set, BatchEvents: batch, CacheBytes: cacheBytes,
 		Logger:   slog.New(counter{slog.NewTextHandler(f.t.Output(), nil), &f.warnings}),
@@ -239,6 +240,6 @@ func TestFaultOfABatchFoldedAheadIsParked(t *testing.T) {
 	}
 	f.mustVerify(set)
 	mended := newFlatSet(t, "")
-	f.retries(mended, engine.Waiting{View: "talk", Key: "t2"}, engine.Retried{Folded: 31})
+	f.retries(mended, parked.Waiting{View: "talk", Key: "t2"}, parked.Retried{Folded: 31})
 	f.mustVerify(mended)
 }

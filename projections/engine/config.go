@@ -10,15 +10,15 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/readside/readside/eventlog"
-	"github.com/readside/readside/internal/session"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/application"
+	"github.com/readside/readside/projections/internal/batch"
 	"github.com/readside/readside/projections/replay"
 	"github.com/readside/readside/projections/watch"
 	"github.com/readside/readside/projections/watch/rows"
 )
 
-// Config says what a projector folds and where.
+// Config is what a projector folds and where.
 type Config struct {
 	// Application is the one that the database belongs to; every other database is refused.
 	Application string
@@ -61,7 +61,7 @@ type Config struct {
 	WatchRate watch.Rate
 	// WatchBytes is the memory for the rows that are compared at a time. Defaults to 32 MiB.
 	WatchBytes int64
-	// Program names the build of the code that folds: a rebuild that was cut off goes on
+	// Program names the build of the code that folds: a rebuild that was cut off is resumed
 	// under the program that began it only. Default a hash of the executable.
 	Program string
 	// Logger gets what an operator wants to know. Default slog.Default().
@@ -99,10 +99,25 @@ type Folded struct {
 	Effort Effort
 }
 
+// Effort is what a batch came to. It grows with the batch, never with the tables: where
+// Fanned or Sources is large, a source that many rows join changes often.
+type Effort struct {
+	// Rows were written because an event concerns them.
+	Rows int
+	// Sources are the changes that joins of other rows had to look for, one for each join.
+	Sources int
+	// Fanned rows were written because a row that they join changed.
+	Fanned int
+	// Late is how many times an event met a deleted row, and changed nothing.
+	Late int
+	// Unborn is how many times an event changed a row that nobody sees, since no event has
+	// created it by the end of the batch.
+	Unborn int
+}
+
 const (
-	defaultBatchEvents = 10_000
-	maxBatchEvents     = 50_000 // what a page of the log holds at most
-	defaultCacheBytes  = 128 << 20
+	maxBatchEvents    = 50_000 // what a page of the log holds at most
+	defaultCacheBytes = 128 << 20
 
 	defaultLeaseTTL   = 5 * time.Second
 	minLeaseTTL       = 100 * time.Millisecond
@@ -110,12 +125,11 @@ const (
 	defaultKeepFormer = 24 * time.Hour
 	defaultParkedMax  = 1_000
 	defaultBuildAbove = 50_000
-	defaultBuildBytes = 256 << 20
 	defaultWatchBytes = 32 << 20
-	mostBuildBytes    = 1 << 30 // unless BuildBytes says more
 )
 
-func (c *Config) validate() error {
+// Validate returns all faults of the configuration at once.
+func (c *Config) Validate() error {
 	var errs []error
 	if c.Log == nil {
 		errs = append(errs, errors.New("the projector's Config has no Log: open one with eventlog.Open"))
@@ -135,24 +149,11 @@ func (c *Config) validate() error {
 	if strings.ContainsAny(c.Name, "@+") {
 		errs = append(errs, fmt.Errorf("the projector's Name %q has an @ or a +, which projectors' names are put together with: leave them out", c.Name))
 	}
-	errs = append(errs, application.ValidName(c.Application), c.WatchRate.Validate())
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	c.Postgres = prepared(application.Guard(c.Postgres, c.Application))
-	c.setDefaults()
-	return nil
+	return errors.Join(append(errs, application.ValidName(c.Application), c.WatchRate.Validate())...)
 }
 
-// prepared is a configuration whose connections do not depend on what the server, the
-// database or the role set by default, and are to a primary.
-func prepared(config *pgx.ConnConfig) *pgx.ConnConfig {
-	own := config.Copy()
-	session.Prepare(&own.Config, session.Needs{})
-	return own
-}
-
-func (c *Config) setDefaults() {
+// WithDefaults returns the configuration with every default in the place of what is not set.
+func (c Config) WithDefaults() Config {
 	if c.LeaseTTL == 0 {
 		c.LeaseTTL = defaultLeaseTTL
 	}
@@ -169,7 +170,7 @@ func (c *Config) setDefaults() {
 		c.Name = "main"
 	}
 	if c.BatchEvents == 0 {
-		c.BatchEvents = defaultBatchEvents
+		c.BatchEvents = batch.DefaultEvents
 	}
 	if c.WatchBytes == 0 {
 		c.WatchBytes = defaultWatchBytes
@@ -180,4 +181,5 @@ func (c *Config) setDefaults() {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
+	return c
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/internal/dbtest"
-	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/verify"
 )
 
 // ratings is a story whose rows count: an event folded twice shows.
@@ -140,7 +140,7 @@ func TestForeignCheckpointIsRefused(t *testing.T) {
 	if err := f.projector(set, 100, nil).Run(t.Context()); !errors.Is(err, eventlog.ErrForeignPosition) {
 		t.Errorf("the projector answered %v", err)
 	}
-	_, err := engine.Verify(t.Context(), engine.VerifyConfig{Application: dbtest.Application, Projector: "main", Log: f.log, Postgres: f.config, Set: set})
+	_, err := verify.Views(t.Context(), verify.Config{Application: dbtest.Application, Projector: "main", Log: f.log, Postgres: f.config, Set: set})
 	if !errors.Is(err, eventlog.ErrForeignPosition) {
 		t.Errorf("verify answered %v", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/rebuild"
 )
 
 // withoutBadges is the domain's views but one.
@@ -161,7 +162,7 @@ func TestRebuildDoesNotWaitForReadersOfRetiredTables(t *testing.T) {
 	set := mustSet(t, "")
 	f.catchUp(set, 100, ratings(f, 3))
 	p := f.projector(set, 100, nil)
-	if _, err := p.Rebuild(t.Context(), "talk", engine.RebuildOptions{}); err != nil {
+	if _, err := p.Rebuild(t.Context(), "talk", rebuild.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	f.exec(`update readside.views set retired_at = now() - interval '1 hour' where state = 'retired'`)
@@ -174,13 +175,13 @@ func TestRebuildDoesNotWaitForReadersOfRetiredTables(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	if _, err := p.Rebuild(ctx, "talk", engine.RebuildOptions{}); err != nil {
+	if _, err := p.Rebuild(ctx, "talk", rebuild.Options{}); err != nil {
 		t.Errorf("while somebody reads a retired table: %v", err)
 	}
 	if err := reader.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Rebuild(t.Context(), "talk", engine.RebuildOptions{}); err != nil {
+	if _, err := p.Rebuild(t.Context(), "talk", rebuild.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := f.int(`select count(*) from pg_class where relname = 'talk_v1_g1'`); got != 0 {

@@ -10,7 +10,9 @@ import (
 
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections"
+	"github.com/readside/readside/projections/control"
 	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/rebuild"
 )
 
 // roomSet is rooms alone: other definitions than those of cards.
@@ -90,9 +92,9 @@ func TestOwnerFoldsOnWhereDroppingFails(t *testing.T) {
 }
 
 // keeping is a projector whose former definitions stay for a time.
-func (f *fixture) keeping(set *projections.Set, keep time.Duration) *engine.Projector {
+func (f *fixture) keeping(set *projections.Set, keep time.Duration) *desk {
 	f.t.Helper()
-	p, err := engine.New(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: set, KeepFormer: keep,
+	p, err := newDesk(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: set, KeepFormer: keep,
 		Logger: slog.New(counter{slog.NewTextHandler(f.t.Output(), nil), &f.warnings})})
 	if err != nil {
 		f.t.Fatal(err)
@@ -127,12 +129,12 @@ func TestFormerDefinitionsOfALivingWorkerStay(t *testing.T) {
 }
 
 // interrupt orders a rebuild, and ends it before it compares.
-func (f *fixture) interrupt(p *engine.Projector, view string) {
+func (f *fixture) interrupt(p *desk, view string) {
 	f.t.Helper()
 	ctx, cancel := context.WithCancel(f.t.Context())
 	defer cancel()
-	_, err := p.Rebuild(ctx, view, engine.RebuildOptions{Progress: func(p engine.RebuildProgress) {
-		if p.Phase == engine.PhaseComparing {
+	_, err := p.Rebuild(ctx, view, rebuild.Options{Progress: func(p rebuild.Progress) {
+		if p.Phase == rebuild.PhaseComparing {
 			cancel()
 		}
 	}})
@@ -173,7 +175,7 @@ func TestAProjectorThatIsWorkedForAgainIsNotDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
-	dropped, err := engine.DropProjector(t.Context(), conn, engine.ProjectorName("main", former), 24*time.Hour, time.Minute)
+	dropped, err := control.DropProjector(t.Context(), conn, engine.ProjectorName("main", former), 24*time.Hour, time.Minute)
 	if err != nil || dropped {
 		t.Errorf("dropped %v, error %v, though somebody works for it again", dropped, err)
 	}

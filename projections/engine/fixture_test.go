@@ -16,6 +16,7 @@ import (
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/verify"
 )
 
 func TestMain(m *testing.M) {
@@ -101,9 +102,9 @@ type streamed struct {
 }
 
 // projector makes a projector whose observer reports every checkpoint.
-func (f *fixture) projector(set *projections.Set, batch int, folded chan<- eventlog.Position) *engine.Projector {
+func (f *fixture) projector(set *projections.Set, batch int, folded chan<- eventlog.Position) *desk {
 	f.t.Helper()
-	p, err := engine.New(engine.Config{
+	p, err := newDesk(engine.Config{
 		Application: dbtest.Application,
 		Log:         f.log, Postgres: f.config, Set: set, BatchEvents: batch,
 		Logger: slog.New(counter{slog.NewTextHandler(f.t.Output(), nil), &f.warnings}),
@@ -144,9 +145,9 @@ func (f *fixture) catchUp(set *projections.Set, batch int, p eventlog.Position) 
 }
 
 // verify returns what verification finds.
-func (f *fixture) verify(set *projections.Set) []engine.Verified {
+func (f *fixture) verify(set *projections.Set) []verify.Result {
 	f.t.Helper()
-	found, err := engine.Verify(f.t.Context(), engine.VerifyConfig{Application: dbtest.Application, Projector: "main", Log: f.log, Postgres: f.config, Set: set})
+	found, err := verify.Views(f.t.Context(), verify.Config{Application: dbtest.Application, Projector: "main", Log: f.log, Postgres: f.config, Set: set})
 	if err != nil {
 		f.t.Fatal(err)
 	}

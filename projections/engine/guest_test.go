@@ -8,6 +8,7 @@ import (
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/parked"
 )
 
 // busy appends to a card until the function that it returns is called.
@@ -47,9 +48,9 @@ func TestRetryOfManyBesideABusyWorker(t *testing.T) {
 	}
 	f.reach(folded, f.append(events...))
 	stop := f.busy("busy", "busy")
-	got, err := f.projector(mended, 100, nil).Retry(t.Context(), engine.Waiting{View: "card", Key: "c1"})
+	got, err := f.projector(mended, 100, nil).Retry(t.Context(), parked.Waiting{View: "card", Key: "c1"})
 	stop()
-	f.mended(got, err, engine.Retried{Folded: 3001})
+	f.mended(got, err, parked.Retried{Folded: 3001})
 	if total := f.int(`select total from views.card_v1_g1 where id = 'c1'`); total != 3002 {
 		t.Errorf("the total is %d", total)
 	}
@@ -67,7 +68,7 @@ func TestRetryOfABusyRow(t *testing.T) {
 	for range 5 {
 		f.reach(folded, f.append(streamed{"c1", cardAdded{"c1", "panic", 2}}))
 		stop := f.busy("c1", "c1")
-		got, err := f.projector(mended, 100, nil).Retry(t.Context(), engine.Waiting{View: "card", Key: "c1"})
+		got, err := f.projector(mended, 100, nil).Retry(t.Context(), parked.Waiting{View: "card", Key: "c1"})
 		stop()
 		if err != nil || got.Waiting != 0 {
 			t.Fatalf("%+v, %v", got, err)
@@ -91,10 +92,10 @@ func TestRetryInVainIsNotOverTheBound(t *testing.T) {
 		last = f.append(streamed{id, cardOpened{id, ""}}, streamed{id, cardAdded{id, "handler", 1}}, streamed{id, cardAdded{id, "", 1}})
 	}
 	f.catchUp(broken, 100, last)
-	p, err := engine.New(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: broken, ParkedMax: 2, Logger: slog.New(slog.DiscardHandler)})
+	p, err := newDesk(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: broken, ParkedMax: 2, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := p.Retry(t.Context(), engine.Waiting{View: "card"})
-	f.mended(got, err, engine.Retried{Waiting: 4})
+	got, err := p.Retry(t.Context(), parked.Waiting{View: "card"})
+	f.mended(got, err, parked.Retried{Waiting: 4})
 }

@@ -185,7 +185,7 @@ func TestBatchesFitIntoThePagesOfTheLog(t *testing.T) {
 	f := newFixture(t)
 	set := mustSet(t, "")
 	for _, size := range []int{-1, 50_001} {
-		_, err := engine.New(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: set, BatchEvents: size})
+		_, err := newDesk(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: set, BatchEvents: size})
 		if err == nil || !strings.Contains(err.Error(), "BatchEvents") {
 			t.Errorf("batches of %d events: %v", size, err)
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/rebuild"
 )
 
 // Handing over ends the lease of the rebuild: that is no failure, however long the
@@ -20,12 +21,12 @@ func TestRebuildSurvivesTheEndOfItsLease(t *testing.T) {
 	rebuild := func() {
 		t.Helper()
 		// Shorter than the wait for a table.
-		p, err := engine.New(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: set, LeaseTTL: 100 * time.Millisecond,
+		p, err := newDesk(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: set, LeaseTTL: 100 * time.Millisecond,
 			Logger: slog.New(counter{slog.NewTextHandler(t.Output(), nil), &f.warnings})})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := p.Rebuild(t.Context(), "talk", engine.RebuildOptions{}); err != nil {
+		if _, err := p.Rebuild(t.Context(), "talk", rebuild.Options{}); err != nil {
 			t.Errorf("the rebuild answered %v", err)
 		}
 	}
@@ -59,7 +60,7 @@ func TestRelievedRebuildDoesNotHandOver(t *testing.T) {
 	f := newFixture(t)
 	set := mustSet(t, "")
 	f.catchUp(set, 100, ratings(f, 3))
-	_, err := f.projector(set, 100, nil).Rebuild(t.Context(), "talk", engine.RebuildOptions{Progress: func(progress engine.RebuildProgress) {
+	_, err := f.projector(set, 100, nil).Rebuild(t.Context(), "talk", rebuild.Options{Progress: func(progress rebuild.Progress) {
 		if progress.Phase == "switching" {
 			f.exec(`update readside.projectors set epoch = epoch + 1 where rebuilds is not null`)
 		}

@@ -66,7 +66,7 @@ func work(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	p, err := engine.New(engine.Config{Application: dbtest.Application, Log: log, Postgres: config, Set: set, LeaseTTL: ttl, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+	p, err := newDesk(engine.Config{Application: dbtest.Application, Log: log, Postgres: config, Set: set, LeaseTTL: ttl, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
 	if err != nil {
 		return err
 	}
@@ -120,9 +120,9 @@ func (p *process) standsStill() bool {
 }
 
 // leased is a projector with a lease of ttl.
-func (f *fixture) leased(set *projections.Set, ttl time.Duration, folded chan<- eventlog.Position) *engine.Projector {
+func (f *fixture) leased(set *projections.Set, ttl time.Duration, folded chan<- eventlog.Position) *desk {
 	f.t.Helper()
-	p, err := engine.New(engine.Config{
+	p, err := newDesk(engine.Config{
 		Application: dbtest.Application,
 		Log:         f.log, Postgres: f.config, Set: set, LeaseTTL: ttl, BatchEvents: 100,
 		Logger:   slog.New(slog.NewTextHandler(f.t.Output(), nil)),
@@ -135,7 +135,7 @@ func (f *fixture) leased(set *projections.Set, ttl time.Duration, folded chan<- 
 }
 
 // runs starts p; the function that it returns ends it.
-func (f *fixture) runs(p *engine.Projector) (stop func()) {
+func (f *fixture) runs(p *desk) (stop func()) {
 	ctx, cancel := context.WithTimeout(f.t.Context(), patience)
 	ended := make(chan error, 1)
 	go func() { ended <- p.Run(ctx) }()

@@ -89,7 +89,7 @@ func TestOneEventOfManyKeys(t *testing.T) {
 	f := newFixture(t)
 	set := limitsSet(t)
 	folded := make(chan engine.Folded, 100)
-	p, err := engine.New(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: set, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	p, err := newDesk(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: set, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Observer: engine.Observer{Folded: func(x engine.Folded) { folded <- x }}})
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,9 @@ import (
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections/application"
 	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/parked"
+	"github.com/readside/readside/projections/operate/rebuild"
+	"github.com/readside/readside/projections/operate/verify"
 )
 
 // A program of another application, whose definitions are others too, neither makes nor
@@ -20,20 +23,20 @@ func TestAnotherApplicationIsRefusedByTheEngine(t *testing.T) {
 	other := engine.Config{
 		Application: "conference", Log: f.log, Postgres: f.config, Set: suffixed(t, "x"), KeepFormer: -1, Logger: slog.New(slog.DiscardHandler),
 	}
-	p, err := engine.New(other)
+	p, err := newDesk(other)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	_, parked := p.Parked(t.Context(), "")
-	_, retried := p.Retry(t.Context(), engine.Waiting{View: other.Set.Views()[0].Name})
-	_, rebuilt := p.Rebuild(t.Context(), other.Set.Views()[0].Name, engine.RebuildOptions{})
-	_, planned := p.PlanRebuild(t.Context(), other.Set.Views()[0].Name, engine.RebuildOptions{})
+	_, listed := p.Parked(t.Context(), "")
+	_, retried := p.Retry(t.Context(), parked.Waiting{View: other.Set.Views()[0].Name})
+	_, rebuilt := p.Rebuild(t.Context(), other.Set.Views()[0].Name, rebuild.Options{})
+	_, planned := p.PlanRebuild(t.Context(), other.Set.Views()[0].Name, rebuild.Options{})
 	_, mended := p.RebuildKey(t.Context(), other.Set.Views()[0].Name, "p1")
-	_, verified := engine.Verify(t.Context(), engine.VerifyConfig{Application: "conference", Projector: "main", Log: f.log, Postgres: f.config, Set: set})
+	_, verified := verify.Views(t.Context(), verify.Config{Application: "conference", Projector: "main", Log: f.log, Postgres: f.config, Set: set})
 	for what, err := range map[string]error{
-		"Run": p.Run(ctx), "Parked": parked, "Retry": retried, "Rebuild": rebuilt, "PlanRebuild": planned, "RebuildKey": mended, "Verify": verified,
+		"Run": p.Run(ctx), "Parked": listed, "Retry": retried, "Rebuild": rebuilt, "PlanRebuild": planned, "RebuildKey": mended, "Verify": verified,
 	} {
 		var refused *application.OtherError
 		if !errors.As(err, &refused) || refused.Owner != dbtest.Application || refused.Asks != "conference" {
@@ -45,7 +48,7 @@ func TestAnotherApplicationIsRefusedByTheEngine(t *testing.T) {
 		t.Errorf("there are %d projectors, %v", projectors, err)
 	}
 	f.mustVerify(set)
-	if _, err := engine.New(engine.Config{Log: f.log, Postgres: f.config, Set: set}); err == nil {
+	if _, err := newDesk(engine.Config{Log: f.log, Postgres: f.config, Set: set}); err == nil {
 		t.Error("a projector without an application was made")
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/readside/readside/projections"
-	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/parked"
 )
 
 type (
@@ -59,7 +59,7 @@ func TestFailedJoinIsNoEventOfItsRow(t *testing.T) {
 	f := newFixture(t)
 	f.catchUp(seatSet(t, true, true), 100, f.append(streamed{"r1", roomOpened{"r1", "one"}}, streamed{"c1", cardOpened{"c1", "r1"}},
 		streamed{"r1", roomRenamed{"r1", "bad"}}, streamed{"c1", cardAdded{"c1", "", 5}}))
-	if _, err := f.projector(seatSet(t, false, true), 100, nil).Retry(t.Context(), engine.Waiting{View: "hall"}); err != nil {
+	if _, err := f.projector(seatSet(t, false, true), 100, nil).Retry(t.Context(), parked.Waiting{View: "hall"}); err != nil {
 		t.Fatal(err)
 	}
 	if n := f.int(`select count(*) from readside.parked where view = 'seat' and reason = 'join' and stream = ''`); n != 1 {
@@ -68,7 +68,7 @@ func TestFailedJoinIsNoEventOfItsRow(t *testing.T) {
 	f.mustVerify(seatSet(t, false, true))
 
 	mended := seatSet(t, false, false)
-	f.retries(mended, engine.Waiting{View: "seat"}, engine.Retried{Folded: 1})
+	f.retries(mended, parked.Waiting{View: "seat"}, parked.Retried{Folded: 1})
 	if total := f.int(`select total from views.seat_v1_g1 where name = 'bad'`); total != 5 {
 		t.Errorf("the seat's total is %d, not 5", total)
 	}
@@ -82,7 +82,7 @@ func TestFailedJoinIsNotDiscarded(t *testing.T) {
 	broken, mended := cardSet(t, true), cardSet(t, false)
 	f.append(streamed{"r1", roomOpened{"r1", "one"}}, streamed{"c1", cardOpened{"c1", "r1"}})
 	f.catchUp(broken, 1, f.append(streamed{"r1", roomRenamed{"r1", "join"}}, streamed{"c1", cardAdded{"c1", "", 1}}))
-	_, err := f.projector(broken, 100, nil).Discard(t.Context(), engine.Waiting{View: "card", Key: "c1"})
+	_, err := f.projector(broken, 100, nil).Discard(t.Context(), parked.Waiting{View: "card", Key: "c1"})
 	if err == nil || !strings.Contains(err.Error(), "mend the join and retry") {
 		t.Fatalf("it answered %v", err)
 	}
@@ -90,7 +90,7 @@ func TestFailedJoinIsNotDiscarded(t *testing.T) {
 		t.Errorf("%d entries wait, not the join and the event behind it", n)
 	}
 	f.mustVerify(broken)
-	f.retries(mended, engine.Waiting{View: "card", Key: "c1"}, engine.Retried{Folded: 2})
+	f.retries(mended, parked.Waiting{View: "card", Key: "c1"}, parked.Retried{Folded: 2})
 	f.mustVerify(mended)
 }
 

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/readside/readside/projections"
-	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/parked"
 )
 
 // pair is a row that two handlers of one event count: one by its ID, one by its talk.
@@ -66,9 +66,9 @@ func TestEventWithOneUnreadableKeyWaitsAsAWhole(t *testing.T) {
 				var err error
 				if discard {
 					want = 1
-					_, err = f.projector(mended, 100, nil).Discard(t.Context(), engine.Waiting{View: "pair", Stream: "b1"})
+					_, err = f.projector(mended, 100, nil).Discard(t.Context(), parked.Waiting{View: "pair", Stream: "b1"})
 				} else {
-					_, err = f.projector(mended, 100, nil).Retry(t.Context(), engine.Waiting{View: "pair"})
+					_, err = f.projector(mended, 100, nil).Retry(t.Context(), parked.Waiting{View: "pair"})
 				}
 				if err != nil {
 					t.Fatal(err)

@@ -13,6 +13,8 @@ import (
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/parked"
+	"github.com/readside/readside/projections/operate/rebuild"
 )
 
 // A domain whose events say in their note how they break: cards are opened and added
@@ -187,12 +189,12 @@ func TestFaultyEventIsParked(t *testing.T) {
 				f.mustVerify(broken)
 
 				if d.name == "hopeless" { // no code mends that
-					f.discards(mended, engine.Waiting{View: "card", Stream: "c1"}, engine.Retried{Folded: 2, Discarded: 1})
+					f.discards(mended, parked.Waiting{View: "card", Stream: "c1"}, parked.Retried{Folded: 2, Discarded: 1})
 					f.mustBe("c1", 6, "[1,2,3]")
 					f.mustVerify(mended)
 					return
 				}
-				f.retries(mended, engine.Waiting{View: "card"}, engine.Retried{Folded: 3})
+				f.retries(mended, parked.Waiting{View: "card"}, parked.Retried{Folded: 3})
 				f.mustBe("c1", 13, "[1,7,2,3]")
 				f.mustVerify(mended)
 			})
@@ -244,19 +246,19 @@ func (f *fixture) mustBe(id string, total int, seen string) {
 	}
 }
 
-func (f *fixture) retries(set *projections.Set, w engine.Waiting, want engine.Retried) {
+func (f *fixture) retries(set *projections.Set, w parked.Waiting, want parked.Retried) {
 	f.t.Helper()
 	got, err := f.projector(set, 100, nil).Retry(f.t.Context(), w)
 	f.mended(got, err, want)
 }
 
-func (f *fixture) discards(set *projections.Set, w engine.Waiting, want engine.Retried) {
+func (f *fixture) discards(set *projections.Set, w parked.Waiting, want parked.Retried) {
 	f.t.Helper()
 	got, err := f.projector(set, 100, nil).Discard(f.t.Context(), w)
 	f.mended(got, err, want)
 }
 
-func (f *fixture) mended(got engine.Retried, err error, want engine.Retried) {
+func (f *fixture) mended(got parked.Retried, err error, want parked.Retried) {
 	f.t.Helper()
 	if err != nil {
 		f.t.Fatal(err)
@@ -282,8 +284,8 @@ func TestRowWhoseJoinFailsIsParked(t *testing.T) {
 		t.Errorf("%d entries for the row, not its join and the event behind it", got)
 	}
 	f.mustBe("c2", 2, "[2]")
-	f.retries(broken, engine.Waiting{View: "card", Key: "c1"}, engine.Retried{Folded: 1, Waiting: 1})
-	f.retries(mended, engine.Waiting{View: "card", Key: "c1"}, engine.Retried{Folded: 1})
+	f.retries(broken, parked.Waiting{View: "card", Key: "c1"}, parked.Retried{Folded: 1, Waiting: 1})
+	f.retries(mended, parked.Waiting{View: "card", Key: "c1"}, parked.Retried{Folded: 1})
 	f.mustBe("c1", 1, "[1]")
 	f.mustVerify(mended)
 }
@@ -300,7 +302,7 @@ func TestOverTheBoundOfParkedEventsTheProjectorHalts(t *testing.T) {
 			id := fmt.Sprint("c", i)
 			f.append(streamed{id, cardOpened{id + "x", ""}}, streamed{id, cardAdded{id + "x", "handler", 1}})
 		}
-		p, err := engine.New(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: broken, BatchEvents: 2, ParkedMax: most})
+		p, err := newDesk(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: broken, BatchEvents: 2, ParkedMax: most})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -324,7 +326,7 @@ func TestOverTheBoundOfParkedEventsTheProjectorHalts(t *testing.T) {
 		}
 		f.catchUp(mended, 100, head)
 		if want > 0 {
-			f.retries(mended, engine.Waiting{View: "card"}, engine.Retried{Folded: want})
+			f.retries(mended, parked.Waiting{View: "card"}, parked.Retried{Folded: want})
 		}
 		f.mustVerify(mended)
 	}
@@ -337,16 +339,16 @@ func TestDiscardedEventIsNotFoldedByARebuild(t *testing.T) {
 	broken, mended := cardSet(t, true), cardSet(t, false)
 	last := f.append(streamed{"c1", cardOpened{"c1", ""}}, streamed{"c1", cardAdded{"c1", "handler", 7}}, streamed{"c1", cardAdded{"c1", "", 1}})
 	f.catchUp(broken, 100, last)
-	f.discards(broken, engine.Waiting{View: "card", Key: "c1"}, engine.Retried{Folded: 1, Discarded: 1})
+	f.discards(broken, parked.Waiting{View: "card", Key: "c1"}, parked.Retried{Folded: 1, Discarded: 1})
 	f.mustVerify(mended)
-	if _, err := f.projector(mended, 100, nil).Rebuild(t.Context(), "card", engine.RebuildOptions{}); err != nil {
+	if _, err := f.projector(mended, 100, nil).Rebuild(t.Context(), "card", rebuild.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := f.int(`select total from views.card_v1_g2 where id = 'c1'`); got != 1 {
 		t.Errorf("the total is %d, with the event that was given up", got)
 	}
 	f.mustVerify(mended)
-	if _, err := f.projector(mended, 100, nil).Discard(t.Context(), engine.Waiting{View: "card", Key: "c1"}); !errors.Is(err, engine.ErrNothingWaits) {
+	if _, err := f.projector(mended, 100, nil).Discard(t.Context(), parked.Waiting{View: "card", Key: "c1"}); !errors.Is(err, parked.ErrNothingWaits) {
 		t.Errorf("discarding what does not wait: %v", err)
 	}
 }
@@ -360,7 +362,7 @@ func TestRetryBesideARunningWorker(t *testing.T) {
 	defer f.runs(f.projector(broken, 100, folded))()
 	f.reach(folded, f.append(streamed{"c1", cardOpened{"c1", ""}}, streamed{"c1", cardAdded{"c1", "", 1}}, streamed{"c1", cardAdded{"c1", "panic", 2}}))
 	f.reach(folded, f.append(streamed{"c1", cardAdded{"c1", "", 3}}))
-	f.retries(mended, engine.Waiting{View: "card", Key: "c1"}, engine.Retried{Folded: 2})
+	f.retries(mended, parked.Waiting{View: "card", Key: "c1"}, parked.Retried{Folded: 2})
 	f.reach(folded, f.append(streamed{"c1", cardAdded{"c1", "", 4}}))
 	f.mustBe("c1", 10, "[1,2,3,4]")
 	f.mustVerify(mended)
@@ -381,7 +383,7 @@ func TestParkedEventsAreFoldedInOrder(t *testing.T) {
 				last = f.randomCards(r, 60)
 				f.catchUp(broken, []int{1, 7, 100}[r.IntN(3)], last)
 				f.mustVerify(broken)
-				if _, err := f.projector(broken, 100, nil).Retry(t.Context(), engine.Waiting{View: "card"}); err != nil && !errors.Is(err, engine.ErrNothingWaits) {
+				if _, err := f.projector(broken, 100, nil).Retry(t.Context(), parked.Waiting{View: "card"}); err != nil && !errors.Is(err, parked.ErrNothingWaits) {
 					t.Fatal(err)
 				}
 				f.mustVerify(broken)
@@ -389,8 +391,8 @@ func TestParkedEventsAreFoldedInOrder(t *testing.T) {
 			if f.int(`select count(*) from readside.parked where state = 'parked'`) == 0 {
 				t.Error("the story had no damaged event")
 			}
-			got, err := f.projector(mended, 100, nil).Retry(t.Context(), engine.Waiting{View: "card"})
-			f.mended(got, err, engine.Retried{Folded: got.Folded})
+			got, err := f.projector(mended, 100, nil).Retry(t.Context(), parked.Waiting{View: "card"})
+			f.mended(got, err, parked.Retried{Folded: got.Folded})
 			f.mustVerify(mended)
 		})
 	}
@@ -417,9 +419,9 @@ func TestARetryIsFoldedInParts(t *testing.T) {
 	}
 	f.catchUp(broken, 100, last)
 	f.mustVerify(broken)
-	f.retries(broken, engine.Waiting{View: "card"}, engine.Retried{Waiting: 83})
+	f.retries(broken, parked.Waiting{View: "card"}, parked.Retried{Waiting: 83})
 	f.mustVerify(broken)
-	f.retries(mended, engine.Waiting{View: "card"}, engine.Retried{Folded: 83})
+	f.retries(mended, parked.Waiting{View: "card"}, parked.Retried{Folded: 83})
 	for id, n := range waiting {
 		if got := f.int(`select total from views.card_v1_g1 where id = $1`, id); got != 7+n {
 			t.Errorf("card %s has %d, not %d", id, got, 7+n)

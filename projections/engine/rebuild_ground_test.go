@@ -10,13 +10,15 @@ import (
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/parked"
+	"github.com/readside/readside/projections/operate/rebuild"
 )
 
 // during orders a rebuild, and does something each time that it comes to a phase.
-func (f *fixture) during(p *engine.Projector, view, phase string, do func(time int)) (engine.Rebuilt, error) {
+func (f *fixture) during(p *desk, view, phase string, do func(time int)) (rebuild.Result, error) {
 	f.t.Helper()
 	times := 0
-	return p.Rebuild(f.t.Context(), view, engine.RebuildOptions{Progress: func(p engine.RebuildProgress) {
+	return p.Rebuild(f.t.Context(), view, rebuild.Options{Progress: func(p rebuild.Progress) {
 		if p.Phase == phase {
 			times++
 			do(times)
@@ -39,7 +41,7 @@ func (f *fixture) liveTotal(id string) int {
 func TestDiscardWhileAViewIsRebuilt(t *testing.T) {
 	t.Parallel()
 	for _, broken := range []bool{true, false} {
-		for _, when := range []string{engine.PhaseComparing, engine.PhaseSwitching, "between"} {
+		for _, when := range []string{rebuild.PhaseComparing, rebuild.PhaseSwitching, "between"} {
 			t.Run(fmt.Sprint(when, " ", broken), func(t *testing.T) {
 				t.Parallel()
 				f := newFixture(t)
@@ -84,12 +86,12 @@ func (f *fixture) manyOpened(n int) eventlog.Position {
 // may have entries too.
 func (f *fixture) discardFirst(key string) {
 	f.t.Helper()
-	if _, err := f.projector(cardSet(f.t, true), 100, nil).Discard(f.t.Context(), engine.Waiting{View: "card", Key: key}); err != nil {
+	if _, err := f.projector(cardSet(f.t, true), 100, nil).Discard(f.t.Context(), parked.Waiting{View: "card", Key: key}); err != nil {
 		f.t.Fatal(err)
 	}
 }
 
-// A rebuild does not begin anew for ever: it says why it gives up, and the next one works.
+// A rebuild does not begin from scratch for ever: its error is why it ended, and the next one works.
 func TestRebuildGivesUpWhileEventsAreDiscardedAllTheTime(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -102,11 +104,11 @@ func TestRebuildGivesUpWhileEventsAreDiscardedAllTheTime(t *testing.T) {
 	f.catchUp(set, 100, last)
 	p := f.projector(set, 100, nil)
 	tries := 0
-	_, err := f.during(p, "card", engine.PhaseSwitching, func(time int) { tries = time; f.discardFirst(fmt.Sprint("c", time)) })
-	if err == nil || tries != 3 || !strings.Contains(err.Error(), "given up meanwhile") {
+	_, err := f.during(p, "card", rebuild.PhaseSwitching, func(time int) { tries = time; f.discardFirst(fmt.Sprint("c", time)) })
+	if err == nil || tries != 3 || !strings.Contains(err.Error(), "discarded meanwhile") {
 		t.Errorf("after %d tries: %v", tries, err)
 	}
-	if got, err := p.Rebuild(t.Context(), "card", engine.RebuildOptions{}); err != nil || got.Generation < 2 {
+	if got, err := p.Rebuild(t.Context(), "card", rebuild.Options{}); err != nil || got.Generation < 2 {
 		t.Errorf("the next rebuild: %+v, %v", got, err)
 	}
 	f.mustVerify(set)
@@ -152,7 +154,7 @@ func ticketSet(t *testing.T, broken bool) *projections.Set {
 func TestRebuildIsRefusedWhileAJoinedViewsEventsWait(t *testing.T) {
 	t.Parallel()
 	for _, broken := range []bool{true, false} {
-		for _, when := range []string{"start", engine.PhaseComparing, engine.PhaseSwitching} {
+		for _, when := range []string{"start", rebuild.PhaseComparing, rebuild.PhaseSwitching} {
 			for _, discard := range []bool{true, false} {
 				if discard && !broken {
 					continue // as with the code that breaks it
@@ -175,10 +177,10 @@ func TestRebuildIsRefusedWhileAJoinedViewsEventsWait(t *testing.T) {
 					if discard {
 						mend = f.projector(mended, 100, nil).Discard
 					}
-					if _, err := mend(t.Context(), engine.Waiting{View: "named", Key: "r1"}); err != nil {
+					if _, err := mend(t.Context(), parked.Waiting{View: "named", Key: "r1"}); err != nil {
 						t.Fatal(err)
 					}
-					if _, err := f.projector(mended, 100, nil).Rebuild(t.Context(), "ticket", engine.RebuildOptions{}); err != nil {
+					if _, err := f.projector(mended, 100, nil).Rebuild(t.Context(), "ticket", rebuild.Options{}); err != nil {
 						t.Fatal(err)
 					}
 					f.mustVerify(mended)
@@ -214,8 +216,8 @@ func TestRebuildOfAnotherProgramBeginsAnew(t *testing.T) {
 		id := fmt.Sprint("r", i)
 		events = append(events, streamed{id, roomOpened{id, "one"}})
 	}
-	program := func(name string) *engine.Projector {
-		p, err := engine.New(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: suffixed(t, name), Program: name, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	program := func(name string) *desk {
+		p, err := newDesk(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: suffixed(t, name), Program: name, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -229,7 +231,7 @@ func TestRebuildOfAnotherProgramBeginsAnew(t *testing.T) {
 	}{{"wrong", 0, true}, {"mended", 300, false}} {
 		f.interrupt(program("wrong"), "named")
 		begun := f.int(`select table_name::regclass::oid::int from (select 'views.' || table_name as table_name from readside.views where state = 'building') v`)
-		got, err := program(c.program).Rebuild(t.Context(), "named", engine.RebuildOptions{})
+		got, err := program(c.program).Rebuild(t.Context(), "named", rebuild.Options{})
 		if err != nil || got.Repaired.Count != c.repaired {
 			t.Errorf("the program %s goes on: %+v, %v", c.program, got, err)
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/readside/readside/eventlog"
-	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/rebuild"
 )
 
 func TestVerifyNamesADamagedRowAndRebuildMendsIt(t *testing.T) {
@@ -33,7 +33,7 @@ func TestVerifyNamesADamagedRowAndRebuildMendsIt(t *testing.T) {
 		t.Fatalf("verify found %v", found)
 	}
 	for view, repaired := range map[string]int{"talk": 2, "room": 1, "badge": 0} {
-		r, err := f.projector(set, 100, nil).Rebuild(t.Context(), view, engine.RebuildOptions{})
+		r, err := f.projector(set, 100, nil).Rebuild(t.Context(), view, rebuild.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,7 +70,7 @@ func TestReadersSeeNothingOfARebuild(t *testing.T) {
 		for _, view := range []string{"talk", "person", "badge", "room"} {
 			last = f.append(randomEvents(r, 40)...)
 			before := reads.Load()
-			got, err := f.projector(set, 100, nil).Rebuild(t.Context(), view, engine.RebuildOptions{})
+			got, err := f.projector(set, 100, nil).Rebuild(t.Context(), view, rebuild.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -15,6 +15,8 @@ import (
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/parked"
+	"github.com/readside/readside/projections/operate/rebuild"
 )
 
 // One damaged row is mended beside a running worker, whatever is wrong with it, with
@@ -101,7 +103,7 @@ func TestRebuildKeyMeetsARetry(t *testing.T) {
 	}
 	done := make(chan error, 2)
 	go func() {
-		_, err := f.projector(mended, 100, nil).Retry(t.Context(), engine.Waiting{View: "card", Key: "c1"})
+		_, err := f.projector(mended, 100, nil).Retry(t.Context(), parked.Waiting{View: "card", Key: "c1"})
 		done <- err
 	}()
 	waiting(1)
@@ -179,11 +181,11 @@ func TestPlanOfARebuild(t *testing.T) {
 	f := newFixture(t)
 	set := mustSet(t, "")
 	f.catchUp(set, 100, ratings(f, 3))
-	plan, err := f.projector(set, 100, nil).PlanRebuild(t.Context(), "room", engine.RebuildOptions{MaxRate: 2})
+	plan, err := f.projector(set, 100, nil).PlanRebuild(t.Context(), "room", rebuild.Options{MaxRate: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if plan.Events != 1 || len(plan.Types) != 1 || plan.Types[0].Type != "test.TalkProposed" || plan.Took.Milliseconds() != 500 || plan.Bytes <= 0 || plan.Connections < 2 {
+	if plan.Events != 1 || len(plan.Types) != 1 || plan.Types[0].Type != "test.TalkProposed" || plan.Estimated.Milliseconds() != 500 || plan.Bytes <= 0 || plan.Connections < 2 {
 		t.Errorf("the plan is %+v", plan)
 	}
 }
@@ -213,15 +215,15 @@ func TestTheConnectionsOfARebuild(t *testing.T) {
 	}
 	config := f.config.Copy()
 	config.AfterConnect = count
-	p, err := engine.New(engine.Config{Application: dbtest.Application, Log: log, Postgres: config, Set: set, BuildAbove: 1, BuildDir: t.TempDir(), Logger: slog.New(slog.DiscardHandler)})
+	p, err := newDesk(engine.Config{Application: dbtest.Application, Log: log, Postgres: config, Set: set, BuildAbove: 1, BuildDir: t.TempDir(), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := f.projector(set, 100, nil).PlanRebuild(t.Context(), "talk", engine.RebuildOptions{})
+	plan, err := f.projector(set, 100, nil).PlanRebuild(t.Context(), "talk", rebuild.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Rebuild(t.Context(), "talk", engine.RebuildOptions{MaxRate: -1}); err != nil {
+	if _, err := p.Rebuild(t.Context(), "talk", rebuild.Options{MaxRate: -1}); err != nil {
 		t.Fatal(err)
 	}
 	if got := int(opened.Load()); got > plan.Connections || got < plan.Connections-1 {

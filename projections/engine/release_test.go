@@ -7,6 +7,7 @@ import (
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/rebuild"
 )
 
 // A worker that ends gives its lease back: nobody waits for it to run out, even where
@@ -41,11 +42,11 @@ func TestRebuildKeepsItsRate(t *testing.T) {
 				story[i] = streamed{"t1", talkMoved{"t1", "p1"}}
 			}
 			f.catchUp(set, 10_000, f.append(story...))
-			p, err := engine.New(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: set, BuildAbove: above})
+			p, err := newDesk(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: set, BuildAbove: above})
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, err := p.Rebuild(t.Context(), "talk", engine.RebuildOptions{MaxRate: rate})
+			r, err := p.Rebuild(t.Context(), "talk", rebuild.Options{MaxRate: rate})
 			if err != nil {
 				t.Fatal(err)
 			}

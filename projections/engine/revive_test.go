@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/readside/readside/projections"
-	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/rebuild"
 )
 
 // Events of seats, which are taken and left again and again, and of who sits there.
@@ -153,7 +153,7 @@ func TestRowsThatLiveAgainAtRandom(t *testing.T) {
 		t.Errorf("%d seats are taken, want %d: %v", seen, len(want), err)
 	}
 	f.mustVerify(set)
-	if out, err := f.projector(set, 10, nil).Rebuild(t.Context(), "seat", engine.RebuildOptions{MaxRate: -1}); err != nil || out.Repaired.Count != 0 {
+	if out, err := f.projector(set, 10, nil).Rebuild(t.Context(), "seat", rebuild.Options{MaxRate: -1}); err != nil || out.Repaired.Count != 0 {
 		t.Errorf("a rebuild repaired %d rows: %v", out.Repaired.Count, err)
 	}
 }

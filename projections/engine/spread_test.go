@@ -10,6 +10,8 @@ import (
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/parked"
+	"github.com/readside/readside/projections/operate/rebuild"
 )
 
 type (
@@ -128,57 +130,57 @@ func spreadSet(t *testing.T, rename renaming) *projections.Set {
 // changeOfRows is one way in which rows of a view change.
 type changeOfRows struct {
 	before, after renaming
-	change        func(f *fixture, before, after *projections.Set, p *engine.Projector) error
+	change        func(f *fixture, before, after *projections.Set, p *desk) error
 	want          string
 }
 
 var anna = streamed{"a1", artistRenamed{"a1", "Anna"}}
 
 var changesOfRows = map[string]changeOfRows{
-	"batch": {renames, renames, func(f *fixture, _, after *projections.Set, _ *engine.Projector) error {
+	"batch": {renames, renames, func(f *fixture, _, after *projections.Set, _ *desk) error {
 		f.catchUp(after, 100, f.append(anna))
 		return nil
 	}, "Anna"},
-	"retry": {refuses, renames, func(f *fixture, before, _ *projections.Set, p *engine.Projector) error {
+	"retry": {refuses, renames, func(f *fixture, before, _ *projections.Set, p *desk) error {
 		f.catchUp(before, 100, f.append(anna))
-		_, err := p.Retry(f.t.Context(), engine.Waiting{View: "artist", Key: "a1"})
+		_, err := p.Retry(f.t.Context(), parked.Waiting{View: "artist", Key: "a1"})
 		return err
 	}, "Anna"},
-	"discard": {refuses, refuses, func(f *fixture, before, _ *projections.Set, p *engine.Projector) error {
+	"discard": {refuses, refuses, func(f *fixture, before, _ *projections.Set, p *desk) error {
 		f.catchUp(before, 100, f.append(anna, streamed{"a1", artistRenamed{"a1", "Annie"}}))
-		_, err := p.Discard(f.t.Context(), engine.Waiting{View: "artist", Key: "a1"})
+		_, err := p.Discard(f.t.Context(), parked.Waiting{View: "artist", Key: "a1"})
 		return err
 	}, "Annie"},
-	"repair of a row": {forgets, renames, func(f *fixture, before, _ *projections.Set, p *engine.Projector) error {
+	"repair of a row": {forgets, renames, func(f *fixture, before, _ *projections.Set, p *desk) error {
 		f.catchUp(before, 100, f.append(anna))
 		_, err := p.RebuildKey(f.t.Context(), "artist", "a1")
 		return err
 	}, "Anna"},
-	"handover of what was parked": {refuses, renames, func(f *fixture, before, _ *projections.Set, p *engine.Projector) error {
+	"handover of what was parked": {refuses, renames, func(f *fixture, before, _ *projections.Set, p *desk) error {
 		f.catchUp(before, 100, f.append(anna, streamed{"a2", artistRenamed{"a2", "Anna"}}))
-		_, err := p.Rebuild(f.t.Context(), "artist", engine.RebuildOptions{})
+		_, err := p.Rebuild(f.t.Context(), "artist", rebuild.Options{})
 		return err
 	}, "Anna"},
-	"handover of what was wrong": {forgets, renames, func(f *fixture, before, _ *projections.Set, p *engine.Projector) error {
+	"handover of what was wrong": {forgets, renames, func(f *fixture, before, _ *projections.Set, p *desk) error {
 		f.catchUp(before, 100, f.append(anna))
-		_, err := p.Rebuild(f.t.Context(), "artist", engine.RebuildOptions{})
+		_, err := p.Rebuild(f.t.Context(), "artist", rebuild.Options{})
 		return err
 	}, "Anna"},
-	"handover of what went wrong after the comparison": {forgets, renames, func(f *fixture, before, _ *projections.Set, p *engine.Projector) error {
-		_, err := p.Rebuild(f.t.Context(), "artist", engine.RebuildOptions{Progress: func(progress engine.RebuildProgress) {
-			if progress.Phase == engine.PhaseSwitching {
+	"handover of what went wrong after the comparison": {forgets, renames, func(f *fixture, before, _ *projections.Set, p *desk) error {
+		_, err := p.Rebuild(f.t.Context(), "artist", rebuild.Options{Progress: func(progress rebuild.Progress) {
+			if progress.Phase == rebuild.PhaseSwitching {
 				f.catchUp(before, 100, f.append(anna))
 			}
 		}})
 		return err
 	}, "Anna"},
-	"handover in the middle": {forgets, renames, func(f *fixture, before, after *projections.Set, p *engine.Projector) error {
+	"handover in the middle": {forgets, renames, func(f *fixture, before, after *projections.Set, p *desk) error {
 		f.catchUp(before, 100, f.append(anna))
-		if _, err := p.Rebuild(f.t.Context(), "artist", engine.RebuildOptions{}); err != nil {
+		if _, err := p.Rebuild(f.t.Context(), "artist", rebuild.Options{}); err != nil {
 			return err
 		}
 		f.exec(`update views.copying_v1_g1 set name = 'damaged'; update views.below_v1_g1 set name = 'damaged'`)
-		_, err := p.Rebuild(f.t.Context(), "copying", engine.RebuildOptions{})
+		_, err := p.Rebuild(f.t.Context(), "copying", rebuild.Options{})
 		return err
 	}, "Anna"},
 }
@@ -232,7 +234,7 @@ func TestHandoverOfManyChangedRows(t *testing.T) {
 		events = append(events, streamed{a, artistRenamed{a, "Anna " + a}})
 	}
 	f.catchUp(before, 10_000, f.append(events...))
-	out, err := f.quiet(after).Rebuild(t.Context(), "artist", engine.RebuildOptions{})
+	out, err := f.quiet(after).Rebuild(t.Context(), "artist", rebuild.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,9 +310,9 @@ func TestSourceOfManyLargeRows(t *testing.T) {
 }
 
 // quiet is a projector for an operator's orders.
-func (f *fixture) quiet(set *projections.Set) *engine.Projector {
+func (f *fixture) quiet(set *projections.Set) *desk {
 	f.t.Helper()
-	p, err := engine.New(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: set, Logger: slog.New(slog.NewTextHandler(f.t.Output(), nil))})
+	p, err := newDesk(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: set, Logger: slog.New(slog.NewTextHandler(f.t.Output(), nil))})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -345,7 +347,7 @@ func TestWhatDidNotVisiblyChangeFansOutToNobody(t *testing.T) {
 			f := newFixture(t)
 			set := spreadSet(t, renames)
 			efforts := make(chan engine.Folded, 1000)
-			p, err := engine.New(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: set, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+			p, err := newDesk(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: set, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 				Observer: engine.Observer{Folded: func(x engine.Folded) { efforts <- x }}})
 			if err != nil {
 				t.Fatal(err)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/readside/readside/internal/session"
+	"github.com/readside/readside/projections/control"
 )
 
 // troubleWait bounds what is spent on writing down why the projector was interrupted.
@@ -22,14 +24,13 @@ func (p *Projector) noteTrouble(ctx context.Context, cause error) {
 		return
 	}
 	p.noted = true
-	p.apart(ctx, `update readside.projectors p set fault = $2 where name = $1 and state <> 'halted'
-and not exists (select from readside.leases l where l.projector = p.name and l.expires_at > clock_timestamp())`, p.name, string(doc))
+	p.apart(ctx, control.NoteTroubleSQL, p.Name(), string(doc))
 }
 
 // forgetTrouble takes back what noteTrouble wrote, also that of a former process.
 func (p *Projector) forgetTrouble(ctx context.Context) {
 	if p.noted {
-		p.noted = !p.apart(ctx, `update readside.projectors set fault = null where name = $1 and state <> 'halted' and fault is not null`, p.name)
+		p.noted = !p.apart(ctx, control.ForgetTroubleSQL, p.Name())
 	}
 }
 
@@ -41,7 +42,7 @@ func (p *Projector) apart(ctx context.Context, sql string, args ...any) bool {
 	if err != nil {
 		return false
 	}
-	defer closeConn(conn)
+	defer session.Close(conn)
 	_, err = conn.Exec(ctx, sql, args...)
 	return err == nil
 }

@@ -9,15 +9,16 @@ import (
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/verify"
 	"github.com/readside/readside/projections/replay"
 )
 
 // verifyWith verifies one view as change says.
-func (f *fixture) verifyWith(set *projections.Set, view string, change func(*engine.VerifyConfig)) engine.Verified {
+func (f *fixture) verifyWith(set *projections.Set, view string, change func(*verify.Config)) verify.Result {
 	f.t.Helper()
-	cfg := engine.VerifyConfig{Application: dbtest.Application, Projector: "main", Log: f.log, Postgres: f.config, Set: set, Views: []string{view}, Dir: f.t.TempDir()}
+	cfg := verify.Config{Application: dbtest.Application, Projector: "main", Log: f.log, Postgres: f.config, Set: set, Views: []string{view}, Dir: f.t.TempDir()}
 	change(&cfg)
-	found, err := engine.Verify(f.t.Context(), cfg)
+	found, err := verify.Views(f.t.Context(), cfg)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -53,7 +54,7 @@ func TestVerifyFindsTheSameInLittleMemory(t *testing.T) {
 	f.exec(`insert into views.badge_v1_g1 values ('stray', 't1', '', 1, 2)`)
 	findings := func(budget int64) string {
 		var spilled int64
-		found, err := engine.Verify(t.Context(), engine.VerifyConfig{
+		found, err := verify.Views(t.Context(), verify.Config{
 			Application: dbtest.Application,
 			Projector:   "main", Log: f.log, Postgres: f.config, Set: set, Budget: budget, Dir: t.TempDir(),
 			Progress: func(p replay.Progress) { spilled = p.Spilled },
@@ -74,7 +75,7 @@ func TestVerifyFindsTheSameInLittleMemory(t *testing.T) {
 	if much != little {
 		t.Errorf("with little memory verify found\n%s\nand with much\n%s", little, much)
 	}
-	badge := f.verifyWith(set, "badge", func(*engine.VerifyConfig) {})
+	badge := f.verifyWith(set, "badge", func(*verify.Config) {})
 	kinds := map[string]int{}
 	for _, d := range badge.Differences.First {
 		kinds[d.Kind]++
@@ -90,7 +91,7 @@ func TestVerifyComparesASample(t *testing.T) {
 	f := newFixture(t)
 	set := mustSet(t, "")
 	f.catchUp(set, 1000, f.append(randomEvents(rand.New(rand.NewPCG(12, 3)), 2000)...))
-	all := f.verifyWith(set, "talk", func(*engine.VerifyConfig) {})
+	all := f.verifyWith(set, "talk", func(*verify.Config) {})
 	f.exec(`update views.talk_v1_g1 set title = 'damaged' where _state <> 0`)
 	within := 0
 	for i := range 60 {
@@ -98,7 +99,7 @@ func TestVerifyComparesASample(t *testing.T) {
 			within++
 		}
 	}
-	some := f.verifyWith(set, "talk", func(c *engine.VerifyConfig) { c.Sample = 0.3 })
+	some := f.verifyWith(set, "talk", func(c *verify.Config) { c.Sample = 0.3 })
 	if some.Share != 0.3 || some.Rows != within || some.Differences.Count != within || within == 0 || some.Rows >= all.Rows {
 		t.Errorf("of %d rows %d are in the sample, and verify found %+v", all.Rows, within, some)
 	}
@@ -117,7 +118,7 @@ func TestVerifyComparesChecksums(t *testing.T) {
 	f.catchUp(set, 1000, f.append(randomEvents(rand.New(rand.NewPCG(13, 3)), 1000)...))
 	check := func(when string, want bool) {
 		t.Helper()
-		v := f.verifyWith(set, "talk", func(c *engine.VerifyConfig) { c.Checksum = true })
+		v := f.verifyWith(set, "talk", func(c *verify.Config) { c.Checksum = true })
 		if v.Checksum == nil || v.OK() != want || v.Checksum.Equal != want || v.Rows == 0 || v.Differences.Count != 0 {
 			t.Errorf("%s: %+v, %+v", when, v, v.Checksum)
 		}
@@ -144,7 +145,7 @@ func TestVerifyLeavesOutWhatIsParked(t *testing.T) {
 		f.mustVerify(set)
 		f.exec(fmt.Sprintf(`insert into readside.parked (projector, view, place, key, stream, event_type, state)
 values ('%s', 'talk', %d, '%s', 't1', 'test.TalkMoved', 'parked')`, engine.ProjectorName("main", set), moved.Place(), key))
-		v := f.verifyWith(set, "talk", func(*engine.VerifyConfig) {})
+		v := f.verifyWith(set, "talk", func(*verify.Config) {})
 		if v.Differences.Count != 1 || fmt.Sprint(v.Differences.First[0].Columns) != "[speaker speaker_name]" || v.Differences.First[0].Folded != "p1" {
 			t.Errorf("with the event of key %q parked, verify found %+v", key, v.Differences)
 		}

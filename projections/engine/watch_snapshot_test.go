@@ -12,6 +12,8 @@ import (
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/parked"
+	"github.com/readside/readside/projections/operate/verify"
 	"github.com/readside/readside/projections/watch"
 	"github.com/readside/readside/projections/watch/rows"
 )
@@ -92,7 +94,7 @@ func TestTheWatchAndTheFoldingRate(t *testing.T) {
 func (f *fixture) timed(name string, set *projections.Set, rate watch.Rate, until eventlog.Position, compared func(rows.Compared)) time.Duration {
 	f.t.Helper()
 	folded := make(chan eventlog.Position, 100_000)
-	p, err := engine.New(engine.Config{
+	p, err := newDesk(engine.Config{
 		Application: dbtest.Application, Name: name, Log: f.log, Postgres: f.config, Set: set, BatchEvents: 200, WatchRate: rate,
 		Logger:   slog.New(slog.NewTextHandler(f.t.Output(), nil)),
 		Observer: engine.Observer{Folded: func(x engine.Folded) { folded <- x.Position }, Compared: compared},
@@ -110,7 +112,7 @@ func (f *fixture) timed(name string, set *projections.Set, rate watch.Rate, unti
 
 func (f *fixture) mustVerifyAs(name string, set *projections.Set) {
 	f.t.Helper()
-	found, err := engine.Verify(f.t.Context(), engine.VerifyConfig{Application: dbtest.Application, Projector: name, Log: f.log, Postgres: f.config, Set: set})
+	found, err := verify.Views(f.t.Context(), verify.Config{Application: dbtest.Application, Projector: name, Log: f.log, Postgres: f.config, Set: set})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -139,7 +141,7 @@ func TestTheWatchLeavesRowsThatWereRetriedMeanwhile(t *testing.T) {
 		Pace: meanwhile(func() {
 			if next && !retried {
 				retried = true
-				f.retries(mended, engine.Waiting{View: "card", Key: "c1"}, engine.Retried{Folded: 2})
+				f.retries(mended, parked.Waiting{View: "card", Key: "c1"}, parked.Retried{Folded: 2})
 			}
 		}),
 		PageEvents: 1000, Bytes: 1 << 20, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),

@@ -16,6 +16,8 @@ import (
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/parked"
+	"github.com/readside/readside/projections/operate/rebuild"
 	"github.com/readside/readside/projections/watch"
 	"github.com/readside/readside/projections/watch/rows"
 )
@@ -27,7 +29,7 @@ type watched struct {
 	slices []rows.Compared
 	errors bytes.Buffer
 	folded chan eventlog.Position
-	run    *engine.Projector
+	run    *desk
 }
 
 // tiny makes many slices of a few rows each.
@@ -36,7 +38,7 @@ const tiny = 16 << 10
 func (f *fixture) watched(set *projections.Set, memory int64) *watched {
 	f.t.Helper()
 	w := &watched{fixture: f, folded: make(chan eventlog.Position, 100_000)}
-	p, err := engine.New(engine.Config{
+	p, err := newDesk(engine.Config{
 		Application: dbtest.Application,
 		Log:         f.log, Postgres: f.config, Set: set, BatchEvents: 100, WatchRate: 1_000_000, WatchBytes: memory,
 		Logger: slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelError})),
@@ -247,7 +249,7 @@ func TestTheWatchDoesNotCryWolf(t *testing.T) {
 					f.reach(w.folded, f.randomCards(r, 40))
 				}
 				if set == mended {
-					if _, err := f.projector(set, 100, nil).Retry(t.Context(), engine.Waiting{View: "card"}); err != nil && !errors.Is(err, engine.ErrNothingWaits) {
+					if _, err := f.projector(set, 100, nil).Retry(t.Context(), parked.Waiting{View: "card"}); err != nil && !errors.Is(err, parked.ErrNothingWaits) {
 						t.Fatal(err)
 					}
 				}
@@ -273,15 +275,15 @@ func (f *fixture) operate(r *rand.Rand, set *projections.Set) {
 	var err error
 	switch r.IntN(4) {
 	case 0:
-		_, err = p.Retry(ctx, engine.Waiting{View: "card"})
+		_, err = p.Retry(ctx, parked.Waiting{View: "card"})
 	case 1:
-		_, err = p.Discard(ctx, engine.Waiting{View: "card", Key: fmt.Sprint("c", r.IntN(12))})
+		_, err = p.Discard(ctx, parked.Waiting{View: "card", Key: fmt.Sprint("c", r.IntN(12))})
 	case 2:
-		_, err = p.Rebuild(ctx, []string{"card", "room"}[r.IntN(2)], engine.RebuildOptions{})
+		_, err = p.Rebuild(ctx, []string{"card", "room"}[r.IntN(2)], rebuild.Options{})
 	default:
 		_, err = p.RebuildKey(ctx, "room", fmt.Sprint("r", r.IntN(3)))
 	}
-	if err != nil && !errors.Is(err, engine.ErrNothingWaits) && !errors.Is(err, engine.ErrSourceWaits) && !strings.Contains(err.Error(), "no event of it is to blame") {
+	if err != nil && !errors.Is(err, parked.ErrNothingWaits) && !errors.Is(err, rebuild.ErrSourceWaits) && !strings.Contains(err.Error(), "no event of it is to blame") {
 		f.t.Fatal(err)
 	}
 }
@@ -418,7 +420,7 @@ func TestTheWatchCanBeTurnedOff(t *testing.T) {
 	if got := f.int(`select count(*) from readside.verified`); got != 0 {
 		t.Errorf("%d records are left", got)
 	}
-	if _, err := engine.New(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: set, WatchRate: -1}); err == nil {
+	if _, err := newDesk(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: set, WatchRate: -1}); err == nil {
 		t.Error("a rate of -1 was accepted")
 	}
 }

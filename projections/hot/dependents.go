@@ -51,7 +51,7 @@ func (t *Table) eachDependent(ctx context.Context, s *Session, most int, work fu
 	fetch := fmt.Sprintf("fetch %d from dependents", most)
 	for {
 		var found []string
-		s.Add(Op{SQL: fetch, Rows: anyRows, Each: func(values [][]byte) error {
+		s.Add(Op{SQL: fetch, Rows: AnyRows, Each: func(values [][]byte) error {
 			found = append(found, string(values[0]))
 			return nil
 		}})

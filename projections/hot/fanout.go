@@ -49,7 +49,7 @@ func (t *Table) FanCopy(s *Session, j *projections.JoinModel, source *Layout, ch
 		for _, p := range j.Pairs {
 			params = append(params, from.array(images, p.From))
 		}
-		op := Op{SQL: sql, Params: params, Rows: anyRows, Affected: affected}
+		op := Op{SQL: sql, Params: params, Rows: AnyRows, Affected: affected}
 		if returned != nil {
 			op.Each = func(values [][]byte) error {
 				returned(string(values[0]))

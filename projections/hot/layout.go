@@ -1,6 +1,7 @@
 package hot
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -140,3 +141,15 @@ func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`
 
 // ColumnNames are the table's columns in their order, quoted, as statements list them.
 func (l *Layout) ColumnNames() string { return l.names() }
+
+// Layouts are the layouts of a set's views, in its order.
+func Layouts(set *projections.Set) ([]*Layout, error) {
+	var errs []error
+	layouts := make([]*Layout, len(set.Views()))
+	for i, m := range set.Views() {
+		l, err := NewLayout(m)
+		errs = append(errs, err)
+		layouts[i] = l
+	}
+	return layouts, errors.Join(errs...)
+}

@@ -57,8 +57,8 @@ type Op struct {
 	copy func() io.Reader
 }
 
-// anyRows is for a statement that may affect any number of rows.
-const anyRows = -1
+// AnyRows is for a statement that may affect any number of rows.
+const AnyRows = -1
 
 // maxPrepared bounds the statements that a session keeps prepared.
 const maxPrepared = 500
@@ -83,7 +83,7 @@ func NewSessionOver(conn Connection) *Session {
 
 // Queue gathers a statement without a result.
 func (s *Session) Queue(sql string, params ...[]byte) {
-	s.Add(Op{SQL: sql, Params: params, Rows: anyRows})
+	s.Add(Op{SQL: sql, Params: params, Rows: AnyRows})
 }
 
 // Add gathers statements.
@@ -192,7 +192,7 @@ func (op Op) results(p *pgconn.Pipeline) error {
 		return op.failed(err)
 	case eachErr != nil:
 		return eachErr
-	case op.Rows != anyRows && tag.RowsAffected() != int64(op.Rows):
+	case op.Rows != AnyRows && tag.RowsAffected() != int64(op.Rows):
 		return &RowsError{SQL: abridge(op.SQL), Want: op.Rows, Got: tag.RowsAffected()}
 	case op.Affected != nil:
 		*op.Affected += int(tag.RowsAffected())

@@ -45,7 +45,7 @@ func (t *Table) LoadWhole(s *Session, keys []string, each func(Stored)) {
 func (t *Table) load(s *Session, keys []string, p part, each func(Stored)) {
 	sql := fmt.Sprintf("select %s from %s where %s = any($1::text[])", t.names(), qualified(t.Name), quote(t.key()))
 	for chunk := range statements(keys, textBytes) {
-		s.Add(Op{SQL: sql, Params: [][]byte{texts(chunk)}, Rows: anyRows, Each: t.rows(p, each)})
+		s.Add(Op{SQL: sql, Params: [][]byte{texts(chunk)}, Rows: AnyRows, Each: t.rows(p, each)})
 	}
 }
 

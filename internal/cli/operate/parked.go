@@ -11,7 +11,9 @@ import (
 	"github.com/readside/readside/internal/cli"
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/internal/table"
+	"github.com/readside/readside/projections/control"
 	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/parked"
 )
 
 // Parked is the command of that name.
@@ -19,9 +21,9 @@ func Parked(p *cli.Program) *cobra.Command {
 	c := cli.Group("parked", "Events that could not be folded, and those that wait behind them",
 		parkedListCommand(p), parkedShowCommand(p),
 		parkedMendCommand(p, "retry VIEW [KEY]", "Fold what waits, in order, with the handlers of this program",
-			"Folds what waits of a row, of a stream, or of the whole view, in the order of the log.\nWhat fails again waits on. For a fact, KEY is the event's place, and the projector that runs\ntries again, with its handlers.", (*engine.Projector).Retry, retryFacts),
+			"Folds what waits of a row, of a stream, or of the whole view, in the order of the log.\nWhat fails again waits on. For a fact, KEY is the event's place, and the projector that runs\ntries again, with its handlers.", parked.Retry, retryFacts),
 		parkedMendCommand(p, "discard VIEW KEY", "Give up the first parked event of a row or stream, and fold what waited behind it",
-			"Gives up the first parked event of a row (or, with --stream, of a stream) for ever: no\nrebuild folds it into this view again. What waited behind it is folded. For a fact, KEY is\nthe event's place.", (*engine.Projector).Discard, discardFact))
+			"Gives up the first parked event of a row (or, with --stream, of a stream) for ever: no\nrebuild folds it into this view again. What waited behind it is folded. For a fact, KEY is\nthe event's place.", parked.Discard, discardFact))
 	c.Long = "An event that cannot be folded into a row is parked, and later events of the same row queue\n" +
 		"behind it, in order; all others flow. Readers are told that the row is degraded. An event that\n" +
 		"a fact cannot write is parked for that fact; nothing waits behind it."
@@ -53,7 +55,7 @@ func parkedListCommand(p *cli.Program) *cobra.Command {
 
 // placedParked is a parked event with its place, which `parked show` takes.
 type placedParked struct {
-	engine.Parked
+	control.ParkedEvent
 	Place int64 `json:"place"`
 	// Of is "view" or "fact".
 	Of string `json:"of"`
@@ -66,7 +68,7 @@ func placed(entries []parkedEvent) []placedParked {
 		if e.fact {
 			of = "fact"
 		}
-		out = append(out, placedParked{e.Parked, e.Position.Place(), of})
+		out = append(out, placedParked{e.ParkedEvent, e.Position.Place(), of})
 	}
 	return out
 }
@@ -149,7 +151,7 @@ func printOneParked(p *cli.Program, e parkedEvent) {
 }
 
 // mending is Retry or Discard.
-type mending func(*engine.Projector, context.Context, engine.Waiting) (engine.Retried, error)
+type mending func(context.Context, engine.Config, parked.Waiting) (parked.Retried, error)
 
 func parkedMendCommand(p *cli.Program, use, short, long string, do mending, facts mendingFacts) *cobra.Command {
 	var stream string
@@ -161,7 +163,7 @@ func parkedMendCommand(p *cli.Program, use, short, long string, do mending, fact
 				if d.isFact(args[0]) {
 					return facts(p, c.Context(), d, args[0], first(args[1:]), stream)
 				}
-				r, err := do(d.views, c.Context(), engine.Waiting{View: args[0], Key: first(args[1:]), Stream: stream})
+				r, err := do(c.Context(), d.views, parked.Waiting{View: args[0], Key: first(args[1:]), Stream: stream})
 				if err != nil {
 					return err
 				}
@@ -178,7 +180,7 @@ func parkedMendCommand(p *cli.Program, use, short, long string, do mending, fact
 	return c
 }
 
-// withProjector calls work with the application's projector, which is not run.
-func withProjector(p *cli.Program, ctx context.Context, work func(*engine.Projector) error) error {
+// withProjector calls work with the configuration of the application's projector.
+func withProjector(p *cli.Program, ctx context.Context, work func(engine.Config) error) error {
 	return withParkedDesk(p, ctx, func(d *desk) error { return work(d.views) })
 }

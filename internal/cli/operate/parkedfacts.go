@@ -11,7 +11,9 @@ import (
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/cold"
+	"github.com/readside/readside/projections/control"
 	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/parked"
 )
 
 // unknownKey stands where a parked event has no key, since it is a fact's.
@@ -20,13 +22,13 @@ const unknownKey = "-"
 // desk is what an operator mends parked events with: of views, and of facts.
 type desk struct {
 	set   *projections.Set
-	views *engine.Projector
+	views engine.Config
 	facts *cold.Desk
 }
 
 // parkedEvent is an event that is parked in a view, or for a fact; View is its name then.
 type parkedEvent struct {
-	engine.Parked
+	control.ParkedEvent
 	fact bool
 }
 
@@ -38,7 +40,7 @@ func (d *desk) isFact(name string) bool {
 // of the log.
 func (d *desk) parked(ctx context.Context, name string) (entries []parkedEvent, err error) {
 	if !d.isFact(name) {
-		ofViews, err := d.views.Parked(ctx, name)
+		ofViews, err := parked.List(ctx, d.views, name)
 		if err != nil {
 			return nil, err
 		}
@@ -52,7 +54,7 @@ func (d *desk) parked(ctx context.Context, name string) (entries []parkedEvent, 
 			return nil, err
 		}
 		for _, e := range ofFacts {
-			entries = append(entries, parkedEvent{engine.Parked{
+			entries = append(entries, parkedEvent{control.ParkedEvent{
 				View: e.Fact, Position: e.Position, Stream: e.Stream, Type: e.Type, State: e.State,
 				Reason: e.Reason, Error: e.Error, Hint: e.Hint, Attempts: e.Attempts, ParkedAt: e.ParkedAt,
 			}, true})
@@ -124,7 +126,7 @@ func withParkedDesk(p *cli.Program, ctx context.Context, work func(*desk) error)
 	if err != nil {
 		return err
 	}
-	projector, err := service.Projector(log, url, set, folding, p.CommandLog(), engine.Observer{})
+	projector, err := service.ProjectorConfig(log, url, set, folding, p.CommandLog())
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,8 @@ import (
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/internal/table"
 	"github.com/readside/readside/projections/engine"
+	"github.com/readside/readside/projections/operate/rebuild"
+	"github.com/readside/readside/projections/operate/verify"
 )
 
 // rebuildFlags are the flags of rebuild.
@@ -30,7 +32,7 @@ func Rebuild(p *cli.Program) *cobra.Command {
 		Short: "Fold a view, or the facts, anew from the log, beside the live ones, and switch",
 		Long: "Folds a view anew from the log into a new generation beside the live one, catches up,\n" +
 			"compares both at the same position, and switches in one transaction. Readers see the old\n" +
-			"rows or the new ones. Interrupted, it goes on when it is ordered again. It is throttled,\n" +
+			"rows or the new ones. Interrupted, it goes on when it is ordered rebuild. It is throttled,\n" +
 			"so that live traffic keeps its latency.\n" +
 			"With --key it mends one row; with --dry-run it only tells what it would read, take and need.\n" +
 			"`rebuild facts` orders new tables for all facts, which the running projector fills; it takes\n" +
@@ -46,14 +48,14 @@ func Rebuild(p *cli.Program) *cobra.Command {
 				}
 				return rebuildFacts(p, c)
 			}
-			return withProjector(p, c.Context(), func(projector *engine.Projector) error {
+			return withProjector(p, c.Context(), func(projector engine.Config) error {
 				switch {
 				case f.dryRun:
 					return rebuildDry(p, c, projector, args[0], f)
 				case f.key != "":
 					return rebuildKey(p, c, projector, args[0], f.key)
 				}
-				return rebuild(p, c, projector, args[0], f)
+				return rebuildView(p, c, projector, args[0], f)
 			})
 		},
 	}
@@ -83,18 +85,18 @@ func noFlags(p *cli.Program, c *cobra.Command) (err error) {
 	return err
 }
 
-func (f *rebuildFlags) options() engine.RebuildOptions {
+func (f *rebuildFlags) options() rebuild.Options {
 	if f.fullSpeed {
-		return engine.RebuildOptions{MaxRate: -1}
+		return rebuild.Options{MaxRate: -1}
 	}
-	return engine.RebuildOptions{MaxRate: f.maxRate}
+	return rebuild.Options{MaxRate: f.maxRate}
 }
 
-func rebuild(p *cli.Program, c *cobra.Command, projector *engine.Projector, view string, f rebuildFlags) error {
+func rebuildView(p *cli.Program, c *cobra.Command, projector engine.Config, view string, f rebuildFlags) error {
 	options := f.options()
 	bar := cli.NewProgressBar(p.Err)
 	options.Progress = bar.Rebuilt
-	r, err := projector.Rebuild(c.Context(), view, options)
+	r, err := rebuild.View(c.Context(), projector, view, options)
 	bar.End()
 	if err != nil {
 		return err
@@ -108,8 +110,8 @@ func rebuild(p *cli.Program, c *cobra.Command, projector *engine.Projector, view
 	return nil
 }
 
-func rebuildKey(p *cli.Program, c *cobra.Command, projector *engine.Projector, view, key string) error {
-	r, err := projector.RebuildKey(c.Context(), view, key)
+func rebuildKey(p *cli.Program, c *cobra.Command, projector engine.Config, view, key string) error {
+	r, err := rebuild.Row(c.Context(), projector, view, key)
 	if err != nil {
 		return err
 	}
@@ -125,7 +127,7 @@ func rebuildKey(p *cli.Program, c *cobra.Command, projector *engine.Projector, v
 }
 
 // repaired says what was wrong with a row that is mended now.
-func repaired(d *engine.Difference) string {
+func repaired(d *verify.Difference) string {
 	if d.Kind != "differs" {
 		return "it was " + d.Kind
 	}
@@ -143,8 +145,8 @@ func rebuildFacts(p *cli.Program, c *cobra.Command) error {
 	return orderFacts(p, c, service.RebuildFacts, "new tables for all facts are ordered: the running projector fills them, and the mart shows the old ones until then; `"+p.App.Name+" status` tells how far they are")
 }
 
-func rebuildDry(p *cli.Program, c *cobra.Command, projector *engine.Projector, view string, f rebuildFlags) error {
-	plan, err := projector.PlanRebuild(c.Context(), view, f.options())
+func rebuildDry(p *cli.Program, c *cobra.Command, projector engine.Config, view string, f rebuildFlags) error {
+	plan, err := rebuild.Plan(c.Context(), projector, view, f.options())
 	if err != nil {
 		return err
 	}
@@ -157,6 +159,6 @@ func rebuildDry(p *cli.Program, c *cobra.Command, projector *engine.Projector, v
 		return err
 	}
 	fmt.Fprintf(p.Out, "\na rebuild of view %s version %d would take about %s, %.1f MB until the switch, and %d connections to Postgres; nothing was changed\n",
-		plan.View, plan.Version, plan.Took.Round(100*time.Millisecond), float64(plan.Bytes)/1e6, plan.Connections)
+		plan.View, plan.Version, plan.Estimated.Round(100*time.Millisecond), float64(plan.Bytes)/1e6, plan.Connections)
 	return nil
 }

@@ -29,7 +29,7 @@ func Verify(p *cli.Program) *cobra.Command {
 			"code 1 then. It is right while a projector runs. Its memory is bounded: what does not fit\n" +
 			"goes to a file in the folder for temporary files (TMPDIR), readable by its owner only.",
 		Args: cli.Usage(cobra.MaximumNArgs(1)),
-		RunE: func(c *cobra.Command, names []string) error { return verify(p, c, names, f) },
+		RunE: func(c *cobra.Command, names []string) error { return verifyAll(p, c, names, f) },
 	}
 	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object")
 	c.Flags().Float64Var(&f.sample, "sample", 0, "compare only this share of each view's keys, chosen by hash, as 0.01")
@@ -49,7 +49,7 @@ func (f *verifyFlags) check() error {
 	return nil
 }
 
-func verify(p *cli.Program, c *cobra.Command, names []string, f verifyFlags) error {
+func verifyAll(p *cli.Program, c *cobra.Command, names []string, f verifyFlags) error {
 	if err := f.check(); err != nil {
 		return err
 	}

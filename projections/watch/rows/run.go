@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/readside/readside/internal/session"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/hot"
 	"github.com/readside/readside/projections/watch"
@@ -62,7 +63,7 @@ func run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	defer closeConn(conn)
+	defer session.Close(conn)
 	w := &watcher{Config: cfg, conn: conn}
 	if err := w.begin(ctx); err != nil {
 		return err
@@ -180,10 +181,4 @@ func rest(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	case <-timer.C:
 	}
-}
-
-func closeConn(conn *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	_ = conn.Close(ctx) // it is closed in any case
 }
