@@ -37,7 +37,8 @@ var rooms = []room{
 
 	{"eventlog/admission", nil, "the rules are about values, and known to every way in"},
 	{"eventlog/announce", nil, "an announcement carries nothing, so it needs to know nothing"},
-	{"eventlog", []string{"eventlog/admission", "eventlog/announce"}, "the log knows no domain and no view"},
+	{"eventlog/internal/...", []string{"eventlog/internal/..."}, "the log's insides work on places, texts and rows: they know neither Event nor Position"},
+	{"eventlog", []string{"eventlog/admission", "eventlog/announce", "eventlog/internal/..."}, "the log knows no domain and no view"},
 	{"eventlog/...", []string{"eventlog/..."}, "what stands around the log knows the log only"},
 
 	{"projections", []string{"eventlog", "internal/decimals"}, "definitions are values: they need the log's Event and Position, and no store"},

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/readside/readside/eventlog/admission"
+	"github.com/readside/readside/eventlog/internal/codec"
+	"github.com/readside/readside/eventlog/internal/insert"
+	"github.com/readside/readside/eventlog/internal/schema"
 )
 
 // AppendEventsMax is how many events one call of Log.Append takes at most.
@@ -22,34 +23,6 @@ type Append struct {
 	Expected int64
 	Events   []Event
 }
-
-// appendStatement appends all or nothing: where a stream is not at its expected
-// version it inserts no row, burns no position and says so. A concurrent append to
-// the same stream meets the unique key instead. Positions are drawn in the order of
-// the arrays: the identity's default is computed above the sort.
-const appendStatement = `
-with expected as (
-	select x.n, x.stream, x.version,
-	       coalesce((select e.version from eventlog.events e where e.stream = x.stream order by e.version desc limit 1), 0) as actual
-	  from unnest($1::text[], $2::bigint[]) with ordinality as x(stream, version, n)
-), refused as (
-	select x.stream, x.version, x.actual from expected x where x.version <> x.actual order by x.n limit 1
-), appended as (
-	insert into eventlog.events (source, stream, version, id, type, schema_version, time,
-	                             correlation_id, causation_id, traceparent, person_id, data)
-	select current_user, i.stream, i.version, i.id, i.type, i.schema_version, i.time,
-	       i.correlation_id, i.causation_id, i.traceparent, i.person_id, i.data::json
-	  from unnest($3::text[], $4::bigint[], $5::text[], $6::text[], $7::integer[], $8::timestamptz[],
-	              $9::text[], $10::text[], $11::text[], $12::text[], $13::text[]) with ordinality
-	       as i(stream, version, id, type, schema_version, time,
-	            correlation_id, causation_id, traceparent, person_id, data, n)
-	 where not exists (select from refused)
-	 order by i.n
-	returning position
-)
-select coalesce((select max(position) from appended), 0), ` + lifeColumns + `,
-       coalesce(r.stream, ''), coalesce(r.version, 0), coalesce(r.actual, 0)
-  from (select) as one left join refused r on true`
 
 // Append appends in the caller's transaction, so that state and events commit
 // together, and returns the position of the last event appended. The events' source
@@ -65,83 +38,39 @@ func (l *Log) Append(ctx context.Context, tx pgx.Tx, appends ...Append) (Positio
 	if err != nil {
 		return Position{}, err
 	}
-	if len(in.ids) == 0 {
+	if in.rows.Len() == 0 {
 		return Position{}, errors.New("append: no events given")
 	}
-	var place int64
-	var scan lifeScan
-	var conflict VersionConflictError
-	err = tx.QueryRow(ctx, appendStatement, in.args()...).
-		Scan(&place, &scan.postmaster, &scan.statistics, &conflict.Stream, &conflict.Expected, &conflict.Actual)
+	appended, err := in.rows.Append(ctx, tx, in.expected)
 	if err != nil {
-		return Position{}, appendError(err, in)
+		return Position{}, in.fault(err)
 	}
-	if conflict.Stream != "" {
-		return Position{}, &conflict
+	if appended.Stream != "" {
+		return Position{}, &VersionConflictError{Stream: appended.Stream, Expected: appended.Expected, Actual: appended.Actual}
 	}
-	if scan.life() != *l.life.Load() {
+	if appended.Life != *l.life.Load() {
 		if err := l.identifyApart(ctx); err != nil {
 			return Position{}, fmt.Errorf("append: %w", err)
 		}
 	}
-	return l.at(place), nil
+	return l.at(appended.Last), nil
 }
 
-// The unique keys of eventlog.events.
-const (
-	streamVersionKey = "events_stream_version_key"
-	sourceIDKey      = "events_source_id_key"
-)
-
-// appendError knows the conflicts that only the unique keys saw.
-func appendError(err error, in *input) error {
-	var pg *pgconn.PgError
-	if !errors.As(err, &pg) {
-		return fmt.Errorf("append %d events: %w", len(in.ids), err)
-	}
-	if pg.ConstraintName == streamVersionKey {
-		conflict := &VersionConflictError{Actual: -1}
-		for i, stream := range in.expectedStreams {
-			// Which of several streams it was, only the server's text knows; of one it is sure.
-			conflict.Stream, conflict.Expected = stream, in.expectedVersions[i]
-			if keyNames(pg.Detail, stream) {
-				break
-			}
-		}
-		return conflict
-	}
-	if pg.ConstraintName == sourceIDKey {
-		taken := &IDTakenError{}
-		for i, id := range in.ids {
-			taken.Stream, taken.ID = in.streams[i], id
-			if keyNames(pg.Detail, id) {
-				break
-			}
-		}
-		return taken
-	}
-	return fmt.Errorf("append %d events, first to stream %s: %w", len(in.ids), in.streams[0], explainMissing(err))
-}
-
-// input is the appends as the statement's arrays.
+// input is the appends as rows.
 type input struct {
-	expectedStreams  []string
-	expectedVersions []int64
-
-	streams, ids, types                                   []string
-	versions                                              []int64
-	schemaVersions                                        []int32
-	times                                                 []time.Time
-	correlationIDs, causationIDs, traceParents, personIDs []string
-	data                                                  []string
+	expected insert.Heads
+	rows     insert.Rows
 }
 
-func (in *input) args() []any {
-	return []any{
-		in.expectedStreams, in.expectedVersions,
-		in.streams, in.versions, in.ids, in.types, in.schemaVersions, in.times,
-		in.correlationIDs, in.causationIDs, in.traceParents, in.personIDs, in.data,
+// fault is the error of an append, which knows the conflicts that only the unique keys saw.
+func (in *input) fault(err error) error {
+	if stream, version, taken := in.expected.Taken(err); taken {
+		return &VersionConflictError{Stream: stream, Expected: version, Actual: -1}
 	}
+	if stream, id, taken := in.rows.Taken(err); taken {
+		return &IDTakenError{Stream: stream, ID: id}
+	}
+	return fmt.Errorf("append %d events, first to stream %s: %w", in.rows.Len(), in.expected.Streams[0], schema.Explain(err))
 }
 
 func newInput(appends []Append) (*input, error) {
@@ -180,8 +109,8 @@ func (in *input) expect(a Append, ends map[string]int64) error {
 	if a.Expected < 0 {
 		return fmt.Errorf("append to stream %s: expected version %d is below 0", a.Stream, a.Expected)
 	}
-	in.expectedStreams = append(in.expectedStreams, a.Stream)
-	in.expectedVersions = append(in.expectedVersions, a.Expected)
+	in.expected.Streams = append(in.expected.Streams, a.Stream)
+	in.expected.Versions = append(in.expected.Versions, a.Expected)
 	return nil
 }
 
@@ -191,16 +120,57 @@ func (in *input) add(a Append, i int) error {
 	if err := errors.Join(checkEvent(a.Stream, e), admission.Version("stream version", version), withoutExtensions(e)); err != nil {
 		return &InvalidEventError{Stream: a.Stream, Type: e.Type, ID: e.ID, Err: err}
 	}
-	in.streams = append(in.streams, a.Stream)
-	in.versions = append(in.versions, version)
-	in.ids = append(in.ids, e.ID)
-	in.types = append(in.types, e.Type)
-	in.schemaVersions = append(in.schemaVersions, int32(e.SchemaVersion))
-	in.times = append(in.times, normal(e.Time))
-	in.correlationIDs = append(in.correlationIDs, e.CorrelationID)
-	in.causationIDs = append(in.causationIDs, e.CausationID)
-	in.traceParents = append(in.traceParents, e.TraceParent)
-	in.personIDs = append(in.personIDs, e.PersonID)
-	in.data = append(in.data, string(e.Data))
+	in.rows.Add(insert.Row{
+		Stream: a.Stream, Version: version, ID: e.ID, Type: e.Type, SchemaVersion: e.SchemaVersion, Time: codec.Normal(e.Time),
+		CorrelationID: e.CorrelationID, CausationID: e.CausationID, TraceParent: e.TraceParent, PersonID: e.PersonID, Data: e.Data,
+	})
 	return nil
 }
+
+// withoutExtensions refuses attributes that an append would lose.
+func withoutExtensions(e *Event) error {
+	if len(e.Extensions) > 0 {
+		return errors.New("it has extension attributes, which only events of other systems have: put them into the data")
+	}
+	return nil
+}
+
+// VersionConflictError is returned when a stream is not at the version that the append
+// expected. The transaction has appended nothing.
+type VersionConflictError struct {
+	Stream   string
+	Expected int64
+	// Actual is the stream's version, or -1 when another transaction appended at this
+	// very moment; then the caller's transaction is aborted.
+	Actual int64
+}
+
+func (e *VersionConflictError) Error() string {
+	if e.Actual < 0 {
+		return fmt.Sprintf("stream %s: another transaction appended after version %d first: load the stream again and retry", e.Stream, e.Expected)
+	}
+	return fmt.Sprintf("stream %s is at version %d, not %d: load the stream again and retry", e.Stream, e.Actual, e.Expected)
+}
+
+// IDTakenError is returned for an event whose id its source has given to another event
+// already. The caller's transaction is aborted.
+type IDTakenError struct {
+	// Stream is the one that the event was to be appended to.
+	Stream, ID string
+}
+
+func (e *IDTakenError) Error() string {
+	return fmt.Sprintf("the event for stream %s has an id that names another event of this source already, %s: give every event an id of its own, as NewEvent does", e.Stream, e.ID)
+}
+
+// InvalidEventError says what is wrong with an event that was to be appended.
+type InvalidEventError struct {
+	Stream, Type, ID string
+	Err              error
+}
+
+func (e *InvalidEventError) Error() string {
+	return fmt.Sprintf("event %s (%s) of stream %s: %v", e.ID, e.Type, e.Stream, e.Err)
+}
+
+func (e *InvalidEventError) Unwrap() error { return e.Err }

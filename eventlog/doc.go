@@ -10,8 +10,8 @@
 // Reading never skips an event: a place is given out only when everything before it
 // is settled, which means that it holds its event or stays empty for ever. It never
 // stalls on strangers either: only transactions that append to this log are waited
-// for, and Log.Blocker names the one that holds it back. How that is proved stands
-// in settle.go.
+// for, and Log.Blocker names the one that holds it back. Package eventlog/internal/settle
+// proves it.
 //
 // Positions order the log and are opaque to everybody else. They name the log and
 // its incarnation, so that after a restore or a failover the position of a lost event is

@@ -10,13 +10,9 @@ import (
 // ProveOn goes on with the proof under way over conn, without a look before it, and
 // returns the place that is settled then.
 func ProveOn(ctx context.Context, l *Log, conn *pgxpool.Conn, end int64) (settled int64, err error) {
-	if err := l.settler.lock(ctx); err != nil {
-		return 0, err
-	}
-	defer l.settler.unlock()
-	err = l.prove(ctx, conn, end)
-	return l.settler.settled.Load(), err
+	err = l.settler.Prove(ctx, conn, end)
+	return l.settler.Settled(), err
 }
 
 // LookedNow makes the log believe that its end was looked at just now.
-func LookedNow(l *Log) { l.settler.seen.Store(time.Now().UnixMicro()) }
+func LookedNow(l *Log) { l.settler.Looked(time.Now()) }

@@ -7,11 +7,13 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/readside/readside/eventlog/announce"
+	"github.com/readside/readside/eventlog/internal/incarnation"
+	"github.com/readside/readside/eventlog/internal/life"
+	"github.com/readside/readside/eventlog/internal/schema"
+	"github.com/readside/readside/eventlog/internal/settle"
 	"github.com/readside/readside/internal/pooler"
 )
 
@@ -21,14 +23,24 @@ type Log struct {
 	pool     *pgxpool.Pool
 	listener *announce.Listener
 	rest     time.Duration
-	settler  settler
-	// home is which log this is, and life the server's, as they were last seen. Another
+	settler  *settle.Settler
+	// here is which log this is, and life the server's, as they were last seen. Another
 	// life may be a failover, so the incarnation is asked for again.
-	home atomic.Pointer[home]
-	life atomic.Pointer[life]
+	here atomic.Pointer[incarnation.Incarnation]
+	life atomic.Pointer[life.Life]
 	// eventBytes is how much data an event of the last page had, on average.
 	eventBytes atomic.Int64
 }
+
+// Errors of opening the log.
+var (
+	// ErrNoSchema is returned when the database has no log.
+	ErrNoSchema = schema.ErrMissing
+	// ErrStandby is returned for a hot standby, which cannot prove which events are still on their way.
+	ErrStandby = errors.New("this server is a hot standby, where the log cannot be read safely: connect to the primary")
+	// ErrMoved is returned when another log stands at the address than the one that was opened there.
+	ErrMoved = errors.New("the database holds another log than the one that this process opened: start the process again")
+)
 
 // Option changes how a Log is opened.
 type Option func(*Log)
@@ -51,14 +63,16 @@ func WithRest(rest time.Duration) Option { return func(l *Log) { l.rest = rest }
 // goes over by itself. A pool that goes through a pooler which shares server processes among
 // transactions is refused: what a Log knows of its sessions would be strangers'.
 func Open(ctx context.Context, pool *pgxpool.Pool, options ...Option) (*Log, error) {
-	l := &Log{pool: pool, settler: newSettler()}
+	l := &Log{pool: pool}
 	for _, option := range options {
 		option(l)
 	}
 	if err := l.identifyWell(ctx); err != nil {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
-	l.settler.life.Store(l.life.Load())
+	// An append, too, may be the first to meet another life of the server: l.life does not
+	// tell what was proved in which.
+	l.settler = settle.New(*l.life.Load(), func(ctx context.Context, conn *pgxpool.Conn) error { return l.identify(ctx, conn) })
 	return l, nil
 }
 
@@ -75,60 +89,36 @@ func (l *Log) identifyWell(ctx context.Context) error {
 	return l.identify(ctx, conn)
 }
 
-// querier is what Pool, Conn and Tx have in common.
-type querier interface {
-	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-}
-
-func (l *Log) identify(ctx context.Context, q querier) error {
+func (l *Log) identify(ctx context.Context, q incarnation.Querier) error {
 	var standby bool
-	var scan lifeScan
-	err := q.QueryRow(ctx, `select pg_is_in_recovery(), `+lifeColumns).Scan(&standby, &scan.postmaster, &scan.statistics)
+	var scan life.Scan
+	err := q.QueryRow(ctx, `select pg_is_in_recovery(), `+life.Columns).Scan(&standby, &scan.Postmaster, &scan.Statistics)
 	if err != nil {
 		return err
 	}
 	if standby {
 		return ErrStandby
 	}
-	here, err := readHome(ctx, q)
+	here, err := incarnation.Open(ctx, q)
 	if err != nil {
 		return err
 	}
-	if was := l.home.Load(); was != nil && was.identity != here.identity {
+	if was := l.here.Load(); was != nil && was.Log != here.Log {
 		return ErrMoved
 	}
-	l.home.Store(here)
-	now := scan.life()
+	l.here.Store(here)
+	now := scan.Life()
 	l.life.Store(&now)
 	return nil
-}
-
-// explainMissing turns Postgres' "no such function" into what to do about it.
-func explainMissing(err error) error {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) && (pg.Code == "3F000" || pg.Code == "42883" || pg.Code == "42P01") {
-		return fmt.Errorf("%w (%s)", ErrNoSchema, pg.Message)
-	}
-	return err
 }
 
 // Start is the place before the first event of this log in this incarnation.
 func (l *Log) Start() Position { return l.at(0) }
 
-func (l *Log) at(place int64) Position { return l.home.Load().at(place) }
+func (l *Log) at(place int64) Position { return positionAt(l.here.Load(), place) }
 
 // own refuses positions of another log, and of places that the log has lost.
 func (l *Log) own(p Position) error {
-	_, err := l.home.Load().current(p)
+	_, err := current(l.here.Load(), p)
 	return err
-}
-
-// Head is the place of the last committed event, settled or not: good for lag.
-func (l *Log) Head(ctx context.Context) (Position, error) {
-	var place int64
-	err := l.pool.QueryRow(ctx, `select coalesce(max(position), 0) from eventlog.events`).Scan(&place)
-	if err != nil {
-		return Position{}, fmt.Errorf("read the log's head: %w", explainMissing(err))
-	}
-	return l.at(place), nil
 }

@@ -1,75 +1,48 @@
 package eventlog
 
 import (
-	"context"
+	"math"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/readside/readside/eventlog/internal/settle"
 )
 
-// A reader that has read all that is settled looks at the log's end and reads what is
-// new in one round trip: the look first, then the events, in the order in which the
-// server answers. How far the log is settled is known when both have come. What stands
-// beyond is dropped, and read again when it is settled.
-//
-// The events are read behind the look, so that they are all there is up to where that
-// look, or a proof before it, has settled the log. A proof that is closed behind the
-// read says nothing about it: then the events are read once more.
+// peekEvents is how many events a reader reads beside a look at the log's end; a caller that
+// finds more reads on in pages.
+const peekEvents = 512
 
-// Bounds of what is read beside a look.
-const (
-	// peekEvents is how many events; a caller that finds more reads on in pages.
-	peekEvents = 512
-	// peekBeyond is how many places may stand beyond the settled one: while a transaction
-	// holds the log back, the same ones would be read every few milliseconds.
-	peekBeyond = 64
-)
-
-// peek is what a reader wants to read beside a look.
+// peek is what a reader reads beside a look.
 type peek struct {
-	from, last int64
-	limit      int
-	query      Query
+	from  int64
+	limit int
+	query Query
 
-	// read reports whether events are there, all up to the place settled.
-	read    bool
-	events  []Event
-	cut     bool
-	settled int64
+	events []Event
+	cut    bool
 }
 
-// worthwhile reports whether the reader is at the settled end, and little stands beyond.
-// The caller that has the turn asks.
-func (p *peek) worthwhile(s *settler) bool {
-	settled := s.settled.Load()
-	return !p.query.nothing() && p.from >= settled && p.from < p.last && s.head.Load()-settled <= peekBeyond
-}
-
-// lookAndRead sends the look, and the read behind it.
-func (l *Log) lookAndRead(ctx context.Context, conn *pgxpool.Conn, p *peek) (seen look, err error) {
-	batch := &pgx.Batch{}
-	batch.Queue(lookStatement, l.settler.settled.Load(), settledRunMax)
-	// A batch takes no wish for a format: numbers and times come in binary anyhow, and texts
-	// are the same in both.
-	batch.Queue(p.query.statement(), p.query.args(p.from, p.last, p.limit)...)
-	results := conn.SendBatch(ctx, batch)
-	defer func() { _ = results.Close() }() // its errors were found before
-	if seen, err = scanLook(results.QueryRow()); err != nil {
-		return look{}, err
+// reading is the query of a peek, nil where it wants no events.
+func (l *Log) reading(p *peek) *settle.Reading {
+	if p.query.nothing() {
+		return nil
 	}
-	rows, err := results.Query()
-	if err != nil {
-		return look{}, err
+	last := farthest(p.from, math.MaxInt64, p.query)
+	return &settle.Reading{
+		After: p.from, Last: last,
+		SQL: p.query.statement(), Args: p.query.args(p.from, last, p.limit),
+		Scan: func(rows pgx.Rows) (err error) {
+			p.events, p.cut, err = l.scan(rows, p.query.Apart, nil)
+			return err
+		},
 	}
-	p.events, p.cut, err = l.scan(rows, p.query.Apart, nil)
-	return seen, err
 }
 
 // peeked is the page of a peek.
-func (l *Log) peeked(p peek, held bool) Page {
-	page := Page{Next: l.at(p.from), Head: l.at(p.settled), Held: held}
-	last := farthest(p.from, p.settled, p.query)
+func (l *Log) peeked(p peek, r settle.Result) Page {
+	page := Page{Next: l.at(p.from), Head: l.at(r.Settled), Held: r.Open}
+	last := farthest(p.from, r.Settled, p.query)
 	if last <= p.from {
 		return page
 	}

@@ -1,12 +1,12 @@
 package eventlog
 
 import (
-	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
+
+	"github.com/readside/readside/eventlog/internal/token"
 )
 
 // Position is a place in a log. It carries the log's identity and incarnation, so
@@ -67,39 +67,21 @@ func (p Position) Compare(q Position) (int, error) {
 	return 0, nil
 }
 
-const positionBytes = 16 + 4 + 8
-
 // String is the opaque token: what clients keep and hand back, and never parse.
 // The zero Position is the empty string.
 func (p Position) String() string {
 	if p.IsZero() {
 		return ""
 	}
-	b := make([]byte, 0, positionBytes)
-	b = append(b, p.log[:]...)
-	b = binary.BigEndian.AppendUint32(b, uint32(p.incarnation))
-	b = binary.BigEndian.AppendUint64(b, uint64(p.place))
-	return base64.RawURLEncoding.EncodeToString(b)
+	return token.Write(p.log, p.incarnation, p.place)
 }
 
 // ParsePosition reads what String wrote.
-func ParsePosition(token string) (Position, error) {
-	if token == "" {
-		return Position{}, nil
+func ParsePosition(text string) (p Position, err error) {
+	if text != "" {
+		p.log, p.incarnation, p.place, err = token.Read(text)
 	}
-	b, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(b) != positionBytes {
-		return Position{}, fmt.Errorf("position token %.40q is not one that this system gave out: pass on a command's token unchanged", token)
-	}
-	p := Position{
-		incarnation: int32(binary.BigEndian.Uint32(b[16:])),
-		place:       int64(binary.BigEndian.Uint64(b[20:])),
-	}
-	copy(p.log[:], b)
-	if p.incarnation < 0 || p.place < 0 {
-		return Position{}, fmt.Errorf("position token %.40q is out of range", token)
-	}
-	return p, nil
+	return p, err
 }
 
 // MarshalText writes the token.

@@ -2,13 +2,17 @@ package eventlog
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"math"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/readside/readside/eventlog/internal/life"
 )
+
+// ErrTruncated is returned when the events asked for were archived away.
+var ErrTruncated = errors.New("the log begins later: its head was archived")
 
 // Bounds of one page.
 const (
@@ -66,8 +70,11 @@ type Page struct {
 	Held bool
 
 	// life is the one of the server that the page was read from.
-	life life
+	life life.Life
 }
+
+// Life is the life of the server that the page was read from, as LifeSQL names it.
+func (p Page) Life() string { return p.life.String() }
 
 // Read reads the next page after from, which is Log.Start, the Next of a page, or a
 // stored one: a caller that only remembers it loses events when the server crashes (see
@@ -88,7 +95,7 @@ func (l *Log) Read(ctx context.Context, from Position, q Query) (Page, error) {
 	if err != nil {
 		return Page{}, fmt.Errorf("read the log after place %d: %w", from.place, err)
 	}
-	page.life = lifeOf(conn)
+	page.life = life.Of(conn)
 	return page, nil
 }
 
@@ -109,27 +116,26 @@ func (l *Log) check(from Position, q Query) (limit int, err error) {
 }
 
 func (l *Log) read(ctx context.Context, conn *pgxpool.Conn, from int64, q Query, limit int) (Page, error) {
-	s := &l.settler
 	held := false
-	// Only on a connection of the server's life in which it was proved does settled mean anything.
-	farBehind := s.settled.Load()-from >= int64(limit) && lifeOf(conn) == *s.life.Load()
-	if !farBehind || time.Since(time.UnixMicro(s.seen.Load())) > lookEvery {
-		p := peek{from: from, last: farthest(from, math.MaxInt64, q), limit: l.roomFor(min(limit, peekEvents)), query: q}
-		var err error
-		if held, err = l.advanceAndPeek(ctx, conn, &p); err != nil {
+	farBehind := l.settler.Settled()-from >= int64(limit) && l.settler.Holds(conn)
+	if !farBehind || time.Since(l.settler.Seen()) > lookEvery {
+		p := peek{from: from, limit: l.roomFor(min(limit, peekEvents)), query: q}
+		result, err := l.settler.Advance(ctx, conn, l.reading(&p))
+		if err != nil {
 			return Page{}, err
 		}
-		if p.read {
+		if result.Read {
 			if err := l.checkPlace(from); err != nil {
 				return Page{}, err
 			}
-			return l.peeked(p, held), nil
+			return l.peeked(p, result), nil
 		}
+		held = result.Open
 	}
 	if err := l.checkPlace(from); err != nil {
 		return Page{}, err
 	}
-	settled := s.settled.Load()
+	settled := l.settler.Settled()
 	page := Page{Next: l.at(from), Head: l.at(settled), Held: held}
 	last := farthest(from, settled, q)
 	if last <= from {
@@ -174,91 +180,11 @@ func (q *Query) nothing() bool { return q.Types != nil && len(q.Types) == 0 }
 
 // checkPlace refuses places that the log does not have any more, or not yet.
 func (l *Log) checkPlace(from int64) error {
-	s := &l.settler
-	if kept := s.keptFrom.Load(); from+1 < kept {
+	if kept := l.settler.KeptFrom(); from+1 < kept {
 		return fmt.Errorf("%w: its first place is %d: restore the archived part, or start at Log.Kept", ErrTruncated, kept)
 	}
-	if head := s.head.Load(); from > head {
+	if head := l.settler.Head(); from > head {
 		return fmt.Errorf("%w: the log ends at place %d: it was set back to an earlier state; rebuild what stands at the later position", ErrForeignPosition, head)
 	}
 	return nil
-}
-
-// Kept is the place before the first event that was not archived away.
-func (l *Log) Kept(ctx context.Context) (Position, error) {
-	var first int64
-	if err := l.pool.QueryRow(ctx, `select kept_from from eventlog.log`).Scan(&first); err != nil {
-		return Position{}, fmt.Errorf("read the log's first place: %w", explainMissing(err))
-	}
-	return l.at(first - 1), nil
-}
-
-// The columns in the order that the scanner reads them.
-const (
-	leanColumns  = `position, version, time, schema_version, id, type, stream, correlation_id, data`
-	eventColumns = leanColumns + `, source, causation_id, traceparent, person_id, extensions`
-)
-
-// All run along the primary key; the range is settled, so that any snapshot serves.
-const (
-	readRange = `
-  from eventlog.events where position > $1 and position <= $2`
-	readOrder = ` order by position limit $3`
-	readTypes = ` and type = any($4)`
-)
-
-func (q *Query) statement() string {
-	switch {
-	case q.Lean && q.Types != nil:
-		return `select ` + leanColumns + readRange + readTypes + readOrder
-	case q.Lean:
-		return `select ` + leanColumns + readRange + readOrder
-	case q.Types != nil:
-		return `select ` + eventColumns + readRange + readTypes + readOrder
-	}
-	return `select ` + eventColumns + readRange + readOrder
-}
-
-// args are those of statement.
-func (q *Query) args(from, last int64, limit int) []any {
-	args := []any{from, last, limit}
-	if q.Types != nil {
-		args = append(args, q.Types)
-	}
-	return args
-}
-
-func (l *Log) readEvents(ctx context.Context, conn *pgxpool.Conn, from, last int64, q Query, limit int) (events []Event, cut bool, err error) {
-	args := append([]any{pgx.QueryResultFormats{pgx.BinaryFormatCode}}, q.args(from, last, limit)...)
-	rows, err := conn.Query(ctx, q.statement(), args...)
-	if err != nil {
-		return nil, false, err
-	}
-	events = q.Into[:0]
-	if most := int(min(int64(limit), last-from)); cap(events) < most {
-		events = make([]Event, 0, most)
-	}
-	return l.scan(rows, q.Apart, events)
-}
-
-// scan appends the rows to events until there are no more, or too much data: then they
-// are cut.
-func (l *Log) scan(rows pgx.Rows, apart bool, events []Event) (_ []Event, cut bool, err error) {
-	defer rows.Close()
-	scan := scanner{log: l, apart: apart}
-	bytes := 0
-	for !cut && rows.Next() {
-		events = append(events, Event{})
-		e := &events[len(events)-1]
-		if err := scan.row(rows, e); err != nil {
-			return nil, false, err
-		}
-		bytes += len(e.Data)
-		cut = bytes > pageBytesMax
-	}
-	if n := len(events); n > 0 {
-		l.eventBytes.Store(int64(bytes / n))
-	}
-	rows.Close()
-	return events, cut, rows.Err()
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/eventlog/ingest"
 	"github.com/readside/readside/internal/dbtest"
 )
 
@@ -24,7 +25,7 @@ func TestWaitingGoesByTheServersClock(t *testing.T) {
 	}
 	old := newEvents(t, 1)[0]
 	old.Source, old.Stream, old.StreamVersion, old.Time = "elsewhere", "old", 1, time.Date(2019, 1, 1, 0, 0, 0, 0, time.UTC)
-	if _, err := eventlog.Ingest(bounded(t), db.Pool, []eventlog.Arrival{{Event: old}}); err != nil {
+	if _, err := ingest.Batch(bounded(t), db.Pool, []ingest.Arrival{{Event: old}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, after := range []eventlog.Position{log.Start(), first} {

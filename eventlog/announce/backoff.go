@@ -1,9 +1,6 @@
 package announce
 
-import (
-	"context"
-	"time"
-)
+import "time"
 
 // Between two attempts to connect: doubled each time, up to the bound.
 const (
@@ -19,13 +16,3 @@ func (b *backoff) next() time.Duration {
 }
 
 func (b *backoff) reset() { b.last = 0 }
-
-// pause ends after d or with the context.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
-}

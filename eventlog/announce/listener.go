@@ -64,7 +64,7 @@ func (l *Listener) Run(ctx context.Context) error {
 		wait := retry.next()
 		l.logger.WarnContext(ctx, "the connection that listens for announcements is lost; readers poll until it is back",
 			"error", err, "retry_in", wait)
-		pause(ctx, wait)
+		_ = Wait(ctx, nil, wait) // the loop looks at the context
 	}
 	return ctx.Err()
 }

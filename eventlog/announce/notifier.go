@@ -53,7 +53,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 		wait := retry.next()
 		n.logger.WarnContext(ctx, "the connection that announces events is lost; readers poll until it is back",
 			"error", err, "retry_in", wait)
-		pause(ctx, wait)
+		_ = Wait(ctx, nil, wait) // the loop looks at the context
 	}
 	return ctx.Err()
 }
@@ -75,6 +75,6 @@ func (n *Notifier) announceAll(ctx context.Context, retry *backoff) error {
 			return err
 		}
 		retry.reset()
-		pause(ctx, announceEvery)
+		_ = Wait(ctx, nil, announceEvery) // the loop looks at the context
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/eventlog/cloudevents"
+	"github.com/readside/readside/eventlog/ingest"
 	"github.com/readside/readside/internal/dbtest"
 )
 
@@ -113,7 +114,7 @@ func TestAListIsReadInBounds(t *testing.T) {
 		"many attributes, lines": strings.NewReader(head + manyAttributes(1000) + `"data":{}}`),
 	} {
 		_, err := cloudevents.Import(bounded(t), db.Pool, file, cloudevents.ImportOptions{})
-		var fault *eventlog.IngestError
+		var fault *ingest.Error
 		if !errors.As(err, &fault) || fault.Line != 1 || !strings.Contains(err.Error(), "longer than") && !strings.Contains(err.Error(), "the most are 8192") {
 			t.Errorf("%s: %.300v", name, err)
 		}

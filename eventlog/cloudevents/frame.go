@@ -9,14 +9,14 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/eventlog/ingest"
 )
 
 // frames splits a file into its events: lines of one event each, or the items of one list,
 // which is the batch mode of CloudEvents.
 type frames interface {
 	// next returns the next event's text, good until the call after, and the line on which
-	// it begins; io.EOF behind the last. A fault of the file is an *eventlog.IngestError;
+	// it begins; io.EOF behind the last. A fault of the file is an *ingest.Error;
 	// with one that comes with a text, the file goes on.
 	next() (value []byte, line int64, err error)
 }
@@ -53,7 +53,7 @@ func (l *lines) next() ([]byte, int64, error) {
 		part, err := l.in.ReadSlice('\n')
 		line = append(line, part...)
 		if len(line) > LineBytesMax {
-			return nil, 0, &eventlog.IngestError{Line: l.read + 1, Err: fmt.Errorf("longer than %d bytes", LineBytesMax)}
+			return nil, 0, &ingest.Error{Line: l.read + 1, Err: fmt.Errorf("longer than %d bytes", LineBytesMax)}
 		}
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
@@ -67,10 +67,10 @@ func (l *lines) next() ([]byte, int64, error) {
 			line = bytes.TrimPrefix(line, byteOrderMark)
 		}
 		if fault := encodingFault(line); fault != nil {
-			return line, l.read, &eventlog.IngestError{Line: l.read, Err: fault}
+			return line, l.read, &ingest.Error{Line: l.read, Err: fault}
 		}
 		if len(bytes.TrimSpace(line)) == 0 {
-			return line, l.read, &eventlog.IngestError{Line: l.read, Err: errors.New("is empty: remove it")}
+			return line, l.read, &ingest.Error{Line: l.read, Err: errors.New("is empty: remove it")}
 		}
 		return line, l.read, nil
 	}
@@ -126,7 +126,7 @@ func (l *list) next() ([]byte, int64, error) {
 	}
 	line := l.in.passed(l.decoder.InputOffset())
 	if len(value) > LineBytesMax {
-		return nil, 0, &eventlog.IngestError{Line: line, Err: fmt.Errorf("an event is longer than %d bytes", LineBytesMax)}
+		return nil, 0, &ingest.Error{Line: line, Err: fmt.Errorf("an event is longer than %d bytes", LineBytesMax)}
 	}
 	return value, line - int64(bytes.Count(value, []byte("\n"))), nil
 }
@@ -140,7 +140,7 @@ func (l *list) fault(err error) error {
 	} else if errors.As(err, &syntax) {
 		err = syntax.Err
 	}
-	return &eventlog.IngestError{Line: line, Err: err}
+	return &ingest.Error{Line: line, Err: err}
 }
 
 // counted counts lines, and reads no more than one event ahead.

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/eventlog/ingest"
 )
 
 const (
@@ -43,12 +44,12 @@ type Report struct {
 // refused, no matter how the first one came. Each stream has to continue where it ends in
 // the log. The pool's role has to be a member of readside_importer.
 //
-// A fault of the file is an *eventlog.IngestError. The earlier batches stay
+// A fault of the file is an *ingest.Error. The earlier batches stay
 // committed; importing the corrected file again appends the rest.
 func Import(ctx context.Context, pool *pgxpool.Pool, r io.Reader, options ImportOptions) (Report, error) {
 	in, err := newIntake(r, options)
 	if err == nil {
-		err = in.run(ctx, func(batch []eventlog.Arrival) (int, error) { return eventlog.Ingest(ctx, pool, batch) })
+		err = in.run(ctx, func(batch []ingest.Arrival) (int, error) { return ingest.Batch(ctx, pool, batch) })
 	}
 	if err != nil {
 		err = fmt.Errorf("import: %w", err)
@@ -63,7 +64,7 @@ type intake struct {
 	parser  parser
 	report  Report
 	// fault, unless nil, is called with the faults of events, and the file goes on.
-	fault func(*eventlog.IngestError)
+	fault func(*ingest.Error)
 }
 
 func newIntake(r io.Reader, options ImportOptions) (*intake, error) {
@@ -80,7 +81,7 @@ func newIntake(r io.Reader, options ImportOptions) (*intake, error) {
 }
 
 // run hands out batch after batch to store, which returns how many of it are new.
-func (in *intake) run(ctx context.Context, store func([]eventlog.Arrival) (int, error)) error {
+func (in *intake) run(ctx context.Context, store func([]ingest.Arrival) (int, error)) error {
 	for {
 		batch, readErr := in.next()
 		if readErr != nil && !errors.Is(readErr, io.EOF) {
@@ -109,19 +110,19 @@ func (in *intake) run(ctx context.Context, store func([]eventlog.Arrival) (int, 
 
 // next reads a batch. A malformed event fails the batch that it is in, or is left out of it
 // where faults are collected.
-func (in *intake) next() (batch []eventlog.Arrival, err error) {
+func (in *intake) next() (batch []ingest.Arrival, err error) {
 	for size := 0; len(batch) < in.options.BatchEvents && size < importBytesMax; {
 		value, line, err := in.frames.next()
-		var fault *eventlog.IngestError
+		var fault *ingest.Error
 		switch {
 		case err == nil:
 			var e eventlog.Event
 			if e, err = in.parser.event(value); err == nil {
-				batch = append(batch, eventlog.Arrival{Event: e, Line: line})
+				batch = append(batch, ingest.Arrival{Event: e, Line: line})
 				size += len(value)
 				continue
 			}
-			err = &eventlog.IngestError{Line: line, Err: err}
+			err = &ingest.Error{Line: line, Err: err}
 		case value == nil:
 			return batch, err
 		}

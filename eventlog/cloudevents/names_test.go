@@ -15,6 +15,7 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/eventlog/cloudevents"
+	"github.com/readside/readside/eventlog/ingest"
 	"github.com/readside/readside/internal/dbtest"
 )
 
@@ -66,7 +67,7 @@ func TestOneNameIsOneEvent(t *testing.T) {
 			}
 			continue
 		}
-		var fault *eventlog.IngestError
+		var fault *ingest.Error
 		want := fmt.Sprintf("at place %d, as version 1 of stream s, and differs in %q", place.Place()-1, c.differs)
 		if !errors.As(err, &fault) || fault.Line != 1 || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v\nwant it to say: %s", name, err, want)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/eventlog/cloudevents"
+	"github.com/readside/readside/eventlog/ingest"
 	"github.com/readside/readside/internal/dbtest"
 )
 
@@ -91,7 +92,7 @@ func TestAnImportGoesOnAfterAFault(t *testing.T) {
 	at += bytes.IndexByte(lines[at:], '\n') + 1
 	broken = append(bytes.Clone(lines[:at]), broken[:bytes.IndexByte(broken, '\n')+1]...)
 	report, err := cloudevents.Import(bounded(t), to.Pool, bytes.NewReader(broken), cloudevents.ImportOptions{BatchEvents: 10})
-	var fault *eventlog.IngestError
+	var fault *ingest.Error
 	want := int64(bytes.Count(lines[:at], []byte("\n")) + 1)
 	if !errors.As(err, &fault) || fault.Line != want {
 		t.Fatalf("%v, want a fault of line %d", err, want)
@@ -168,7 +169,7 @@ func checked(t *testing.T, db *dbtest.DB, lines string, options cloudevents.Impo
 	t.Helper()
 	var said strings.Builder
 	options.BatchEvents = 2 // what one batch has, the next must know
-	report, err := cloudevents.Check(bounded(t), db.Pool, strings.NewReader(lines), options, func(fault *eventlog.IngestError) { fmt.Fprintln(&said, fault) })
+	report, err := cloudevents.Check(bounded(t), db.Pool, strings.NewReader(lines), options, func(fault *ingest.Error) { fmt.Fprintln(&said, fault) })
 	if err != nil {
 		return err.Error()
 	}
@@ -183,7 +184,7 @@ func TestATooLongLineIsRefusedWithoutReadingItWhole(t *testing.T) {
 	t.Parallel()
 	db := dbtest.Postgres(t)
 	_, err := cloudevents.Import(bounded(t), db.Pool, endless{}, cloudevents.ImportOptions{})
-	var fault *eventlog.IngestError
+	var fault *ingest.Error
 	if !errors.As(err, &fault) || fault.Line != 1 || !strings.Contains(err.Error(), "longer than") {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ var issue4Ground = []item{
 // grounds are the packages that are tested on every version: the log, the engine, and the
 // migrations, where TestMigrationsNeedNoSuperuser migrates, takes over and reads as a
 // provider's customer may.
-var grounds = []string{"./eventlog", "./eventlog/cloudevents", "./projections/engine", "./migrations"}
+var grounds = []string{"./eventlog", "./eventlog/announce", "./eventlog/cloudevents", "./projections/engine", "./migrations"}
 
 // groundLimit is what one package may take.
 const groundLimit = 40 * time.Minute

@@ -14,6 +14,7 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/eventlog/cloudevents"
+	"github.com/readside/readside/eventlog/ingest"
 	"github.com/readside/readside/internal/cli"
 	"github.com/readside/readside/internal/service"
 )
@@ -83,7 +84,7 @@ const faultsShown = 1000
 // checkImport lists what an import would refuse.
 func checkImport(p *cli.Program, ctx context.Context, pool *pgxpool.Pool, from io.Reader, options cloudevents.ImportOptions) error {
 	faulty := 0
-	r, err := cloudevents.Check(ctx, pool, from, options, func(fault *eventlog.IngestError) {
+	r, err := cloudevents.Check(ctx, pool, from, options, func(fault *ingest.Error) {
 		if faulty++; faulty <= faultsShown {
 			fmt.Fprintln(p.Out, strings.ReplaceAll(fault.Error(), "\n", "\n  "))
 		}

@@ -1,4 +1,4 @@
-package eventlog
+package codec
 
 import (
 	"reflect"
@@ -23,7 +23,7 @@ func (b *normaliserBuilder) build(t reflect.Type) func(reflect.Value) {
 	if t == timeType {
 		return func(v reflect.Value) {
 			at := v.Addr().Interface().(*time.Time)
-			*at = normal(*at)
+			*at = Normal(*at)
 		}
 	}
 	if under, ok := b.building[t]; ok {

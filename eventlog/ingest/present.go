@@ -1,4 +1,4 @@
-package eventlog
+package ingest
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/readside/readside/eventlog/admission"
+	"github.com/readside/readside/eventlog/internal/codec"
 )
 
 // sourceAndID names an event in all the world, stream and version in this log.
@@ -102,11 +103,11 @@ func each(ctx context.Context, tx pgx.Tx, into []any, row func(), sql string, ar
 // sift returns the events that the log does not have, with what it assigns to them. It
 // refuses those whose name it has with other content, and those that fit no stream.
 func (p *present) sift(batch []Arrival) (fresh []Arrival, err error) {
-	now := normal(time.Now())
+	now := codec.Normal(time.Now())
 	for _, e := range batch {
 		known, err := p.admit(&e, now)
 		if err != nil {
-			return nil, &IngestError{e.Line, err}
+			return nil, &Error{e.Line, err}
 		}
 		if !known {
 			fresh = append(fresh, e)

@@ -1,4 +1,4 @@
-package eventlog
+package ingest
 
 import (
 	"context"
@@ -10,12 +10,14 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/eventlog/admission"
+	"github.com/readside/readside/eventlog/internal/codec"
 )
 
-// Rehearsal does what Ingest would, batch after batch, and appends nothing.
+// Rehearsal does what Batch would, batch after batch, and appends nothing.
 type Rehearsal struct {
-	fault func(*IngestError)
+	fault func(*Error)
 	// heads are the versions that streams would have; names are the events that would be
 	// there, by the hash of source and id.
 	heads map[string]int64
@@ -30,17 +32,19 @@ type rehearsed struct {
 	assigned bool
 }
 
-// NewRehearsal begins one. Its faults are those that Ingest would end with.
-func NewRehearsal(fault func(*IngestError)) *Rehearsal {
+// NewRehearsal begins one. Its faults are those that Batch would end with.
+func NewRehearsal(fault func(*Error)) *Rehearsal {
 	return &Rehearsal{fault: fault, heads: map[string]int64{}, names: map[[sha256.Size]byte]rehearsed{}}
 }
 
-func nameHash(e *Event) [sha256.Size]byte { return sha256.Sum256([]byte(e.Source + "\x00" + e.ID)) }
+func nameHash(e *eventlog.Event) [sha256.Size]byte {
+	return sha256.Sum256([]byte(e.Source + "\x00" + e.ID))
+}
 
-// Ingest returns how many of the events would be new, and how many are faulty. An event
+// Batch returns how many of the events would be new, and how many are faulty. An event
 // that is faulty in its place counts as there, so that those behind it are judged by
 // themselves.
-func (r *Rehearsal) Ingest(ctx context.Context, pool *pgxpool.Pool, events []Arrival) (fresh, faulty int, err error) {
+func (r *Rehearsal) Batch(ctx context.Context, pool *pgxpool.Pool, events []Arrival) (fresh, faulty int, err error) {
 	var have *present
 	err = asImporter(ctx, pool, func(tx pgx.Tx) (err error) {
 		have, err = loadPresent(ctx, tx, events)
@@ -52,13 +56,13 @@ func (r *Rehearsal) Ingest(ctx context.Context, pool *pgxpool.Pool, events []Arr
 	for stream := range have.heads {
 		have.heads[stream] = max(have.heads[stream], r.heads[stream])
 	}
-	now := normal(time.Now())
+	now := codec.Normal(time.Now())
 	for _, e := range events {
 		known, err := r.admit(have, e, now)
 		switch {
 		case err != nil:
 			faulty++
-			r.fault(&IngestError{e.Line, err})
+			r.fault(&Error{e.Line, err})
 		case !known:
 			fresh++
 		}
@@ -69,7 +73,7 @@ func (r *Rehearsal) Ingest(ctx context.Context, pool *pgxpool.Pool, events []Arr
 // remember hashes what difference compares.
 func remember(e *Arrival) rehearsed {
 	h := sha256.New()
-	for _, part := range []string{e.Stream, strconv.FormatInt(e.StreamVersion, 10), e.Type, strconv.Itoa(e.SchemaVersion), normal(e.Time).String(),
+	for _, part := range []string{e.Stream, strconv.FormatInt(e.StreamVersion, 10), e.Type, strconv.Itoa(e.SchemaVersion), codec.Normal(e.Time).String(),
 		e.CorrelationID, e.CausationID, e.TraceParent, e.PersonID, string(admission.OneLine(e.Data)), string(e.Extensions)} {
 		fmt.Fprintf(h, "%d %s", len(part), part)
 	}
