@@ -39,6 +39,8 @@ var rooms = []room{
 	{"eventlog/announce", nil, "an announcement carries nothing, so it needs to know nothing"},
 	{"eventlog/internal/...", []string{"eventlog/internal/..."}, "the log's insides work on places, texts and rows: they know neither Event nor Position"},
 	{"eventlog", []string{"eventlog/admission", "eventlog/announce", "eventlog/internal/..."}, "the log knows no domain and no view"},
+	{"eventlog/ingest", []string{"eventlog", "eventlog/admission", "eventlog/internal/..."}, "events of other systems are judged by the log's rules, whatever their format"},
+	{"eventlog/reaction/internal/fault", []string{"eventlog"}, "errors are judged without a service"},
 	{"eventlog/...", []string{"eventlog/..."}, "what stands around the log knows the log only"},
 
 	{"projections", []string{"eventlog", "internal/decimals"}, "definitions are values: they need the log's Event and Position, and no store"},

@@ -54,7 +54,7 @@ func (p Position) SameLog(q Position) bool {
 }
 
 // Compare is -1, 0 or +1 as p stands before, at or after q.
-// Positions of different logs or incarnations answer ErrForeignPosition.
+// Of positions of different logs or incarnations ErrForeignPosition is returned.
 func (p Position) Compare(q Position) (int, error) {
 	switch {
 	case !p.SameLog(q):

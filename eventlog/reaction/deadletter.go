@@ -43,7 +43,7 @@ func (p *deadLetters) bury(msg *message.Message) error {
 	}
 	r, e := p.reactor, d.events[0]
 	// A conflict that does not pass is the stream's: it says nothing about the others.
-	conflict := d.conflicts.lasting(&r.config)
+	conflict := d.conflicts.Lasting(r.conflictBounds())
 	if r.deadInRow >= r.config.DeadInRowMax && !conflict {
 		err := fmt.Errorf("%d events in a row became dead letters, so the fault is not the events': this one is tried until it is handled; mend the handlers, or run the service's migrations", r.deadInRow)
 		r.troubled(err)

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/eventlog/reaction/internal/fault"
 )
 
 // react handles one message: a run of events in one transaction.
@@ -23,7 +24,7 @@ func (r *Reactor) react(msg *message.Message) error {
 	fresh, err := r.handle(msg.Context(), d)
 	if err != nil {
 		if len(d.events) > 1 {
-			return &runError{events: len(d.events), err: err}
+			return fault.OfRun(len(d.events), err)
 		}
 		if err = r.conflicted(msg.Context(), d, err); err != nil {
 			r.troubled(err)
@@ -47,7 +48,7 @@ func (r *Reactor) react(msg *message.Message) error {
 func (r *Reactor) handle(ctx context.Context, d *delivery) (fresh []eventlog.Event, err error) {
 	tx, err := r.config.Pool.Begin(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("%w: begin: %w", errConnection, err)
+		return nil, fmt.Errorf("%w: begin: %w", fault.ErrConnection, err)
 	}
 	defer rollback(tx)
 	if fresh, err = r.take(ctx, tx, d); err != nil {
@@ -58,7 +59,7 @@ func (r *Reactor) handle(ctx context.Context, d *delivery) (fresh []eventlog.Eve
 		return nil, err
 	}
 	if err := tx.Commit(ctx); err != nil {
-		return nil, commitError(err)
+		return nil, fault.OfCommit(err)
 	}
 	return fresh, nil
 }
@@ -71,16 +72,6 @@ func (r *Reactor) handleEach(ctx context.Context, tx pgx.Tx, events []eventlog.E
 		}
 	}
 	return nil
-}
-
-// commitError: a deferred constraint, which a handler broke, speaks up at COMMIT; a
-// handler that swallowed an error has left a transaction that rolls back. Both are
-// the handler's. Everything else is the connection's.
-func commitError(err error) error {
-	if isConstraint(err) || isSwallowed(err) {
-		return fmt.Errorf("commit: %w", err)
-	}
-	return fmt.Errorf("%w: commit: %w", errConnection, err)
 }
 
 // rollback ends what was not committed; after a commit it does nothing. It takes a

@@ -18,6 +18,7 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/eventlog/announce"
+	"github.com/readside/readside/eventlog/reaction/internal/fault"
 )
 
 // Config is what a Reactor needs. Log, Pool, Schema and Name are required.
@@ -188,7 +189,7 @@ func (r *Reactor) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reaction %s: %w", r.config.Name, err)
 	}
-	poison, err := middleware.PoisonQueueWithFilter(&deadLetters{reactor: r, ctx: ctx}, r.tables.deadLetters, isOwnFault)
+	poison, err := middleware.PoisonQueueWithFilter(&deadLetters{reactor: r, ctx: ctx}, r.tables.deadLetters, fault.IsOwn)
 	if err != nil {
 		return fmt.Errorf("reaction %s: %w", r.config.Name, err)
 	}
@@ -218,7 +219,7 @@ func (r *Reactor) retry() middleware.Retry {
 		Multiplier:          2,
 		RandomizationFactor: 0.2,
 		ResetContextOnRetry: true,
-		ShouldRetry:         func(p middleware.RetryParams) bool { return !isOfARun(p.Err) },
+		ShouldRetry:         func(p middleware.RetryParams) bool { return !fault.IsOfRun(p.Err) },
 		Logger:              watermill.NewSlogLogger(quiet(r.logger)),
 	}
 }

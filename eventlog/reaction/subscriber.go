@@ -10,6 +10,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message/router/middleware"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/eventlog/reaction/internal/fault"
 )
 
 // passEvery is how often a checkpoint that only passed other types is stored.
@@ -80,7 +81,7 @@ func (s *subscriber) follow(ctx context.Context, messages chan<- *message.Messag
 // the one that was remembered may stand behind events that the server has lost.
 func (s *subscriber) resume(ctx context.Context, err error, retry *pauses) error {
 	for ctx.Err() == nil {
-		if !isInfrastructure(err) && !errors.Is(err, eventlog.ErrRestarted) {
+		if !fault.IsInfrastructure(err) && !errors.Is(err, eventlog.ErrRestarted) {
 			return err
 		}
 		wait := retry.next()
@@ -206,7 +207,7 @@ type delivery struct {
 	// done reports whether it is committed, and conflicts counts those met on the way; touched
 	// by one goroutine at a time.
 	done      bool
-	conflicts conflicts
+	conflicts fault.Conflicts
 	// stale reports whether the log or the checkpoint is not what it was when they were read.
 	stale bool
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/eventlog/reaction/internal/fault"
 )
 
 // tables are the statements over the service's own tables.
@@ -121,11 +122,11 @@ func (r *Reactor) take(ctx context.Context, tx pgx.Tx, d *delivery) ([]eventlog.
 	err := tx.QueryRow(ctx, r.tables.take, r.config.Name, log, incarnation, place, sources, ids, places, d.life).
 		Scan(&moved, &takenSources, &takenIDs)
 	if err != nil {
-		return nil, fmt.Errorf("%w: take events from the log: %w", errConnection, err)
+		return nil, fmt.Errorf("%w: take events from the log: %w", fault.ErrConnection, err)
 	}
 	if moved == 0 {
 		d.stale = true
-		return nil, fmt.Errorf("%w: reaction %s: the checkpoint is gone or of another incarnation of the log, or the server restarted: the events are read anew", errConnection, r.config.Name)
+		return nil, fmt.Errorf("%w: reaction %s: the checkpoint is gone or of another incarnation of the log, or the server restarted: the events are read anew", fault.ErrConnection, r.config.Name)
 	}
 	if len(takenIDs) == len(d.events) {
 		return d.events, nil

@@ -34,6 +34,7 @@ var suites = []suite{
 	{"./eventlog/internal/token", []string{"./eventlog"}},
 	{"./eventlog/internal/arena", []string{"./eventlog"}},
 	{"./eventlog/ingest", []string{"./eventlog/cloudevents", "./eventlog"}},
+	{"./eventlog/reaction/internal/fault", []string{"./eventlog/reaction/internal/fault", "./eventlog/reaction"}},
 	{"./projections/hot", []string{"./projections/hot", "./projections/engine"}},
 	{"./projections/replay", []string{"./projections/replay", "./projections/engine"}},
 	{"./projections/internal/fold", []string{"./projections/internal/fold", "./projections/engine", "./internal/exact"}},
