@@ -64,7 +64,7 @@ func (c *Cold) Run(ctx context.Context, r *Report, args map[string]any) (*Report
 		return nil, fmt.Errorf("read the watermarks of report %s: %w", r.Name, err)
 	}
 	if len(marks) < len(r.Tables) {
-		return nil, refusal.New(refusal.NotReady, "start the projector (readside project) and wait until the tables are there",
+		return nil, refusal.New(refusal.NotReady, "start the projector and wait until the tables are there",
 			"the tables of the report %s have no watermark yet", r.Name)
 	}
 	out := &ReportRows{Rows: [][]any{}, TimeZone: c.zone, Watermarks: marks}

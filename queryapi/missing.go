@@ -32,7 +32,7 @@ type nearest struct {
 	done, complete int64
 }
 
-const hintBuild = "start a projector of these definitions (readside project) and wait until the view is built"
+const hintBuild = "start a projector of these definitions and wait until the view is built"
 
 // notReady says why one of views cannot be read, as far as that can be found out.
 func (s *sources) notReady(ctx context.Context, pool *pgxpool.Pool, views []*view) error {
@@ -62,9 +62,9 @@ func (s *sources) notReady(ctx context.Context, pool *pgxpool.Pool, views []*vie
 func (n nearest) refusal(what string, version int) error {
 	switch {
 	case n.same && n.state == "halted":
-		return refusal.New(refusal.NotReady, "readside status says at which fault", "%s: projector %s halted while it built it", what, n.projector)
+		return refusal.New(refusal.NotReady, "the status names the fault", "%s: projector %s halted while it built it", what, n.projector)
 	case n.same:
-		return refusal.New(refusal.NotReady, "wait until it is built; readside status says how far it is", "%s: projector %s has it building, %d %%", what, n.projector, n.percent())
+		return refusal.New(refusal.NotReady, "wait until it is built; the status shows how far it is", "%s: projector %s has it building, %d %%", what, n.projector, n.percent())
 	case n.version == version:
 		return refusal.New(refusal.NotReady, hintBuild, "%s: projector %s has it with other columns, events or joins than this program was compiled with", what, n.projector)
 	}

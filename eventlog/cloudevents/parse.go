@@ -31,7 +31,7 @@ func (p *parser) event(value []byte) (eventlog.Event, error) {
 	if _, err := decoder.ReadToken(); err != nil {
 		return eventlog.Event{}, err
 	}
-	r := reading{parser: p, seen: make(map[string]bool, 16)}
+	r := reading{parser: *p, seen: make(map[string]bool, 16)}
 	for decoder.PeekKind() == '"' {
 		name, err := decoder.ReadToken()
 		if err != nil {
@@ -57,7 +57,7 @@ func (p *parser) event(value []byte) (eventlog.Event, error) {
 
 // reading is one event on its way.
 type reading struct {
-	*parser
+	parser      parser
 	e           eventlog.Event
 	schema      string
 	schemaValue jsontext.Value
@@ -154,10 +154,10 @@ func (r *reading) event() (eventlog.Event, error) {
 			r.fault(fmt.Errorf("attribute %q is missing, or null, which is the same: add it", name))
 		}
 	}
-	if !r.seen["time"] && !r.assignTimes {
+	if !r.seen["time"] && !r.parser.assignTimes {
 		r.fault(errors.New(`attribute "time" is missing: add it, or let the import assign times`))
 	}
-	if !r.seen["streamversion"] && !r.assignVersions {
+	if !r.seen["streamversion"] && !r.parser.assignVersions {
 		r.fault(errors.New(`attribute "streamversion" is missing: add the event's number in its stream, from 1, or let the import assign versions`))
 	}
 	if !r.seen["data"] {

@@ -37,6 +37,26 @@ func WrittenGeneration(ctx context.Context, q Rower, projector, view string) (g 
 	return g, true, nil
 }
 
+// LiveGenerations returns the tables of a projector that readers read, by view.
+func LiveGenerations(ctx context.Context, q Queryer, projector string) (map[string]Generation, error) {
+	rows, err := q.Query(ctx, `select view, generation, table_name, fingerprint from readside.views where projector = $1 and state = 'live'`, projector)
+	if err != nil {
+		return nil, Explain(err)
+	}
+	live := map[string]Generation{}
+	var view string
+	g := Generation{Live: true}
+	_, err = pgx.ForEachRow(rows, []any{&view, &g.Number, &g.Table, &g.Fingerprint}, func() error { live[view] = g; return nil })
+	return live, Explain(err)
+}
+
+// Unvacuumed returns the tables of a projector that were made by an older version, without
+// settings of autovacuum; what an operator has set stays.
+func Unvacuumed(ctx context.Context, q Queryer, projector string) ([]string, error) {
+	return Names(ctx, q, `select v.table_name from readside.views v join pg_class c on c.oid = to_regclass(format('views.%I', v.table_name))
+where v.projector = $1 and v.state <> 'retired' and not exists (select from unnest(c.reloptions) o where o like 'autovacuum_vacuum_scale_factor=%')`, projector)
+}
+
 // WrittenTables returns the tables that a projector writes to, by view.
 func WrittenTables(ctx context.Context, q Queryer, projector string) (map[string]string, error) {
 	rows, err := q.Query(ctx, `select view, table_name from readside.views where projector = $1 and state <> 'retired'`, projector)

@@ -61,6 +61,29 @@ where (w.projector = $1 or $1 = '') and (w.view = $2 or $2 = '') order by w.plac
 	})
 }
 
+// ParkedTouch is an event that is not folded into a row; without a key into no row of the
+// view.
+type ParkedTouch struct {
+	View, Key string
+	Place     int64
+	// Waits reports whether it waits: it is not discarded. Eventless reports whether only the
+	// row's joins failed.
+	Waits, Eventless bool
+}
+
+// ParkedTouches lists what is left out of a projector's rows; view may be empty for all.
+func ParkedTouches(ctx context.Context, q Queryer, projector, view string) ([]ParkedTouch, error) {
+	rows, err := q.Query(ctx, `select view, key, place, state <> 'discarded', stream = '' from readside.parked where projector = $1 and (view = $2 or $2 = '')`, projector, view)
+	if err != nil {
+		return nil, fmt.Errorf("read what is parked: %w", Explain(err))
+	}
+	touches, err := pgx.CollectRows(rows, pgx.RowToStructByPos[ParkedTouch])
+	if err != nil {
+		return nil, fmt.Errorf("read what is parked: %w", Explain(err))
+	}
+	return touches, nil
+}
+
 const (
 	// ParkSQL writes an entry down. A build that continues meets again what it wrote down.
 	ParkSQL = `insert into readside.parked (projector, view, place, key, stream, event_type, state, reason, error, hint, attempts)

@@ -39,7 +39,7 @@ func (p *Projector) tidy(ctx context.Context, w *own.Worker) error {
 
 // setVacuuming gives tables of older versions the settings that new ones are made with.
 func (p *Projector) setVacuuming(ctx context.Context, conn *pgx.Conn) error {
-	tables, err := control.Names(ctx, conn, hot.UnvacuumedSQL, p.Name())
+	tables, err := control.Unvacuumed(ctx, conn, p.Name())
 	if err != nil {
 		return err
 	}

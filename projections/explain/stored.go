@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/internal/session"
+	"github.com/readside/readside/projections/control"
 	"github.com/readside/readside/projections/hot"
 )
 
@@ -53,51 +53,38 @@ func readStored(ctx context.Context, cfg Config, f *fold) (s *stored, err error)
 }
 
 func (s *stored) readProjector(ctx context.Context, tx pgx.Tx, cfg Config) error {
-	var log uuid.UUID
-	var incarnation int32
-	var place int64
-	var state string
-	err := tx.QueryRow(ctx, `select p.log, p.incarnation, p.place, v.generation, v.table_name, v.state
-  from readside.projectors p join readside.views v on v.projector = p.name
- where p.name = $1 and v.view = $2 and v.state <> 'retired'`, cfg.Projector, cfg.View).
-		Scan(&log, &incarnation, &place, &s.generation, &s.table, &state)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return fmt.Errorf("projector %s has no table of view %s: no worker has run with these definitions", cfg.Projector, cfg.View)
+	at, err := control.ReadCheckpoint(ctx, tx, cfg.Projector, "", cfg.Log.Start())
+	if errors.Is(err, control.ErrNoProjector) {
+		return fmt.Errorf("projector %s has no table of view %s: %w", cfg.Projector, cfg.View, control.ErrNoProjector)
 	}
 	if err != nil {
-		return fmt.Errorf("explain: find the table of view %s: %w", cfg.View, err)
+		return err
 	}
-	if state != "live" {
+	g, ok, err := control.WrittenGeneration(ctx, tx, cfg.Projector, cfg.View)
+	switch {
+	case err != nil:
+		return fmt.Errorf("explain: %w", err)
+	case !ok:
+		return fmt.Errorf("projector %s has no table of view %s: %w", cfg.Projector, cfg.View, control.ErrNoProjector)
+	case !g.Live:
 		return fmt.Errorf("projector %s still builds view %s: ask again when it is live", cfg.Projector, cfg.View)
 	}
-	s.at = eventlog.NewPosition(log, incarnation, place)
-	if !s.at.SameLog(cfg.Log.Start()) {
-		return fmt.Errorf("%w: projector %s stands in another incarnation of the log", eventlog.ErrForeignPosition, cfg.Projector)
-	}
+	s.at, s.generation, s.table = at, g.Number, g.Table
 	return nil
 }
 
 // readHeld reads what is parked, queued or discarded of the views concerned.
 func (s *stored) readHeld(ctx context.Context, tx pgx.Tx, cfg Config, f *fold) error {
-	var views []string
-	for _, m := range f.set.Views() {
-		views = append(views, m.Name)
-	}
-	rows, err := tx.Query(ctx, `select view, key, place, state, reason, error, hint from readside.parked where projector = $1 and view = any($2)`,
-		cfg.Projector, views)
+	entries, err := control.ListParked(ctx, tx, cfg.Projector, "")
 	if err != nil {
-		return fmt.Errorf("explain: read the parked events: %w", err)
+		return fmt.Errorf("explain: %w", err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var h Held
-		var place int64
-		if err := rows.Scan(&h.View, &h.Key, &place, &h.State, &h.Reason, &h.Error, &h.Hint); err != nil {
-			return fmt.Errorf("explain: read the parked events: %w", err)
+	for _, e := range entries {
+		if f.set.View(e.View) != nil {
+			s.held[touched{e.View, e.Key, e.Position.Place()}] = Held{View: e.View, Key: e.Key, State: e.State, Reason: e.Reason, Error: e.Error, Hint: e.Hint}
 		}
-		s.held[touched{h.View, h.Key, place}] = h
 	}
-	return rows.Err()
+	return nil
 }
 
 // readRow reads the row as the projector does.

@@ -68,11 +68,6 @@ func Vacuumed(table string) string {
 	return fmt.Sprintf("alter table %s set (%s)", qualified(table), vacuuming)
 }
 
-// UnvacuumedSQL finds the tables of a projector, $1, that were made without such settings,
-// by an older version; what an operator has set stays.
-const UnvacuumedSQL = `select v.table_name from readside.views v join pg_class c on c.oid = to_regclass(format('views.%I', v.table_name))
-where v.projector = $1 and v.state <> 'retired' and not exists (select from unnest(c.reloptions) o where o like 'autovacuum_vacuum_scale_factor=%')`
-
 // CreateIndexes are the statements that make the indexes: of filters, of orders, and
 // of joins, whose sources find their rows by them.
 func (l *Layout) CreateIndexes(table string) []string {

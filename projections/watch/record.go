@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/readside/readside/projections/control"
 )
 
 // Kind tells views from facts.
@@ -57,12 +58,12 @@ type Fence struct {
 
 // LeaseFence is that of a hot projector's lease holder.
 func LeaseFence(owner string) Fence {
-	return Fence{`exists (select from readside.leases where projector = $1 and owner::text = $2 and expires_at > clock_timestamp())`, owner}
+	return Fence{control.HoldsLeaseSQL, owner}
 }
 
 // EpochFence is that of a cold projector's lease holder.
 func EpochFence(epoch int64) Fence {
-	return Fence{`exists (select from readside.cold_checkpoint where name = $1 and epoch::text = $2)`, fmt.Sprint(epoch)}
+	return Fence{control.AtColdEpochSQL, fmt.Sprint(epoch)}
 }
 
 // Execer is what a connection, a pool and a transaction have in common.

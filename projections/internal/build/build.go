@@ -16,6 +16,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/eventlog/size"
 	"github.com/readside/readside/internal/session"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/control"
@@ -122,8 +123,8 @@ func (b *Build) begin(ctx context.Context, at eventlog.Position) (*Build, error)
 	if err != nil || until.Place() < int64(c.Above) {
 		return nil, err
 	}
-	var logBytes int64
-	if err := c.Conn.QueryRow(ctx, `select pg_table_size('eventlog.events')`).Scan(&logBytes); err != nil {
+	logBytes, err := size.Bytes(ctx, c.Conn)
+	if err != nil {
 		return nil, err
 	}
 	b.until, b.slices = until.Place(), replay.Slices(logBytes, c.budget())

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/readside/readside/eventlog/size"
 	"github.com/readside/readside/internal/session"
 	"github.com/readside/readside/projections/control"
 	"github.com/readside/readside/projections/engine"
@@ -66,15 +67,13 @@ func Plan(ctx context.Context, cfg engine.Config, view string, o Options) (Estim
 func (r *rebuild) plan(ctx context.Context) (Estimate, error) {
 	part := r.main.Set.With(r.model)
 	plan := Estimate{View: r.model.Name, Version: r.model.Version, Connections: rebuildConnections}
-	rows, err := r.conn.Query(ctx, `select type, count(*) from eventlog.events where type = any($1) group by type order by count(*) desc, type`, part.ViewTypes())
+	counts, err := size.Count(ctx, r.conn, part.ViewTypes())
 	if err != nil {
 		return plan, err
 	}
-	if plan.Types, err = pgx.CollectRows(rows, pgx.RowToStructByPos[TypeCount]); err != nil {
-		return plan, err
-	}
-	for _, t := range plan.Types {
-		plan.Events += t.Events
+	for _, c := range counts {
+		plan.Types = append(plan.Types, TypeCount(c))
+		plan.Events += c.Events
 	}
 	most := r.options.rate()
 	if most < 0 {

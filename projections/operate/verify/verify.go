@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/eventlog/size"
 	"github.com/readside/readside/internal/session"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/application"
@@ -149,7 +150,7 @@ func (v *verification) look(ctx context.Context, models map[*projections.Model]b
 	if v.at, err = control.ReadCheckpoint(ctx, v.tx, name, "", v.cfg.Log.Start()); err != nil {
 		return err
 	}
-	if err := v.tx.QueryRow(ctx, `select pg_table_size('eventlog.events')`).Scan(&v.logBytes); err != nil {
+	if v.logBytes, err = size.Bytes(ctx, v.tx); err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
 	if err := v.readParked(ctx, name); err != nil {
@@ -266,25 +267,16 @@ type rowOf struct{ view, key string }
 
 func (v *verification) readParked(ctx context.Context, projector string) error {
 	v.parked, v.joinless = map[parkedTouch]bool{}, map[rowOf]bool{}
-	rows, err := v.tx.Query(ctx, `select view, place, key, state <> 'discarded', stream <> '' from readside.parked where projector = $1`, projector)
-	if err != nil {
-		return fmt.Errorf("read what is parked: %w", control.Explain(err))
-	}
-	var t parkedTouch
-	var waits, isEvent bool
-	_, err = pgx.ForEachRow(rows, []any{&t.view, &t.place, &t.key, &waits, &isEvent}, func() error {
-		if isEvent { // else only the row's joins failed
-			v.parked[t] = true
+	touches, err := control.ParkedTouches(ctx, v.tx, projector, "")
+	for _, t := range touches {
+		if !t.Eventless {
+			v.parked[parkedTouch{t.View, t.Place, t.Key}] = true
 		}
-		if waits {
-			v.joinless[rowOf{t.view, t.key}] = true
+		if t.Waits {
+			v.joinless[rowOf{t.View, t.Key}] = true
 		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("read what is parked: %w", control.Explain(err))
 	}
-	return nil
+	return err
 }
 
 func (v *verification) skip(view *projections.Model, key, _ string, place int64) bool {

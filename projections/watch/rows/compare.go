@@ -40,8 +40,8 @@ func (w *watcher) compareNext(ctx context.Context, v *view) (c Compared, err err
 	if !live {
 		return c, errMoved // it is being built
 	}
-	if v.state.Version != v.model.Version || v.state.Generation != g.number {
-		v.state.Restart(v.model.Version, g.number)
+	if v.state.Version != v.model.Version || v.state.Generation != g.Number {
+		v.state.Restart(v.model.Version, g.Number)
 	}
 	if v.state.Began.IsZero() {
 		v.state.Began = time.Now().UTC()
@@ -68,7 +68,7 @@ func (w *watcher) compare(ctx context.Context, s *slice, f *footing) (c Compared
 	owed, began := 0, time.Now()
 	err = w.snapshot(ctx, s.view, func(tx pgx.Tx, now footing) error {
 		*f = now
-		if now.generations[s.model.Name] != s.generation {
+		if now.generations[s.view.model.Name] != s.generation {
 			return errMoved
 		}
 		if now.at.Place()-s.at.Place() > near {
@@ -80,11 +80,11 @@ func (w *watcher) compare(ctx context.Context, s *slice, f *footing) (c Compared
 		if s.left, err = s.stale(now.parked); err != nil {
 			return err
 		}
-		x := &comparison{slice: s, tx: tx, footing: now, table: hot.NewTable(s.layout, s.generation.table)}
+		x := &comparison{slice: s, tx: tx, footing: now, table: hot.NewTable(s.view.layout, s.generation.Table)}
 		if err := x.run(ctx); err != nil {
 			return err
 		}
-		c = Compared{View: s.model.Name, From: s.from, Last: s.last, Position: now.at, Rows: x.compared, Left: len(s.left), Found: x.found}
+		c = Compared{View: s.view.model.Name, From: s.from, Last: s.last, Position: now.at, Rows: x.compared, Left: len(s.left), Found: x.found}
 		return nil
 	})
 	c.Took, c.Events, c.Bytes = time.Since(began), s.events, max(s.most, s.bytes)
@@ -120,8 +120,8 @@ func (w *watcher) take(ctx context.Context, s *slice, c *Compared) {
 
 // comparison is a slice beside its table, in a snapshot.
 type comparison struct {
-	*slice
-	footing
+	slice    *slice
+	footing  footing
 	tx       pgx.Tx
 	table    *hot.Table
 	compared int
@@ -129,10 +129,10 @@ type comparison struct {
 }
 
 func (x *comparison) run(ctx context.Context) error {
-	keys := slices.AppendSeq(make([]string, 0, len(x.rows)), maps.Keys(x.rows))
+	keys := slices.AppendSeq(make([]string, 0, len(x.slice.rows)), maps.Keys(x.slice.rows))
 	surplus := 0
 	err := x.table.ScanKeys(ctx, x.tx, func(key string) error {
-		if x.rows[key] == nil && x.has(key) && surplus < surplusMost {
+		if x.slice.rows[key] == nil && x.slice.has(key) && surplus < surplusMost {
 			keys, surplus = append(keys, key), surplus+1
 		}
 		return nil
@@ -150,7 +150,7 @@ func (x *comparison) run(ctx context.Context) error {
 }
 
 func (x *comparison) compareRows(ctx context.Context, keys []string) error {
-	keys = slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return x.left[key] })
+	keys = slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return x.slice.left[key] })
 	stored, err := x.table.Images(ctx, x.tx, keys)
 	if err != nil {
 		return err
@@ -165,7 +165,7 @@ func (x *comparison) compareRows(ctx context.Context, keys []string) error {
 			return err
 		}
 		if joinless {
-			x.left[key] = true
+			x.slice.left[key] = true
 			continue
 		}
 		x.compared++
@@ -182,12 +182,12 @@ type sourceRows map[*projections.JoinModel]map[string]any
 // loadSources loads what the joins of rows need.
 func (x *comparison) loadSources(ctx context.Context, keys []string) (sourceRows, error) {
 	found := sourceRows{}
-	for _, j := range x.model.Joins {
+	for _, j := range x.slice.view.model.Joins {
 		layout, err := hot.NewLayout(j.Source)
 		if err != nil {
 			return nil, err
 		}
-		table := hot.NewTable(layout, x.generations[j.Source.Name].table)
+		table := hot.NewTable(layout, x.footing.generations[j.Source.Name].Table)
 		found[j] = map[string]any{}
 		for some := range slices.Chunk(x.keysOf(j, keys), chunk) {
 			images, err := table.Images(ctx, x.tx, some)
@@ -213,12 +213,12 @@ func (x *comparison) keysOf(j *projections.JoinModel, keys []string) []string {
 	seen := map[string]bool{}
 	var some []string
 	for _, key := range keys {
-		row := x.rows[key]
+		row := x.slice.rows[key]
 		if row == nil || row.State != projections.Live {
 			continue
 		}
 		var err error
-		if some, err = j.SourceKeys(some[:0], x.model, row); err != nil {
+		if some, err = j.SourceKeys(some[:0], x.slice.view.model, row); err != nil {
 			continue // its join will say so
 		}
 		for _, k := range some {
@@ -231,20 +231,20 @@ func (x *comparison) keysOf(j *projections.JoinModel, keys []string) []string {
 // finish computes a row's joined columns and its image. A row that waits may be one whose
 // joins fail: nobody can say what its joined columns should be.
 func (x *comparison) finish(key string, sources sourceRows) (img hot.Image, joinless bool, err error) {
-	row := x.rows[key]
+	row := x.slice.rows[key]
 	if row == nil || row.State == projections.Absent {
 		return hot.Image{}, false, nil
 	}
 	if row.State == projections.Live {
 		lookup := func(j *projections.JoinModel, key string) any { return sources[j][key] }
-		err = x.model.Join(row, lookup)
+		err = x.slice.view.model.Join(row, lookup)
 	}
 	if err == nil {
-		if img, err = x.layout.Encode(row); err != nil {
-			err = &projections.FoldError{View: x.model.Name, Key: key, Type: "row", Err: err}
+		if img, err = x.slice.view.layout.Encode(row); err != nil {
+			err = &projections.FoldError{View: x.slice.view.model.Name, Key: key, Type: "row", Err: err}
 		}
 	}
-	if err != nil && x.parked.waits[key] {
+	if err != nil && x.footing.parked.waits[key] {
 		return hot.Image{}, true, nil
 	}
 	return img, false, err

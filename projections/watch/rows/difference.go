@@ -8,7 +8,7 @@ import (
 
 // difference is how a stored row differs from the folded one; nil where it does not.
 func (x *comparison) difference(key string, stored, folded hot.Image) *watch.Difference {
-	d := &watch.Difference{View: x.model.Name, Key: key}
+	d := &watch.Difference{View: x.slice.view.model.Name, Key: key}
 	switch {
 	case stored.IsZero() && folded.IsZero():
 		return nil
@@ -24,13 +24,13 @@ func (x *comparison) difference(key string, stored, folded hot.Image) *watch.Dif
 		return nil
 	}
 	joined := x.onlyJoined(d.Columns)
-	if joined && x.parked.waits[key] {
+	if joined && x.footing.parked.waits[key] {
 		return nil // its joins may have failed, by a program that was replaced since
 	}
 	d.Kind = "differs"
 	d.Stored, d.Expected = x.table.Text(stored, d.Columns[0]), x.table.Text(folded, d.Columns[0])
 	if joined {
-		for _, j := range x.model.Joins {
+		for _, j := range x.slice.view.model.Joins {
 			d.Joins = append(d.Joins, j.Source.Name)
 			x.noteSources(j, key)
 		}
@@ -41,8 +41,8 @@ func (x *comparison) difference(key string, stored, folded hot.Image) *watch.Dif
 // onlyJoined reports whether all of the columns are computed from other views' rows.
 func (x *comparison) onlyJoined(columns []string) bool {
 	joined := map[string]bool{}
-	for i := range x.model.Columns {
-		joined[x.model.Columns[i].Name] = x.model.Columns[i].Join
+	for i := range x.slice.view.model.Columns {
+		joined[x.slice.view.model.Columns[i].Name] = x.slice.view.model.Columns[i].Join
 	}
 	for _, c := range columns {
 		if !joined[c] {
@@ -55,12 +55,12 @@ func (x *comparison) onlyJoined(columns []string) bool {
 // noteSources notes the rows that join j of a row looks at: one of them may be the one that
 // is wrong, and they are compared with their view's next slice.
 func (x *comparison) noteSources(j *projections.JoinModel, key string) {
-	keys, err := j.SourceKeys(nil, x.model, x.rows[key])
-	if err != nil || len(x.sourceKeys[j.Source.Name])+len(keys) > suspectsMost {
+	keys, err := j.SourceKeys(nil, x.slice.view.model, x.slice.rows[key])
+	if err != nil || len(x.slice.sourceKeys[j.Source.Name])+len(keys) > suspectsMost {
 		return
 	}
-	if x.sourceKeys == nil {
-		x.sourceKeys = map[string][]string{}
+	if x.slice.sourceKeys == nil {
+		x.slice.sourceKeys = map[string][]string{}
 	}
-	x.sourceKeys[j.Source.Name] = append(x.sourceKeys[j.Source.Name], keys...)
+	x.slice.sourceKeys[j.Source.Name] = append(x.slice.sourceKeys[j.Source.Name], keys...)
 }

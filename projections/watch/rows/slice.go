@@ -6,16 +6,17 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/projections"
+	"github.com/readside/readside/projections/control"
 	"github.com/readside/readside/projections/replay"
 )
 
 // slice is a part of a view's rows, folded from the log: those whose keys have hashes in a
 // range, and a few by name.
 type slice struct {
-	*view
+	view       *view
 	from, last uint64
 	extra      map[string]bool
-	generation generation
+	generation control.Generation
 	// at is how far they are folded; rows have own columns only.
 	at   eventlog.Position
 	rows map[string]*projections.Row
@@ -74,7 +75,7 @@ func (s *slice) foldTo(ctx context.Context, log *eventlog.Log, until eventlog.Po
 	if s.at == until {
 		return nil
 	}
-	q := eventlog.Query{Types: s.types, Limit: limit, Until: until}
+	q := eventlog.Query{Types: s.view.types, Limit: limit, Until: until}
 	return log.Follow(ctx, s.at, q, func(_ context.Context, page eventlog.Page) error {
 		if err := s.fold(page.Events, p); err != nil {
 			return err
@@ -92,7 +93,7 @@ func (s *slice) foldTo(ctx context.Context, log *eventlog.Log, until eventlog.Po
 
 // fold folds one page.
 func (s *slice) fold(stored []eventlog.Event, p parked) error {
-	events, touches, broken := s.set.Prepare(stored)
+	events, touches, broken := s.view.set.Prepare(stored)
 	for i := range broken {
 		if err := s.leaveBroken(&broken[i], p); err != nil {
 			return err
@@ -100,7 +101,7 @@ func (s *slice) fold(stored []eventlog.Event, p parked) error {
 	}
 	own, at := touches[:0], 0
 	for _, t := range touches {
-		if t.View != s.index || !s.has(t.Key) {
+		if t.View != s.view.index || !s.has(t.Key) {
 			continue
 		}
 		e := &events[t.Event]
@@ -117,13 +118,13 @@ func (s *slice) fold(stored []eventlog.Event, p parked) error {
 		// At most: a row that changes often does not grow with each event.
 		s.bytes += int64(len(stored[at].Data)) * imageTimes
 		if t.Row = s.rows[t.Key]; t.Row == nil {
-			t.Row = s.model.NewRow(t.Key)
+			t.Row = s.view.model.NewRow(t.Key)
 			s.rows[t.Key] = t.Row
-			s.bytes += rowOverhead + int64(s.model.Type.Size())
+			s.bytes += rowOverhead + int64(s.view.model.Type.Size())
 		}
 		own = append(own, t)
 	}
-	if faults := s.set.FoldAll(nil, own, events); len(faults) > 0 {
+	if faults := s.view.set.FoldAll(nil, own, events); len(faults) > 0 {
 		return faults[0]
 	}
 	return nil
@@ -133,7 +134,7 @@ func (s *slice) fold(stored []eventlog.Event, p parked) error {
 // projector could read what this program cannot.
 func (s *slice) leaveBroken(b *projections.Broken, p parked) error {
 	for _, view := range b.Views {
-		if view != s.index {
+		if view != s.view.index {
 			continue
 		}
 		at := touch{place: b.Event.Position.Place()}
@@ -174,12 +175,12 @@ func (s *slice) measure() error {
 	s.bytes = int64(len(s.skipped)) * rowOverhead
 	var buf []byte
 	for key, row := range s.rows {
-		own, err := s.layout.AppendOwn(buf[:0], row)
+		own, err := s.view.layout.AppendOwn(buf[:0], row)
 		if err != nil {
-			return fmt.Errorf("measure row %q of view %s: %w", key, s.model.Name, err)
+			return fmt.Errorf("measure row %q of view %s: %w", key, s.view.model.Name, err)
 		}
 		buf = own
-		s.bytes += rowOverhead + int64(s.model.Type.Size()) + int64(len(own))*imageTimes
+		s.bytes += rowOverhead + int64(s.view.model.Type.Size()) + int64(len(own))*imageTimes
 	}
 	return nil
 }
