@@ -24,7 +24,7 @@ type Folding struct {
 
 // config fills in what the environment says.
 func (f Folding) config(c engine.Config) engine.Config {
-	c.BatchEvents, c.LeaseTTL, c.KeepFormer, c.ParkedMax = f.BatchEvents, f.LeaseTTL, f.RollbackWindow, f.ParkedMax
+	c.BatchEvents, c.LeaseTTL, c.RollbackWindow, c.ParkedMax = f.BatchEvents, f.LeaseTTL, f.RollbackWindow, f.ParkedMax
 	c.CacheBytes, c.BuildBytes, c.BuildDir, c.BuildRate = f.CacheMB<<20, f.BuildMB<<20, f.BuildDir, f.BuildRate
 	c.WatchRate, c.WatchBytes = f.WatchRate, f.WatchMB<<20
 	return c

@@ -60,7 +60,7 @@ func (p *Projector) setVacuuming(ctx context.Context, conn *pgx.Conn) error {
 // rebuilds of its own views, that nobody has worked for since longer than a rollback
 // may take.
 func (p *Projector) dropForgotten(ctx context.Context, conn *pgx.Conn) error {
-	keep := max(p.cfg.KeepFormer, 0) // while somebody has the lease, it stays
+	keep := max(p.cfg.RollbackWindow, 0) // while somebody has the lease, it stays
 	forgotten, err := p.own.Projector.IdleProjectors(ctx, conn, keep)
 	if err != nil {
 		return err

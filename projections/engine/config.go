@@ -18,60 +18,74 @@ import (
 	"github.com/readside/readside/projections/watch/rows"
 )
 
-// Config is what a projector folds and where.
+// Values of a Config's fields that turn something off.
+const (
+	// NoCache is a CacheBytes that keeps no rows between batches.
+	NoCache = -1
+	// HaltAtFirst is a ParkedMax that parks no event: the projector halts at the first fault.
+	HaltAtFirst = -1
+	// NoBuild is a BuildAbove with which even the longest log is folded batch by batch.
+	NoBuild = -1
+	// NoRate is a BuildRate without a bound.
+	NoRate = -1
+	// NoRollback is a RollbackWindow that drops the views of former definitions at once.
+	NoRollback = -1
+)
+
+// Config is what a projector folds and where. Application, Log, Postgres and Set are needed.
 type Config struct {
 	// Application is the one that the database belongs to; every other database is refused.
 	Application string
-	// Name is the first half of the projector's name; ProjectorName makes the whole of it.
-	// Default "main".
-	Name string
+	// BatchEvents bounds the events of one transaction, 1 to 50,000. Defaults to 10,000.
+	BatchEvents int
+	// BuildAbove is how many places a log must have for a first build slice by slice;
+	// shorter ones are folded batch by batch. Defaults to 50,000.
+	BuildAbove int
+	// BuildBytes is the memory that such a build may use. Defaults to a quarter of the
+	// process's memory limit (GOMEMLIMIT), at most 1 GiB, and to 256 MiB where there is none.
+	BuildBytes int64
+	// BuildDir is the folder for what does not fit. Defaults to the system's.
+	BuildDir string
+	// BuildRate bounds the events that a build reads per second. Defaults to 20,000 while a
+	// projector of other definitions serves readers, and to NoRate otherwise.
+	BuildRate int
+	// CacheBytes bounds the memory of the rows that the lease holder keeps for the batches to
+	// come. Defaults to 128 MiB.
+	CacheBytes int
+	// LeaseTTL is how long the lease holder may be silent before another worker takes over,
+	// 100 ms to 10 minutes. Defaults to 5 s.
+	LeaseTTL time.Duration
 	// Log is what it reads.
 	Log *eventlog.Log
+	// Logger gets what an operator wants to know. Defaults to slog.Default().
+	Logger *slog.Logger
+	// Name is the first half of the projector's name; ProjectorName makes the whole of it.
+	// Defaults to "main".
+	Name string
+	// Observer is called as the projector works.
+	Observer Observer
+	// ParkedMax is how many events may be parked before the projector halts, those that
+	// wait behind them not counted. Defaults to 1,000.
+	ParkedMax int
 	// Postgres is where it writes, as the role readside_projector; the log's database.
 	Postgres *pgx.ConnConfig
+	// Program names the build of the code that folds: a rebuild that was cut off is resumed
+	// under the program that began it only. Defaults to a hash of the executable.
+	Program string
+	// RollbackWindow is how long the views of former definitions stay after their last worker
+	// has ended. Defaults to 24 h.
+	RollbackWindow time.Duration
 	// Set is what it folds.
 	Set *projections.Set
-	// BatchEvents bounds the events of one transaction. Default 10,000.
-	BatchEvents int
-	// CacheBytes bounds the memory of the rows that the owner keeps for the batches to
-	// come. Default 128 MiB; negative keeps none.
-	CacheBytes int
-	// LeaseTTL is how long the owner may be silent before another worker takes over.
-	// Default 5 s.
-	LeaseTTL time.Duration
-	// KeepFormer is how long the views of former definitions stay after their last worker
-	// has ended, for a rollback. Default 24 h; negative drops them at once.
-	KeepFormer time.Duration
-	// ParkedMax is how many events may be parked before the projector halts, those that
-	// wait behind them not counted. Default 1,000; negative halts at the first.
-	ParkedMax int
-	// BuildAbove is how many places a log must have for a first build slice by slice;
-	// shorter ones are folded batch by batch. Default 50,000; negative never.
-	BuildAbove int
-	// BuildBytes is the memory that such a build may use. Default a quarter of the process's
-	// memory limit (GOMEMLIMIT), at most 1 GiB, and 256 MiB where there is no limit.
-	BuildBytes int64
-	// BuildDir is where it puts what does not fit. Default the system's.
-	BuildDir string
-	// BuildRate bounds the events that it reads per second. Default 20,000 while a
-	// projector of other definitions serves readers, and no bound else; negative never.
-	BuildRate int
-	// WatchRate is how many events per second the lease holder reads to compare its views with
-	// the log all the time; watch.Off compares nothing. Defaults to watch.Off.
-	WatchRate watch.Rate
 	// WatchBytes is the memory for the rows that are compared at a time. Defaults to 32 MiB.
 	WatchBytes int64
-	// Program names the build of the code that folds: a rebuild that was cut off is resumed
-	// under the program that began it only. Default a hash of the executable.
-	Program string
-	// Logger gets what an operator wants to know. Default slog.Default().
-	Logger *slog.Logger
-	// Observer is told of every batch.
-	Observer Observer
+	// WatchRate is how many events per second the lease holder reads to compare its views with
+	// the log all the time. Defaults to watch.Off, which compares nothing.
+	WatchRate watch.Rate
 }
 
-// Observer is told what a projector does; nil functions are left out. They are
-// called from the projector's own goroutine and must not block.
+// Observer has functions that are called as a projector works, from its own goroutine; nil
+// ones are not called. None may block.
 type Observer struct {
 	// Folded is called after every committed batch.
 	Folded func(Folded)
@@ -119,13 +133,13 @@ const (
 	maxBatchEvents    = 50_000 // what a page of the log holds at most
 	defaultCacheBytes = 128 << 20
 
-	defaultLeaseTTL   = 5 * time.Second
-	minLeaseTTL       = 100 * time.Millisecond
-	maxLeaseTTL       = 10 * time.Minute
-	defaultKeepFormer = 24 * time.Hour
-	defaultParkedMax  = 1_000
-	defaultBuildAbove = 50_000
-	defaultWatchBytes = 32 << 20
+	defaultLeaseTTL       = 5 * time.Second
+	minLeaseTTL           = 100 * time.Millisecond
+	maxLeaseTTL           = 10 * time.Minute
+	defaultRollbackWindow = 24 * time.Hour
+	defaultParkedMax      = 1_000
+	defaultBuildAbove     = 50_000
+	defaultWatchBytes     = 32 << 20
 )
 
 // Validate returns all faults of the configuration at once.
@@ -163,8 +177,8 @@ func (c Config) WithDefaults() Config {
 	if c.ParkedMax == 0 {
 		c.ParkedMax = defaultParkedMax
 	}
-	if c.KeepFormer == 0 {
-		c.KeepFormer = defaultKeepFormer
+	if c.RollbackWindow == 0 {
+		c.RollbackWindow = defaultRollbackWindow
 	}
 	if c.Name == "" {
 		c.Name = "main"

@@ -94,7 +94,7 @@ func TestOwnerFoldsOnWhereDroppingFails(t *testing.T) {
 // keeping is a projector whose former definitions stay for a time.
 func (f *fixture) keeping(set *projections.Set, keep time.Duration) *desk {
 	f.t.Helper()
-	p, err := newDesk(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: set, KeepFormer: keep,
+	p, err := newDesk(engine.Config{Application: dbtest.Application, Log: f.log, Postgres: f.config, Set: set, RollbackWindow: keep,
 		Logger: slog.New(counter{slog.NewTextHandler(f.t.Output(), nil), &f.warnings})})
 	if err != nil {
 		f.t.Fatal(err)

@@ -21,7 +21,7 @@ func TestAnotherApplicationIsRefusedByTheEngine(t *testing.T) {
 	set := mustSet(t, "")
 	f.catchUp(set, 10, f.append(streamed{"p1", personRegistered{"p1", "Ada"}}))
 	other := engine.Config{
-		Application: "conference", Log: f.log, Postgres: f.config, Set: suffixed(t, "x"), KeepFormer: -1, Logger: slog.New(slog.DiscardHandler),
+		Application: "conference", Log: f.log, Postgres: f.config, Set: suffixed(t, "x"), RollbackWindow: engine.NoRollback, Logger: slog.New(slog.DiscardHandler),
 	}
 	p, err := newDesk(other)
 	if err != nil {
