@@ -16,22 +16,22 @@ const (
 	PostgresConnections   Cause = "postgres_connections"   // it takes no more connections
 	PostgresFull          Cause = "postgres_full"          // it is out of disk or memory
 	ClickHouseUnreachable Cause = "clickhouse_unreachable" // it does not answer, or not in time
-	ClickHouseRefuses     Cause = "clickhouse_refuses"     // it answers with an error
+	ClickHouseRefuses     Cause = "clickhouse_refuses"     // it returns an error
 	NotThere              Cause = "not_there"              // nobody has begun to work yet
 	Parked                Cause = "parked"                 // events wait for an operator
 	DeadLetters           Cause = "dead_letters"           // events that reactions could not handle
-	Differs               Cause = "differs"                // continuous verification found a row that is not what the log says
+	Differs               Cause = "differs"                // continuous verification found a row that is not what the log gives
 	NotCompared           Cause = "not_compared"           // continuous verification cannot fold what it is to compare
 )
 
-// Degraded reports whether everything goes on in spite of it, and says itself what is
+// Degraded reports whether everything continues in spite of it, and names itself what is
 // missing or wrong in what it gives. Degraded causes leave /readyz ready: one event or one
 // row must not take all readers out of a load balancer.
 func (c Cause) Degraded() bool {
 	return c == Parked || c == DeadLetters || c == Differs || c == NotCompared
 }
 
-// CauseOf is what an error of Postgres, or of the way to it, says of the server.
+// CauseOf is the cause that an error of Postgres, or of the way to it, points to.
 func CauseOf(err error) Cause {
 	class, code := session.ClassOf(err)
 	var refused *session.Error

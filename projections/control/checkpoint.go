@@ -17,7 +17,7 @@ import (
 type Projector struct {
 	// Name is the whole name, main@3f2a91bc, and Base its first half, main.
 	Name, Base string
-	// Rebuilds is the name of the projector whose view this one builds anew, or empty.
+	// Rebuilds is the name of the projector whose view this one builds again, or empty.
 	Rebuilds string
 }
 

@@ -1,5 +1,6 @@
-// Package control says what a worker of the read side does: whether it is alive, stalled,
-// held back or halted. It is the one definition that the status, GraphQL's freshness,
+// Package control is the tables readside.*, whose statements stand here: checkpoints, epochs,
+// leases, generations of views, what is parked. Judge is the one definition of whether a
+// worker is alive, stalled, held back or halted, which the status, GraphQL's freshness,
 // readiness and metrics share, for views, facts and reactions alike, so that they cannot
 // disagree.
 package control

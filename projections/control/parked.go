@@ -92,7 +92,7 @@ on conflict do nothing`
 	// UnparkSQL takes an entry out of what waits, DiscardSQL drops its event for good.
 	UnparkSQL  = `delete from readside.parked where projector = $1::text and view = $2::text and place = $3::bigint and key = $4::text`
 	DiscardSQL = `update readside.parked set state = 'discarded' where projector = $1::text and view = $2::text and place = $3::bigint and key = $4::text`
-	// DegradeSQL marks a row that readers are told of.
+	// DegradeSQL marks a row, which readers see.
 	DegradeSQL = `insert into readside.degraded (projector, view, key, stream) values ($1::text, $2::text, $3::text, $4::text) on conflict do nothing`
 	// UndegradeSQL clears the marks of rows for which nothing waits any more.
 	UndegradeSQL = `delete from readside.degraded d where projector = $1::text and view = $2::text and not exists (

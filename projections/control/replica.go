@@ -2,7 +2,7 @@ package control
 
 import "time"
 
-// Replica is what a server that is read from tells of its primary. The zero Replica is a
+// Replica is how far a server that is read from is behind its primary. The zero Replica is a
 // primary.
 type Replica struct {
 	// Standby reports whether the server repeats what a primary did.

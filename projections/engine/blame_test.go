@@ -21,7 +21,7 @@ type gauge struct {
 // ills are notes with which a gauge cannot be written, by why.
 var ills = map[string]string{"unstorable": "unstorable", "join": "join", "keys": "join"}
 
-// gaugeSet is gauges that can or cannot be written as their last note says. It counts
+// gaugeSet is gauges that can or cannot be written after their last note. It counts
 // the calls of their handler.
 func gaugeSet(t *testing.T, broken bool, calls *atomic.Int64) *projections.Set {
 	t.Helper()

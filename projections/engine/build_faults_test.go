@@ -56,8 +56,8 @@ func manyCards(f *fixture, n int) eventlog.Position {
 	return f.append(events...)
 }
 
-// Random stories with damaged events, built with cuts, in the end by code that is mended
-// already or not: once mended code has retried, the tables are what it folds from the log.
+// Random stories with damaged events, built with cuts, in the end by code that is repaired
+// already or not: once repaired code has retried, the tables are what it folds from the log.
 func TestFaultsOfABuildThatIsCutOff(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(6) {
@@ -96,7 +96,7 @@ func TestFaultsOfABuildThatIsCutOff(t *testing.T) {
 }
 
 // A build halts over the bound of parked events; those that it meets again when it
-// goes on count once.
+// continues count once.
 func TestABuildHaltsOverTheBoundOfParkedEvents(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -131,7 +131,7 @@ func TestABuildHaltsOverTheBoundOfParkedEvents(t *testing.T) {
 	f.mustVerify(mended)
 }
 
-// refusesToMend sees that nothing is mended in tables that lack slices: those would
+// refusesToMend sees that nothing is repaired in tables that lack slices: those would
 // bring the rows once more.
 func (f *fixture) refusesToMend(set *projections.Set) {
 	f.t.Helper()

@@ -25,7 +25,7 @@ const leastBudget = 1 << 20
 type builder struct {
 	f   *fixture
 	cfg engine.Config
-	// each, unless nil, is told of the build's progress.
+	// each, unless nil, is called with the build's progress.
 	each func(replay.Progress)
 	// stopAt, unless 0, is how many slices a run hands out before it is cut off.
 	stopAt int
@@ -170,7 +170,7 @@ func TestABuildEqualsTheFoldByBatches(t *testing.T) {
 	f.mustVerify(set)
 }
 
-// A build that is cut off, again and again, goes on with the slices that it lacks.
+// A build that is cut off, again and again, continues with the slices that it lacks.
 func TestABuildThatIsCutOffGoesOn(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -232,7 +232,7 @@ func TestABuildThatIsKilledGoesOn(t *testing.T) {
 	f.mustVerify(set)
 }
 
-// A build whose epoch somebody raised writes no slice more: it goes on as another attempt.
+// A build whose epoch somebody raised writes no slice more: it continues as another attempt.
 func TestABuildOfALowerEpochIsRefused(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

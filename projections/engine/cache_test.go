@@ -15,7 +15,7 @@ import (
 	"github.com/readside/readside/projections/operate/parked"
 )
 
-// running is a projector that folds as the test goes on, with what it has cached.
+// running is a projector that folds as the test continues, with what it has cached.
 type running struct {
 	*fixture
 	folded chan eventlog.Position
@@ -117,7 +117,7 @@ func newFlatSet(t *testing.T, brokenTitle string) *projections.Set {
 	return set
 }
 
-// Whatever the cache keeps between batches, the tables are what the log says: with
+// Whatever the cache keeps between batches, the tables are what the log gives: with
 // none, with a row or a few, with all.
 func TestTablesAreTheSameWithAnyCache(t *testing.T) {
 	t.Parallel()

@@ -89,7 +89,7 @@ type Config struct {
 type Observer struct {
 	// Folded is called after every committed batch.
 	Folded func(Folded)
-	// Building is called as a first build goes on.
+	// Building is called as a first build continues.
 	Building func(replay.Progress)
 	// Parked is called for every event that was parked.
 	Parked func(*projections.FoldError)

@@ -141,7 +141,7 @@ func TestFormerDefinitionsAreDropped(t *testing.T) {
 	f.mustVerify(second)
 }
 
-// What the message of a foreign checkpoint tells an operator to do must work, though
+// The remedy that the message of a foreign checkpoint names must work, though
 // the tables are still there.
 func TestProjectorStartsAgainWithoutItsRows(t *testing.T) {
 	t.Parallel()

@@ -86,7 +86,7 @@ type badge struct {
 	Printed int64  `view:"printed"`
 }
 
-// broken is what a handler answers for a title that says so.
+// broken is the error of a handler for a title that names it.
 var errBroken = errors.New("a title that cannot be")
 
 type domain struct {

@@ -76,7 +76,7 @@ func TestFormerDefinitionsAreDroppedAsAWhole(t *testing.T) {
 	}
 }
 
-// What cannot be dropped stays, with a warning: the owner's work goes on.
+// What cannot be dropped stays, with a warning: the owner's work continues.
 func TestOwnerFoldsOnWhereDroppingFails(t *testing.T) {
 	t.Parallel()
 	f := formerCards(t)

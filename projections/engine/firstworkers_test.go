@@ -42,7 +42,7 @@ func TestOfTwoFirstWorkersOneOwns(t *testing.T) {
 }
 
 // A build that is left over, of a projector that has folded already, is no build any
-// more: neither a worker nor an operator who mends rows goes by it.
+// more: neither a worker nor an operator who repairs rows goes by it.
 func TestABuildThatIsOverIsForgotten(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

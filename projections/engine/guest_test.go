@@ -56,7 +56,7 @@ func TestRetryOfManyBesideABusyWorker(t *testing.T) {
 	}
 }
 
-// The row that waits is itself the busy one: what comes while it is mended is folded
+// The row that waits is itself the busy one: what comes while it is repaired is folded
 // too, or waits, and nothing is left behind.
 func TestRetryOfABusyRow(t *testing.T) {
 	t.Parallel()

@@ -54,7 +54,7 @@ func TestRebuildSurvivesTheEndOfItsLease(t *testing.T) {
 }
 
 // A rebuild that another process has taken over does not hand over, though there was
-// nothing left to fold that would have told it so.
+// nothing left to fold by which it would have noticed.
 func TestRelievedRebuildDoesNotHandOver(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -95,7 +95,7 @@ func (f *fixture) process(ttl time.Duration) *process {
 
 func (p *process) signal(s os.Signal) { _ = p.cmd.Process.Signal(s) }
 
-// stop returns when p stands still: of a process without a core, some threads go on for
+// stop returns when p stands still: of a process without a core, some threads continue for
 // a while after SIGSTOP was sent, for long enough to commit a batch.
 func (f *fixture) stop(p *process) {
 	f.t.Helper()
@@ -163,7 +163,7 @@ func (f *fixture) reach(folded <-chan eventlog.Position, p eventlog.Position) {
 	}
 }
 
-// whoWaits tells where everything stands, for a test that waited in vain.
+// whoWaits returns where everything stands, for a test that waited in vain.
 func (f *fixture) whoWaits() string {
 	f.t.Helper()
 	var said string
@@ -188,8 +188,8 @@ func manyTalks(f *fixture, from, n int) eventlog.Position {
 	return f.append(events...)
 }
 
-// A worker that is stopped inside a COPY for longer than its lease is relieved; its
-// locks are gone, and when it goes on it writes nothing.
+// A worker that is stopped inside a COPY for longer than its lease is replaced; its
+// locks are gone, and when it continues it writes nothing.
 func TestWorkerStoppedInACopyIsRelieved(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -281,7 +281,7 @@ func TestOfTwoWorkersOneFolds(t *testing.T) {
 	f.mustVerify(set)
 }
 
-// A guest that changes rows raises the epoch; the owner drops what it knows and begins anew.
+// A guest that changes rows raises the epoch; the owner drops what it knows and begins from scratch.
 func TestBatchOfALowerEpochIsRefused(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -21,7 +21,7 @@ type (
 	}
 )
 
-// seatSet is seats that show the name of their hall. A name that says so breaks the
+// seatSet is seats that show the name of their hall. A name with that word breaks the
 // halls' handler, or the seats' join.
 func seatSet(t *testing.T, brokenHandler, brokenJoin bool) *projections.Set {
 	t.Helper()
@@ -75,7 +75,7 @@ func TestFailedJoinIsNoEventOfItsRow(t *testing.T) {
 	f.mustVerify(mended)
 }
 
-// A join is of no event, so there is nothing to give up: it would fail again at once.
+// A join is of no event, so there is nothing to discard: it would fail again at once.
 func TestFailedJoinIsNotDiscarded(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

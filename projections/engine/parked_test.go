@@ -21,7 +21,7 @@ import (
 // to, and show the name of their room.
 type (
 	cardOpened struct{ ID, Room string }
-	// cardAdded is what broken code knows of the event, cardAdded2 what mended code does.
+	// cardAdded is what broken code knows of the event, cardAdded2 what repaired code does.
 	cardAdded struct {
 		ID, Note string
 		N        int
@@ -54,13 +54,13 @@ func (cardAdded2) EventType() (string, int)          { return "test.CardAdded", 
 func (e cardAdded) parts() (id, note string, n int)  { return e.ID, e.Note, e.N }
 func (e cardAdded2) parts() (id, note string, n int) { return e.ID, e.Note, int(e.N) }
 
-// UnmarshalJSON takes text for a number, as mended code does.
+// UnmarshalJSON takes text for a number, as repaired code does.
 func (l *lenient) UnmarshalJSON(data []byte) error {
 	_, err := fmt.Sscan(strings.Trim(string(data), `"`), (*int)(l))
 	return err
 }
 
-// MarshalJSON panics where it is told to.
+// MarshalJSON panics where On is set.
 func (t touchy) MarshalJSON() ([]byte, error) {
 	if t.On {
 		panic("touched")
@@ -68,7 +68,7 @@ func (t touchy) MarshalJSON() ([]byte, error) {
 	return []byte("{}"), nil
 }
 
-// cards is the view with handlers that break where a note tells them to.
+// cards is the view with handlers that break where a note names how.
 func cards[E adding](broken bool, rooms *projections.View[room]) projections.View[card] {
 	breaks := func(note, how string) bool { return broken && note == how }
 	return projections.View[card]{Name: "card", Version: 1,
@@ -169,8 +169,8 @@ func (f *fixture) appendDamage(d damage, stream string) eventlog.Position {
 }
 
 // Whatever is wrong with an event: its row stays as it was right before, later events
-// of it wait in order, everything else goes on, a verification knows, and once the
-// code is mended a retry folds all of it.
+// of it wait in order, everything else continues, a verification knows, and once the
+// code is repaired a retry folds all of it.
 func TestFaultyEventIsParked(t *testing.T) {
 	t.Parallel()
 	for _, d := range damages {
@@ -188,7 +188,7 @@ func TestFaultyEventIsParked(t *testing.T) {
 				f.checkParked(broken, d, bad)
 				f.mustVerify(broken)
 
-				if d.name == "hopeless" { // no code mends that
+				if d.name == "hopeless" { // no code repairs that
 					f.discards(mended, parked.Waiting{View: "card", Stream: "c1"}, parked.Retried{Folded: 2, Discarded: 1})
 					f.mustBe("c1", 6, "[1,2,3]")
 					f.mustVerify(mended)
@@ -332,7 +332,7 @@ func TestOverTheBoundOfParkedEventsTheProjectorHalts(t *testing.T) {
 	}
 }
 
-// What was given up stays given up, even when another program folds the view again.
+// What was discarded stays discarded, even when another program folds the view again.
 func TestDiscardedEventIsNotFoldedByARebuild(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -353,7 +353,7 @@ func TestDiscardedEventIsNotFoldedByARebuild(t *testing.T) {
 	}
 }
 
-// While a worker runs, rows are mended beside it: what it knows of them it forgets.
+// While a worker runs, rows are repaired beside it: what it knows of them it forgets.
 func TestRetryBesideARunningWorker(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -369,7 +369,7 @@ func TestRetryBesideARunningWorker(t *testing.T) {
 }
 
 // Random stories with damaged events, in any batches, with retries that fail and one
-// that does not: in the end the tables are what mended code folds from the log.
+// that does not: in the end the tables are what repaired code folds from the log.
 func TestParkedEventsAreFoldedInOrder(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(3) {

@@ -119,9 +119,9 @@ func turnIsOver(err error) bool {
 // interrupted reports an error of the infrastructure, after which the worker pauses.
 func (p *Projector) interrupted(ctx context.Context, err error, pause time.Duration) {
 	if class, code := session.ClassOf(err); class == session.Permanent {
-		p.cfg.Logger.ErrorContext(ctx, "projector cannot work until somebody mends what the error says; it tries again meanwhile", "projector", p.Name(), "error", err, "code", code, "retry_in", pause)
+		p.cfg.Logger.ErrorContext(ctx, "projector cannot work until the cause of the error is repaired; it tries again meanwhile", "projector", p.Name(), "error", err, "code", code, "retry_in", pause)
 	} else {
-		p.cfg.Logger.WarnContext(ctx, "projector interrupted; it goes on from its checkpoint", "projector", p.Name(), "error", err, "retry_in", pause)
+		p.cfg.Logger.WarnContext(ctx, "projector interrupted; it continues from its checkpoint", "projector", p.Name(), "error", err, "retry_in", pause)
 	}
 	p.noteTrouble(ctx, err)
 	if p.cfg.Observer.Interrupted != nil {

@@ -36,7 +36,7 @@ func (f *fixture) liveTotal(id string) int {
 	return f.int(`select total from views.`+table+` where id = $1`, id)
 }
 
-// What is given up while a view is rebuilt, or between two attempts at it, is in no row
+// What is discarded while a view is rebuilt, or between two attempts at it, is in no row
 // of the new generation, whether its code could fold it or not.
 func TestDiscardWhileAViewIsRebuilt(t *testing.T) {
 	t.Parallel()
@@ -82,7 +82,7 @@ func (f *fixture) manyOpened(n int) eventlog.Position {
 	return f.append(events...)
 }
 
-// discardFirst gives up the first event that waits in a card, while other projectors
+// discardFirst discards the first event that waits in a card, while other projectors
 // may have entries too.
 func (f *fixture) discardFirst(key string) {
 	f.t.Helper()
@@ -150,7 +150,7 @@ func ticketSet(t *testing.T, broken bool) *projections.Set {
 }
 
 // A view is not rebuilt while events of one that it joins wait: the new rows would show
-// what the joined view has not folded. Once they are mended, it is.
+// what the joined view has not folded. Once they are repaired, it is.
 func TestRebuildIsRefusedWhileAJoinedViewsEventsWait(t *testing.T) {
 	t.Parallel()
 	for _, broken := range []bool{true, false} {
@@ -206,7 +206,7 @@ func suffixed(t *testing.T, suffix string) *projections.Set {
 	return set
 }
 
-// A rebuild goes on under the program that began it, and begins anew under another:
+// A rebuild continues under the program that began it, and begins from scratch under another:
 // its code may fold other rows.
 func TestRebuildOfAnotherProgramBeginsAnew(t *testing.T) {
 	t.Parallel()

@@ -19,7 +19,7 @@ import (
 	"github.com/readside/readside/projections/operate/rebuild"
 )
 
-// One damaged row is mended beside a running worker, whatever is wrong with it, with
+// One damaged row is repaired beside a running worker, whatever is wrong with it, with
 // the rows that join it; the worker forgets what it knew of it.
 func TestRebuildKeyMendsOneRow(t *testing.T) {
 	t.Parallel()
@@ -60,7 +60,7 @@ func TestRebuildKeyMendsOneRow(t *testing.T) {
 	}
 }
 
-// A row is mended beside a worker that changes it all the time.
+// A row is repaired beside a worker that changes it all the time.
 func TestRebuildKeyOfABusyRow(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -124,7 +124,7 @@ func TestRebuildKeyMeetsARetry(t *testing.T) {
 	f.mustVerify(mended)
 }
 
-// A row that no event names is told from one that is right, and from one whose only
+// A row that no event names is distinguished from one that is right, and from one whose only
 // event is parked.
 func TestRebuildKeyOfARowThatNoEventNames(t *testing.T) {
 	t.Parallel()
@@ -190,7 +190,7 @@ func TestPlanOfARebuild(t *testing.T) {
 	}
 }
 
-// A rebuild opens as many connections as its plan says; one of the log's readers may do
+// A rebuild opens as many connections as its plan names; one of the log's readers may do
 // with the other's.
 func TestTheConnectionsOfARebuild(t *testing.T) {
 	t.Parallel()

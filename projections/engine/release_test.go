@@ -27,7 +27,7 @@ func TestWorkerThatEndsGivesItsLeaseBack(t *testing.T) {
 	}
 }
 
-// A rebuild reads no faster than it is told to, slice by slice and batch by batch.
+// A rebuild reads no faster than its rate, slice by slice and batch by batch.
 func TestRebuildKeepsItsRate(t *testing.T) {
 	t.Parallel()
 	// The first 2,000 events are free, the other half takes at least a second.

@@ -78,7 +78,7 @@ func hits(n, keys, unmarked int) []streamed {
 	return out
 }
 
-// After an ownership has ended and another begun, batches are counted anew. Rows of a
+// After an ownership has ended and another begun, batches are counted again. Rows of a
 // batch that is not committed stay in the cache, however many were committed before:
 // the tables do not have them yet.
 func TestRowsOfAnUncommittedBatchAreKeptAfterAResume(t *testing.T) {

@@ -96,7 +96,7 @@ func TestARowDoesNotLiveAgainUnlessItsViewSaysSo(t *testing.T) {
 	}
 }
 
-// Rows that end and begin at random are what plain Go says, in batches of every size, and a
+// Rows that end and begin at random are what plain Go gives, in batches of every size, and a
 // rebuild changes nothing.
 func TestRowsThatLiveAgainAtRandom(t *testing.T) {
 	t.Parallel()

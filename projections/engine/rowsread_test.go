@@ -80,7 +80,7 @@ from pg_stat_user_tables where schemaname in ('eventlog', 'readside', 'views')`)
 }
 
 // untilAlone ends all server processes but one, and waits until they are gone: with their
-// end they have told what they read.
+// end they have reported what they read.
 func (f *fixture) untilAlone(pools ...*pgxpool.Pool) {
 	f.t.Helper()
 	for _, pool := range append(pools, f.db.Pool) {

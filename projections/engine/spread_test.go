@@ -272,7 +272,7 @@ type linerNotes struct {
 	Name   string `view:"name,join"`
 }
 
-// Rows that are too large to be computed anew together are computed one group after
+// Rows that are too large to be computed again together are computed one group after
 // another, and none is left out.
 func TestSourceOfManyLargeRows(t *testing.T) {
 	t.Parallel()

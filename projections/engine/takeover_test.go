@@ -11,14 +11,14 @@ import (
 
 var (
 	takeoverTTL   = flag.Duration("takeover-ttl", 700*time.Millisecond, "the lease's time to live in the tests of takeover; 0 takes the engine's default")
-	takeoverBound = flag.Duration("takeover-bound", 0, "how much longer than the lease a takeover may take; 0 only tells")
+	takeoverBound = flag.Duration("takeover-bound", 0, "how much longer than the lease a takeover may take; 0 only prints")
 )
 
 // engineTTL is what the engine takes for a time to live of 0.
 const engineTTL = 5 * time.Second
 
-// A worker that is stopped at any moment is relieved when its lease is over: the
-// takeover is told, and bounded where a bound is given. (By a flag only: on a machine
+// A worker that is stopped at any moment is replaced when its lease is over: the
+// takeover is printed, and bounded where a bound is given. (By a flag only: on a machine
 // that others use too, no time means anything.)
 func TestAStoppedWorkerIsRelievedInTime(t *testing.T) {
 	t.Parallel()
@@ -64,7 +64,7 @@ func TestAStoppedWorkerIsRelievedInTime(t *testing.T) {
 	}
 }
 
-// tell says how long a takeover took, until the first batch of the new owner.
+// tell logs how long a takeover took, until the first batch of the new owner.
 func (f *fixture) tell(where string, took time.Duration) {
 	f.t.Helper()
 	ttl := *takeoverTTL

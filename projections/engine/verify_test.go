@@ -13,7 +13,7 @@ import (
 	"github.com/readside/readside/projections/replay"
 )
 
-// verifyWith verifies one view as change says.
+// verifyWith verifies one view with a changed configuration.
 func (f *fixture) verifyWith(set *projections.Set, view string, change func(*verify.Config)) verify.Result {
 	f.t.Helper()
 	cfg := verify.Config{Application: dbtest.Application, Projector: "main", Log: f.log, Postgres: f.config, Set: set, Views: []string{view}, Dir: f.t.TempDir()}
@@ -85,7 +85,7 @@ func TestVerifyFindsTheSameInLittleMemory(t *testing.T) {
 	}
 }
 
-// A sample compares its share of the keys, always the same ones, and says so.
+// A sample compares its share of the keys, always the same ones, and its result names the share.
 func TestVerifyComparesASample(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

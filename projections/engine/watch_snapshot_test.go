@@ -26,7 +26,7 @@ func (m meanwhile) Wait(ctx context.Context, _ int) error {
 	return ctx.Err()
 }
 
-// Between the fold of a slice and its snapshot the projector goes on: what it has folded by
+// Between the fold of a slice and its snapshot the projector continues: what it has folded by
 // then is folded in the snapshot, too, up to the checkpoint that the snapshot shows.
 func TestTheWatchComparesAtTheCheckpointOfItsSnapshot(t *testing.T) {
 	t.Parallel()
@@ -66,7 +66,7 @@ func TestTheWatchComparesAtTheCheckpointOfItsSnapshot(t *testing.T) {
 	}
 }
 
-// What the watch costs the folding is told: the same events are folded by a worker with it,
+// What the watch costs the folding is printed: the same events are folded by a worker with it,
 // at the default rate, and by one without. (No bound: on a machine that others use too, no
 // time means anything.)
 func TestTheWatchAndTheFoldingRate(t *testing.T) {

@@ -119,7 +119,7 @@ func (w *watched) alarm(view string, wanted bool) (*watch.Difference, []rows.Com
 }
 
 // A row that somebody damaged is found within one turn, named once, and recorded until it is
-// mended; so are one that is gone and one that the log does not know.
+// repaired; so are one that is gone and one that the log does not know.
 func TestTheWatchFindsADamagedRow(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -288,7 +288,7 @@ func (f *fixture) operate(r *rand.Rand, set *projections.Set) {
 	}
 }
 
-// The lease holder goes on where the one before stopped, and a worker without the lease
+// The lease holder continues where the one before stopped, and a worker without the lease
 // writes nothing.
 func TestTheWatchBelongsToTheLeaseHolder(t *testing.T) {
 	t.Parallel()
@@ -380,7 +380,7 @@ func TestTheWatchKeepsItsBounds(t *testing.T) {
 			Pace: pace, PageEvents: page, Bytes: memory, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 			Compared: func(c rows.Compared) {
 				all = append(all, c)
-				if len(all)%7 == 0 { // another one goes on
+				if len(all)%7 == 0 { // another one continues
 					cancel()
 				}
 			},

@@ -11,7 +11,7 @@ import (
 )
 
 // executable names this program by a hash of its file. Where that cannot be read, the
-// name is of this process alone: it goes on with nothing that another began.
+// name is of this process alone: it continues with nothing that another began.
 var executable = sync.OnceValue(func() string {
 	if sum, err := hashExecutable(); err == nil {
 		return sum

@@ -85,7 +85,7 @@ func textOf(h *parking.Held) (state, reason, message, hint string) {
 	return parking.Parked, h.Fault.Reason, control.FirstLine(h.Fault.Err.Error()), h.Fault.Hint
 }
 
-// marksOf are the rows, with the stream where that is why, that readers are told of.
+// marksOf are the rows, with the stream where that is why, that readers see as degraded.
 func marksOf(h *parking.Held) (marks [][2]string) {
 	if h.Key != "" {
 		return [][2]string{{h.Key, ""}}
@@ -100,7 +100,7 @@ func marksOf(h *parking.Held) (marks [][2]string) {
 const suspects = 20
 
 // MarkDegraded finds the rows that an event whose own cannot be read most likely concerns:
-// those that the former events of its stream touched. Readers are told of them.
+// those that the former events of its stream touched. Readers see them as degraded.
 func MarkDegraded(ctx context.Context, log Log, set *projections.Set, h *parking.Held) error {
 	if h.Key != "" || h.Fault == nil {
 		return nil

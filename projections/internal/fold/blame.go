@@ -13,7 +13,7 @@ import (
 )
 
 // That a row cannot be joined, or holds a value that cannot be stored, is found at the
-// batch's end, and an event may have mended what another one broke. So the event to
+// batch's end, and an event may have repaired what another one broke. So the event to
 // blame is the first of those after which the row cannot be written up to the end, with
 // its sources as they are at the end: it and what follows wait.
 
@@ -66,7 +66,7 @@ func (f *Folding) blame(ctx context.Context, v *view, faults Faults) error {
 	return faults
 }
 
-// eventsOf decodes anew the events that touch the rows of faults, with those touches:
+// eventsOf decodes again the events that touch the rows of faults, with those touches:
 // what handlers keep of an event they may have changed already.
 func (f *Folding) eventsOf(ctx context.Context, v *view, faults Faults) (*batch.Batch, error) {
 	failed := map[string]bool{}

@@ -18,7 +18,7 @@ const (
 	fanBytes = 16 << 20
 )
 
-// source answers joins.
+// source returns the value of a live source row, for joins; nil where there is none.
 func (f *Folding) source(j *projections.JoinModel, key string) any {
 	if e := f.view(j.Source).Rows[key]; e != nil && e.State == projections.Live {
 		return e.Value
@@ -134,7 +134,7 @@ func (f *Folding) fanOut(ctx context.Context, v *view) error {
 	return f.passOn(ctx, v, returned)
 }
 
-// fanFunction computes the rows anew that depend on changed sources by a function.
+// fanFunction computes the rows again that depend on changed sources by a function.
 func (f *Folding) fanFunction(ctx context.Context, v *view, j *projections.JoinModel, changed []hot.Source, returned *hot.Rejoined) error {
 	sources := make([]string, len(changed))
 	for i, c := range changed {
@@ -153,7 +153,7 @@ func (f *Folding) wrote(v *view, key string) bool {
 	return e != nil && e.Batch == f.cache.Batch && e.Concerned && e.Touched >= 0
 }
 
-// fanRows computes rows anew that the batch did not touch, as many at a time as have
+// fanRows computes rows again that the batch did not touch, as many at a time as have
 // fanBytes together.
 func (f *Folding) fanRows(ctx context.Context, v *view, keys []string, returned *hot.Rejoined) error {
 	most := len(keys)
@@ -171,7 +171,7 @@ func (f *Folding) fanRows(ctx context.Context, v *view, keys []string, returned 
 	return nil
 }
 
-// fanSome computes rows anew. Those that the cache knows change in it too; the others do
+// fanSome computes rows again. Those that the cache knows change in it too; the others do
 // not come into it: there may be any number. It returns the keys of those that there was
 // no room for.
 func (f *Folding) fanSome(ctx context.Context, v *view, keys []string, returned *hot.Rejoined) (late []string, err error) {
@@ -204,7 +204,7 @@ func (f *Folding) fanSome(ctx context.Context, v *view, keys []string, returned 
 	return late, f.rejoin(ctx, v, rows, known, returned)
 }
 
-// rejoin computes the joins of rows anew, and writes those that changed; known are those
+// rejoin computes the joins of rows again, and writes those that changed; known are those
 // of the cache.
 func (f *Folding) rejoin(ctx context.Context, v *view, rows, known []*cache.Row, returned *hot.Rejoined) error {
 	rows = append(rows, known...)
@@ -249,7 +249,7 @@ func (f *Folding) passOn(ctx context.Context, v *view, returned *hot.Rejoined) e
 	if !v.IsSource || len(v.Model.Joins) == 0 {
 		return nil
 	}
-	if err := f.out.Flush(ctx); err != nil { // the copies' answers
+	if err := f.out.Flush(ctx); err != nil { // what the copies returned
 		return err
 	}
 	keys := slices.DeleteFunc(returned.Keys(), func(key string) bool { return f.wrote(v, key) })

@@ -74,7 +74,7 @@ type simBadge struct {
 
 var errSimBad = errors.New("this event cannot be folded")
 
-// simSet is a set of views, and whether its handlers are mended.
+// simSet is a set of views, and whether its handlers are repaired.
 type simSet struct {
 	name    string
 	set     *projections.Set

@@ -13,7 +13,7 @@ import (
 	"github.com/readside/readside/projections/parking"
 )
 
-// simOracle says what the tables and the parked events must be: a fold of one event
+// simOracle is what the tables and the parked events must be: a fold of one event
 // after the other into plain maps, which knows nothing of batches, caches, statements or
 // ownerships.
 type simOracle struct {
@@ -155,8 +155,8 @@ func (o *simOracle) apply(r *simRow, key string, value eventlog.Typed, mended bo
 	return true
 }
 
-// mend retries what waits and hangs together with an entry, or discards the first of it.
-func (o *simOracle) mend(w order.Choice, chosen control.ParkedEvent, discard, mended bool) {
+// repair retries what waits and hangs together with an entry, or discards the first of it.
+func (o *simOracle) repair(w order.Choice, chosen control.ParkedEvent, discard, mended bool) {
 	view := w.View
 	var taken []simParked
 	add := func(at simParked) {

@@ -78,16 +78,16 @@ func (s *simulation) operate() error {
 		chosen.Stream = e.Stream
 	}
 	s.say("an operator mends %+v at place %d (discard %v, the handlers are mended %v)", chosen, s.db.now.place, discard, mended)
-	if err := s.mend(chosen, discard, mended); err != nil {
+	if err := s.repair(chosen, discard, mended); err != nil {
 		return &simDifference{fmt.Errorf("an operator cannot mend %+v: %w", chosen, err)}
 	}
 	s.oracle.goTo(s.db.now.place)
-	s.oracle.mend(chosen, e, discard, mended)
+	s.oracle.repair(chosen, e, discard, mended)
 	return s.committed()
 }
 
-// mend is parked.Retry or parked.Discard with the model's transaction.
-func (s *simulation) mend(chosen order.Choice, discard, mended bool) error {
+// repair is parked.Retry or parked.Discard with the model's transaction.
+func (s *simulation) repair(chosen order.Choice, discard, mended bool) error {
 	conn, session := s.connect(nil)
 	conn.begin()
 	s.db.holder = conn

@@ -18,7 +18,7 @@ import (
 	"github.com/readside/readside/projections/parking"
 )
 
-// simDB is a model of the database: the rows of views, and what readside.* says of one
+// simDB is a model of the database: the rows of views, and what readside.* holds of one
 // projector. It executes the few statements that a fold sends, by their text, so that
 // all of what makes them runs in the simulator.
 type simDB struct {

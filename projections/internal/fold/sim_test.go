@@ -19,8 +19,8 @@ var (
 // The simulator drives the cache, the fold, parking, folding ahead and the order of
 // commits against a model of the database, without Postgres: runs of a few events and
 // rows, in which workers resume, are killed, lose connections before and after a commit
-// and are relieved, and operators retry and discard, between any two statements. After
-// every commit the tables must be what a fold of one event after the other says.
+// and are replaced, and operators retry and discard, between any two statements. After
+// every commit the tables must be what a fold of one event after the other gives.
 //
 // A run that fails prints its seed, the smallest run of that seed that fails, too, and
 // its transcript. With -seed N -sim-runs 1 it runs again.
@@ -65,7 +65,7 @@ func simSets() ([]*simSet, error) {
 	return []*simSet{flat, flat, deep}, err
 }
 
-// simTranscript runs the smallest part of a run that fails, and tells what happens.
+// simTranscript runs the smallest part of a run that fails, and returns its transcript.
 func simTranscript(plan simPlan, sets []*simSet) string {
 	smallest := plan
 search:

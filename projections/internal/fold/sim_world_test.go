@@ -19,7 +19,7 @@ import (
 // simulation is one run: a worker folds a story from the log into a model of the
 // database, while others act between any two of its statements. All is drawn from the
 // seed, in one thread: where the engine has two goroutines, the simulation has two
-// coroutines, and chooses at each statement which of them goes on.
+// coroutines, and chooses at each statement which of them continues.
 type simulation struct {
 	ctx    context.Context
 	r      *rand.Rand
@@ -233,7 +233,7 @@ func (s *simulation) loseAll() {
 	}
 }
 
-// simDifference is what the oracle says of a commit.
+// simDifference is how a commit differs from the oracle.
 type simDifference struct{ err error }
 
 func (d *simDifference) Error() string { return d.err.Error() }
@@ -313,13 +313,13 @@ func (s *simulation) outcome(err error) error {
 	return err
 }
 
-// simProc is a coroutine: a goroutine of the engine that goes on when it is told to.
+// simProc is a coroutine: a goroutine of the engine that continues when the schedule lets it.
 type simProc struct {
 	name   string
 	yield  func(struct{}) bool
 	resume func() (struct{}, bool)
 	stop   func()
-	// blocked, unless nil, reports whether it cannot go on.
+	// blocked, unless nil, reports whether it cannot continue.
 	blocked func() bool
 	done    bool
 }
@@ -335,7 +335,7 @@ func (s *simulation) start(name string, run func(p *simProc)) *simProc {
 	return p
 }
 
-// pause lets others go on; false ends the coroutine.
+// pause lets others continue; false ends the coroutine.
 func (p *simProc) pause() bool { return p.yield(struct{}{}) }
 
 // wait pauses until a condition holds.

@@ -77,7 +77,7 @@ func untilFirst(budget int64) (percent int) {
 	return max(relaxedPercent, int(100*budget/int64(max(leastHeap, live[0].Value.Uint64()))))
 }
 
-// collected goes on after the first collection of a build.
+// collected continues after the first collection of a build.
 func collected() {
 	collector.Lock()
 	defer collector.Unlock()

@@ -15,7 +15,7 @@ var outlives = map[string]string{
 	"Turn":    "it is replaced whole",
 }
 
-// A worker may know nothing of rows but in its turn, which every ownership begins anew:
+// A worker may know nothing of rows but in its turn, which every ownership begins from scratch:
 // an author who adds a field to Worker decides here why it may live longer.
 func TestWhatOutlivesAnOwnership(t *testing.T) {
 	fields := reflect.VisibleFields(reflect.TypeFor[Worker]())

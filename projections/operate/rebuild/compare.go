@@ -21,11 +21,11 @@ import (
 // maxDecided bounds the differing rows that the log is asked about, one by one.
 const maxDecided = 10_000
 
-// ErrRefused is returned when a new generation is not what the log says.
+// ErrRefused is returned when a new generation is not what the log gives.
 var ErrRefused = errors.New("the new generation is refused")
 
 // compare brings both generations to an equal checkpoint, compares them in one
-// snapshot while both go on, and lets the log decide over the rows in which they
+// snapshot while both continue, and lets the log decide over the rows in which they
 // differ. It returns how many rows the new generation has, and what it repairs.
 func (r *rebuild) compare(ctx context.Context) (rows int, d verify.Differences, err error) {
 	r.report(Progress{Phase: PhaseComparing, At: r.shadow.Turn.At(), Until: r.shadow.Turn.At()})
@@ -135,7 +135,7 @@ func (r *rebuild) differences(ctx context.Context, tx pgx.Tx) (d verify.Differen
 	return d, nil
 }
 
-// folded are the rows of keys as the log says at the place.
+// folded are the rows of keys as the log gives them at the place.
 func (r *rebuild) folded(ctx context.Context, keys []string, at eventlog.Position) (map[string]replay.Row, error) {
 	set, waiting := r.part.Set, r.shadow.Turn.Parking()
 	return replay.Keys(ctx, replay.Config{

@@ -14,7 +14,7 @@ import (
 )
 
 // handOver gives the new generation to the projector, in one transaction. The epoch
-// tells its worker to look for its tables again. What joins the view follows in the same
+// makes its worker look for its tables again. What joins the view follows in the same
 // transaction.
 func (r *rebuild) handOver(ctx context.Context) (g control.Generation, err error) {
 	err = r.meet(ctx, func(tx pgx.Tx) error {

@@ -44,7 +44,7 @@ type Options struct {
 	// MaxRate is how many events a second are read at most, so that live traffic keeps
 	// its latency; 0 is the default of 20,000, negative no bound.
 	MaxRate int
-	// Progress, unless nil, is told how far it is. It must not block.
+	// Progress, unless nil, is called with how far it is. It must not block.
 	Progress func(Progress)
 }
 
@@ -62,7 +62,7 @@ type Progress struct {
 	Phase string
 	// At and Until are how far the phase is and where it ends.
 	At, Until eventlog.Position
-	// Replay says more while it is folding.
+	// Replay is set while it is folding.
 	Replay replay.Progress
 }
 
@@ -85,7 +85,7 @@ const (
 // rows or the new ones, never none, and never a place that goes back. The view's
 // projector waits twice, for as long as it takes to fold what came in the last
 // moment: to bring both generations to an equal checkpoint, and to hand over. Where
-// the generations differ, the log decides: a new one that is not what the log says is
+// the generations differ, the log decides: a new one that is not what the log gives is
 // refused, an old one is what was to be repaired.
 func View(ctx context.Context, cfg engine.Config, view string, o Options) (Result, error) {
 	started := time.Now()
@@ -201,7 +201,7 @@ func (r *rebuild) prepare(ctx context.Context) (rows int, repaired verify.Differ
 	return rows, repaired, r.chase(ctx) // comparing takes its time
 }
 
-// check sees to it that there is a live generation to relieve.
+// check sees to it that there is a live generation to replace.
 func (r *rebuild) check(ctx context.Context) error {
 	if _, err := control.ReadCheckpoint(ctx, r.conn, r.main.Projector.Name, "", r.main.Log.Start()); err != nil {
 		return err

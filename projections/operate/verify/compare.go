@@ -12,7 +12,7 @@ import (
 	"github.com/readside/readside/projections/replay"
 )
 
-// Difference is a row that is not what the log says.
+// Difference is a row that is not what the log gives.
 type Difference struct {
 	View string `json:"view"`
 	Key  string `json:"key"`

@@ -40,7 +40,7 @@ type Result struct {
 	Checksum *Checksum `json:"checksum,omitempty"`
 }
 
-// OK reports whether the table is exactly what the log says, as far as it was compared.
+// OK reports whether the table is exactly what the log gives, as far as it was compared.
 func (v Result) OK() bool {
 	return v.Differences.Count == 0 && (v.Checksum == nil || v.Checksum.Equal)
 }
@@ -66,7 +66,7 @@ type Config struct {
 	// at most 1 GiB, and 256 MiB where there is none. What does not fit goes to a file in Dir, the system's folder for temporary files if empty.
 	Budget int64
 	Dir    string
-	// Progress, unless nil, is told how far it is.
+	// Progress, unless nil, is called with how far it is.
 	Progress func(replay.Progress)
 }
 
