@@ -1,9 +1,12 @@
 package readside_test
 
 import (
+	"flag"
 	"fmt"
 	"go/ast"
+	"maps"
 	"os"
+	"slices"
 	"testing"
 )
 
@@ -36,6 +39,8 @@ var swollen = map[string]size{
 	"writemodels/command":              {14, 1_300},
 }
 
+var exceptionsMax = flag.Int("exceptions", 99, "how many rooms may be larger than a room should be")
+
 // TestRoomsHaveTheirSize prints the largest room, the longest file and the longest function.
 func TestRoomsHaveTheirSize(t *testing.T) {
 	folders, err := load(os.DirFS("."))
@@ -67,6 +72,9 @@ func TestRoomsHaveTheirSize(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	if len(swollen) > *exceptionsMax {
+		t.Errorf("%d rooms are larger than a room should be, and %d may be: %v", len(swollen), *exceptionsMax, slices.Sorted(maps.Keys(swollen)))
+	}
 	t.Logf("the largest room is %s (%d lines), the longest file %s (%d), the longest function %s (%d); %d rooms are to be split",
 		largest.name, largest.lines, longest.name, longest.lines, function.name, function.lines, len(swollen))
 }
@@ -95,4 +103,43 @@ func (f *file) longest() (name string, lines int) {
 		}
 	}
 	return name, lines
+}
+
+// batchFile is the way of a batch when nothing fails, in one piece for a reader.
+const (
+	batchFile     = "projections/internal/fold/fold.go"
+	batchLinesMax = 200
+)
+
+// TestABatchsWayIsOneFile: the steps of a batch, from its events to the commit, stand in one
+// file, which is short enough to be read at one go.
+func TestABatchsWayIsOneFile(t *testing.T) {
+	folders, err := load(os.DirFS("."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range folders {
+		for _, file := range f.files {
+			if file.path != batchFile {
+				continue
+			}
+			if file.lines > batchLinesMax {
+				t.Errorf("%s has %d lines: a batch's way is read in %d", batchFile, file.lines, batchLinesMax)
+			}
+			steps := map[string]bool{"transact": false, "load": false, "fold": false, "compare": false, "write": false, "queueMove": false, "commit": false}
+			for _, d := range file.tree.Decls {
+				if fn, ok := d.(*ast.FuncDecl); ok {
+					steps[fn.Name.Name] = true
+				}
+			}
+			for step, there := range steps {
+				if !there {
+					t.Errorf("%s lacks the step %s", batchFile, step)
+				}
+			}
+			t.Logf("a batch's way: %d lines", file.lines)
+			return
+		}
+	}
+	t.Errorf("%s is not there", batchFile)
 }

@@ -19,5 +19,14 @@ var issue5 = []item{
 	{"5.4", "what authors can model: a table of cases on real stores, each with its answer, and of definitions that are refused, each with its message", []step{
 		tests(testRun{pkg: "./internal/modelling", tests: []string{"TestCases", "TestStrictCases", "TestImportCases", "TestRefusedDefinitions"}, figure: regexp.MustCompile(`modelling: `)}),
 	}},
+	{"5.5", "the house: arrows, sizes, statements, names; at most three rooms are larger than a room; a batch's way is one file of at most 200 lines", []step{
+		tests(testRun{pkg: ".", tests: []string{"TestArchitecture", "TestArchitectureRules", "TestHouse", "TestHouseRules"}}),
+		tests(testRun{pkg: ".", tests: []string{"TestRoomsHaveTheirSize"}, args: []string{"-exceptions", "3"}, figure: regexp.MustCompile(`the largest room`)}),
+		tests(testRun{pkg: ".", tests: []string{"TestABatchsWayIsOneFile"}, figure: regexp.MustCompile(`a batch's way`)}),
+	}},
+	{"5.6", "no hit of the word list; 20 sentences for a reader's eye", []step{
+		tests(testRun{pkg: ".", tests: []string{"TestWords"}}),
+		tests(testRun{pkg: ".", tests: []string{"TestSentences"}, args: []string{"-sentence-seed", "{seed}"}, figure: regexp.MustCompile(`sentence: `)}),
+	}},
 	{"5.8", "a program that only has views carries no broker's client and no embedded stores", []step{dependencies}},
 }
