@@ -108,11 +108,11 @@ func (f *file) programs(room string) (problems []string) {
 
 // embedders are rooms that may embed pointers to structs of their own, and why.
 var embedders = map[string]string{
-	"projections/cold":   "its rooms are being made",
-	"projections/hot":    "its rooms are being made",
-	"projections/replay": "its rooms are being made",
-	"queryapi":           "its stages come with issue 6",
-	"queryapi/guard":     "its stages come with issue 6",
+	"projections/cold": "its rooms are being made",
+	"internal/hot":     "its rooms are being made",
+	"internal/replay":  "its rooms are being made",
+	"queryapi":         "its stages come with issue 6",
+	"queryapi/guard":   "its stages come with issue 6",
 }
 
 // embedded finds insiders that embed a pointer to another struct of their room: they reach all
@@ -178,9 +178,9 @@ func isPackage(x ast.Expr, name string) bool {
 // TestHouseRules has one breach of each rule.
 func TestHouseRules(t *testing.T) {
 	for name, c := range map[string]struct{ path, code, want string }{
-		"a statement of another room":   {"projections/hot/x.go", "package hot\nconst q = `select 1 from readside.leases`\n", "the tables of projectors are control's"},
+		"a statement of another room":   {"internal/hot/x.go", "package hot\nconst q = `select 1 from readside.leases`\n", "the tables of projectors are control's"},
 		"a statement of the room":       {"projections/control/x.go", "package control\nconst q = `select 1 from readside.leases`\n", ""},
-		"a message with a table":        {"projections/hot/x.go", "package hot\nconst q = `drop the row in readside.projectors`\n", ""},
+		"a message with a table":        {"internal/hot/x.go", "package hot\nconst q = `drop the row in readside.projectors`\n", ""},
 		"a library names a program":     {"queryapi/x.go", "package queryapi\nconst hint = `run readside status`\n", "names the program"},
 		"a library reads a variable":    {"eventlog/x.go", "package eventlog\nimport \"os\"\nvar v = os.Getenv(`X`)\n", "reads the environment"},
 		"an insider embeds another":     {"eventlog/x.go", "package eventlog\ntype a struct{ n int }\ntype b struct{ *a }\n", "*a is embedded"},

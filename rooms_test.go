@@ -33,8 +33,8 @@ var swollen = map[string]size{
 	"internal/service":                 {20, 1_750},
 	"projections":                      {25, 3_000},
 	"projections/cold":                 {31, 5_600},
-	"projections/hot":                  {21, 2_370},
-	"projections/replay":               {15, 2_600},
+	"internal/hot":                     {22, 2_400},
+	"internal/replay":                  {15, 2_600},
 	"queryapi":                         {44, 5_800},
 	"writemodels/command":              {14, 1_300},
 }

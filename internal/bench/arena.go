@@ -8,8 +8,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/projections"
-	"github.com/readside/readside/projections/hot"
 )
 
 // arena is the database that contestants run in, one after the other.

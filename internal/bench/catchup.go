@@ -11,8 +11,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/readside/readside/internal/bench/baseline"
+	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/projections/engine"
-	"github.com/readside/readside/projections/hot"
 	"github.com/readside/readside/projections/shop"
 )
 

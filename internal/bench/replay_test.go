@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/readside/readside/internal/dbtest"
-	"github.com/readside/readside/projections/replay"
+	"github.com/readside/readside/internal/replay"
 )
 
 // BenchmarkReplay is the fold of a build without its writing: the CPU of this process

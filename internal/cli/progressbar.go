@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/readside/readside/projections/operate/rebuild"
-	"github.com/readside/readside/projections/replay"
+	"github.com/readside/readside/projections/progress"
 )
 
 // ProgressBar shows how far a replay is: drawn over on a terminal, as lines that come
@@ -33,9 +33,9 @@ func NewProgressBar(out io.Writer) *ProgressBar {
 }
 
 // Replayed is told how far the replay is.
-func (b *ProgressBar) Replayed(p replay.Progress) {
+func (b *ProgressBar) Replayed(p progress.Fold) {
 	share, text := progressText(p)
-	if p.Phase == replay.Reading {
+	if p.Phase == progress.Reading {
 		text += b.rate(p.Events)
 	}
 	b.show(share, text)
@@ -87,9 +87,9 @@ func (b *ProgressBar) show(share float64, text string) {
 }
 
 // progressText says it in words. Reading the log counts for half of the way.
-func progressText(p replay.Progress) (share float64, text string) {
+func progressText(p progress.Fold) (share float64, text string) {
 	share, text = 0.5, fmt.Sprintf("%s: %d rows", p.View, p.Rows)
-	if p.Phase == replay.Reading {
+	if p.Phase == progress.Reading {
 		share, text = 0, fmt.Sprintf("%d events read, at place %d of %d", p.Events, p.Place, p.Until)
 		if p.Until > 0 {
 			share = float64(p.Place) / float64(p.Until) / 2

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/readside/readside/projections/replay"
+	"github.com/readside/readside/projections/progress"
 )
 
 // On a terminal the bar is drawn over and taken away; elsewhere there are few lines.
@@ -16,11 +16,11 @@ func TestProgressIsABarOnATerminalAndLinesElsewhere(t *testing.T) {
 		var out bytes.Buffer
 		now := time.Unix(0, 0)
 		b := &ProgressBar{out: &out, terminal: terminal, now: func() time.Time { return now }, began: now, shown: now}
-		steps := []replay.Progress{
-			{Phase: replay.Reading, Place: 50, Until: 100, Events: 40},
-			{Phase: replay.Reading, Place: 100, Until: 100, Events: 80, Spilled: 5 << 20},
-			{Phase: replay.Rows, View: "order", Place: 100, Until: 100, HandedOut: 8, Parts: 16, Rows: 1234},
-			{Phase: replay.Rows, View: "order", Place: 100, Until: 100, HandedOut: 16, Parts: 16, Rows: 2468},
+		steps := []progress.Fold{
+			{Phase: progress.Reading, Place: 50, Until: 100, Events: 40},
+			{Phase: progress.Reading, Place: 100, Until: 100, Events: 80, Spilled: 5 << 20},
+			{Phase: progress.Rows, View: "order", Place: 100, Until: 100, HandedOut: 8, Parts: 16, Rows: 1234},
+			{Phase: progress.Rows, View: "order", Place: 100, Until: 100, HandedOut: 16, Parts: 16, Rows: 2468},
 		}
 		for _, p := range steps {
 			now = now.Add(6 * time.Second)

@@ -18,7 +18,7 @@ import (
 	"github.com/readside/readside/projections/engine"
 	"github.com/readside/readside/projections/operate/rebuild"
 	"github.com/readside/readside/projections/operate/verify"
-	"github.com/readside/readside/projections/replay"
+	"github.com/readside/readside/projections/progress"
 )
 
 // A domain whose log can be made by a few statements: parcels are sent from depots.
@@ -133,7 +133,7 @@ func (l *largeTask) run(ctx context.Context) (got largeResult, err error) {
 	}
 	cfg := engine.Config{Application: dbtest.Application, Log: log, Postgres: config, Set: set, BuildAbove: 1, BuildBytes: l.Budget, BuildDir: l.Dir,
 		Logger:   slog.New(slog.NewTextHandler(os.Stderr, nil)),
-		Observer: engine.Observer{Building: func(p replay.Progress) { got.Spilled = p.Spilled }}}
+		Observer: engine.Observer{Building: func(p progress.Fold) { got.Spilled = p.Spilled }}}
 	switch l.Task {
 	case "build":
 		err = l.build(ctx, cfg, &got)

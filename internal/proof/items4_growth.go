@@ -14,7 +14,7 @@ var issue4Growth = []item{
 			atMost("growth/shuffled", 1.5, 0),
 			atMost("growth/facts_shuffled", 4, 0),
 		),
-		tests(testRun{pkg: "./projections/hot", tests: []string{"TestDependentsOfManySources"}, limit: 5 * time.Minute}),
+		tests(testRun{pkg: "./internal/hot", tests: []string{"TestDependentsOfManySources"}, limit: 5 * time.Minute}),
 		tests(testRun{pkg: "./projections/engine", tests: []string{"TestWhatDidNotVisiblyChangeFansOutToNobody", "TestABatchReadsAsMuchOfALargeTable"}, limit: 5 * time.Minute}),
 	}},
 }

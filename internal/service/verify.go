@@ -10,7 +10,7 @@ import (
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/cold"
 	"github.com/readside/readside/projections/operate/verify"
-	"github.com/readside/readside/projections/replay"
+	"github.com/readside/readside/projections/progress"
 )
 
 // Verified is what verifying views and facts found.
@@ -40,7 +40,7 @@ type VerifyOptions struct {
 	// Budget is the memory for rows in bytes; 0 is the default.
 	Budget int64
 	// Progress, unless nil, is told how far the views are.
-	Progress func(replay.Progress)
+	Progress func(progress.Fold)
 }
 
 // Verify compares with the fold of the log: the view of that name, or all facts for the

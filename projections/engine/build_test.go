@@ -14,7 +14,7 @@ import (
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
-	"github.com/readside/readside/projections/replay"
+	"github.com/readside/readside/projections/progress"
 )
 
 // leastBudget is the least memory that a build takes: with it what the tests fold
@@ -26,7 +26,7 @@ type builder struct {
 	f   *fixture
 	cfg engine.Config
 	// each, unless nil, is called with the build's progress.
-	each func(replay.Progress)
+	each func(progress.Fold)
 	// stopAt, unless 0, is how many slices a run hands out before it is cut off.
 	stopAt int
 	// handed is how many slices the last run handed out, of slices for each view; spilled
@@ -51,12 +51,12 @@ func (b *builder) run(p eventlog.Position) error {
 	defer cancel()
 	b.handed, b.spilled = 0, 0
 	cfg, reached := b.cfg, false
-	cfg.Observer.Building = func(at replay.Progress) {
+	cfg.Observer.Building = func(at progress.Fold) {
 		b.spilled, b.slices = at.Spilled, at.Slices
 		if b.each != nil {
 			b.each(at)
 		}
-		if at.Phase == replay.Rows {
+		if at.Phase == progress.Rows {
 			if b.handed++; b.handed == b.stopAt {
 				cancel()
 			}
@@ -240,12 +240,12 @@ func TestABuildOfALowerEpochIsRefused(t *testing.T) {
 	last := bigStory(f, 5)
 	b := f.builder("main", set)
 	attempts, place, done, refused := 1, int64(0), 0, 0
-	b.each = func(at replay.Progress) {
+	b.each = func(at progress.Fold) {
 		if at.Place < place {
 			attempts, refused = attempts+1, b.handed
 		}
 		place = at.Place
-		if at.Phase == replay.Rows && b.handed == 13 && attempts == 1 {
+		if at.Phase == progress.Rows && b.handed == 13 && attempts == 1 {
 			done = f.int(`select count(*) from readside.slices`)
 			f.exec(`update readside.projectors set epoch = epoch + 1`)
 		}

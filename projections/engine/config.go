@@ -13,7 +13,7 @@ import (
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/application"
 	"github.com/readside/readside/projections/internal/batch"
-	"github.com/readside/readside/projections/replay"
+	"github.com/readside/readside/projections/progress"
 	"github.com/readside/readside/projections/watch"
 	"github.com/readside/readside/projections/watch/rows"
 )
@@ -90,7 +90,7 @@ type Observer struct {
 	// Folded is called after every committed batch.
 	Folded func(Folded)
 	// Building is called as a first build continues.
-	Building func(replay.Progress)
+	Building func(progress.Fold)
 	// Parked is called for every event that was parked.
 	Parked func(*projections.FoldError)
 	// Halted is called when a fault halts the projector.

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/readside/readside/eventlog"
-	"github.com/readside/readside/projections/replay"
+	"github.com/readside/readside/projections/progress"
 )
 
 // Indexes that a build left when it was cut off are made again, and none stands twice.
@@ -19,8 +19,8 @@ func TestIndexesOfABuildThatWasCutOff(t *testing.T) {
 	f.catchUp(set, 1000, last)
 	b := f.builder("built", set)
 	left := 0
-	b.each = func(at replay.Progress) {
-		if at.Phase != replay.Rows || left > 0 {
+	b.each = func(at progress.Fold) {
+		if at.Phase != progress.Rows || left > 0 {
 			return
 		}
 		rows, err := f.db.Pool.Query(t.Context(), `select table_name, substring(table_name from '^[a-z]+') from readside.views where projector like 'built%' and view <> $1`, at.View)
@@ -62,8 +62,8 @@ func TestIndexesAreMadeWhileTheNextViewIsCopied(t *testing.T) {
 		t.Fatal(err)
 	}
 	locked := false
-	b.each = func(at replay.Progress) {
-		if at.Phase != replay.Rows || locked {
+	b.each = func(at progress.Fold) {
+		if at.Phase != progress.Rows || locked {
 			return
 		}
 		locked = true

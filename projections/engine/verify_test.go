@@ -7,10 +7,11 @@ import (
 	"testing"
 
 	"github.com/readside/readside/internal/dbtest"
+	"github.com/readside/readside/internal/replay"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
 	"github.com/readside/readside/projections/operate/verify"
-	"github.com/readside/readside/projections/replay"
+	"github.com/readside/readside/projections/progress"
 )
 
 // verifyWith verifies one view with a changed configuration.
@@ -57,7 +58,7 @@ func TestVerifyFindsTheSameInLittleMemory(t *testing.T) {
 		found, err := verify.Views(t.Context(), verify.Config{
 			Application: dbtest.Application,
 			Projector:   "main", Log: f.log, Postgres: f.config, Set: set, Budget: budget, Dir: t.TempDir(),
-			Progress: func(p replay.Progress) { spilled = p.Spilled },
+			Progress: func(p progress.Fold) { spilled = p.Spilled },
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/projections"
-	"github.com/readside/readside/projections/hot"
 )
 
 // rowID is a row of one of the set's views.

@@ -8,9 +8,9 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/internal/session"
 	"github.com/readside/readside/projections/control"
-	"github.com/readside/readside/projections/hot"
 )
 
 // stored is what one snapshot says of the row.

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/projections"
-	"github.com/readside/readside/projections/hot"
 )
 
 // joinedRow is the root after an event: joined, and of its own memory.

@@ -9,10 +9,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/readside/readside/internal/cli"
+	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/internal/service"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/cold"
-	"github.com/readside/readside/projections/hot"
 	"github.com/readside/readside/queryapi"
 )
 

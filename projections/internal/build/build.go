@@ -17,14 +17,15 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/eventlog/size"
+	"github.com/readside/readside/internal/hot"
+	"github.com/readside/readside/internal/replay"
 	"github.com/readside/readside/internal/session"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/control"
-	"github.com/readside/readside/projections/hot"
 	"github.com/readside/readside/projections/internal/fold"
 	"github.com/readside/readside/projections/internal/memory"
 	"github.com/readside/readside/projections/parking"
-	"github.com/readside/readside/projections/replay"
+	"github.com/readside/readside/projections/progress"
 )
 
 // Config is what a build needs of the lease holder that it works for.
@@ -48,7 +49,7 @@ type Config struct {
 	ParkedMax         int
 	Logger            *slog.Logger
 	// Progress, unless nil, is called as the build continues.
-	Progress func(replay.Progress)
+	Progress func(progress.Fold)
 }
 
 // Build is a first build on its way.
@@ -69,7 +70,7 @@ type Build struct {
 	// waiting are faults that no slice has written down yet.
 	waiting []replay.Waiting
 	// progress is what was reported last.
-	progress replay.Progress
+	progress progress.Fold
 }
 
 // bulky reports whether the log is long enough for a build of slices.
@@ -208,7 +209,7 @@ func (b *Build) replay(sources replay.Sources, most int) replay.Config {
 		Sources: sources,
 		Skip:    b.discarded,
 		Faults:  b.hold,
-		Progress: func(p replay.Progress) {
+		Progress: func(p progress.Fold) {
 			b.mu.Lock()
 			b.progress = p
 			b.mu.Unlock()

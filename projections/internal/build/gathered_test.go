@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/readside/readside/projections/replay"
+	"github.com/readside/readside/internal/replay"
 )
 
 // Slices that wait to be written keep their images. A key may be part of the event that

@@ -7,7 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/readside/readside/projections/hot"
+	"github.com/readside/readside/internal/hot"
 )
 
 // index gives a whole table its key and its indexes: sources are looked up by their keys

@@ -7,9 +7,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/readside/readside/internal/replay"
 	"github.com/readside/readside/projections/control"
 	"github.com/readside/readside/projections/parking"
-	"github.com/readside/readside/projections/replay"
 )
 
 // A build that continues folds the slices that it lacks once more, maybe with code that

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/projections"
-	"github.com/readside/readside/projections/hot"
 )
 
 // Cache is the rows that the holder of a projector's lease has folded or loaded, value and

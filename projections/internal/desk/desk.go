@@ -5,10 +5,10 @@ package desk
 import (
 	"fmt"
 
+	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/projections/application"
 	"github.com/readside/readside/projections/control"
 	"github.com/readside/readside/projections/engine"
-	"github.com/readside/readside/projections/hot"
 	"github.com/readside/readside/projections/internal/own"
 )
 

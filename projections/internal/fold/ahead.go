@@ -6,8 +6,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/internal/session"
-	"github.com/readside/readside/projections/hot"
 	"github.com/readside/readside/projections/internal/batch"
 )
 

@@ -3,7 +3,7 @@ package fold
 import (
 	"context"
 
-	"github.com/readside/readside/projections/hot"
+	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/projections/internal/batch"
 )
 

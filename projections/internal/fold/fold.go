@@ -5,9 +5,9 @@ import (
 	"errors"
 	"time"
 
+	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/control"
-	"github.com/readside/readside/projections/hot"
 	"github.com/readside/readside/projections/internal/batch"
 )
 

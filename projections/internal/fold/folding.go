@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/projections"
-	"github.com/readside/readside/projections/hot"
 	"github.com/readside/readside/projections/internal/batch"
 	"github.com/readside/readside/projections/internal/cache"
 	"github.com/readside/readside/projections/parking"

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/projections"
-	"github.com/readside/readside/projections/hot"
 	"github.com/readside/readside/projections/internal/cache"
 	"github.com/readside/readside/projections/parking"
 )

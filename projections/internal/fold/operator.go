@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 
+	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/control"
-	"github.com/readside/readside/projections/hot"
 	"github.com/readside/readside/projections/internal/batch"
 	"github.com/readside/readside/projections/parking"
 )

@@ -10,8 +10,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/projections"
-	"github.com/readside/readside/projections/hot"
 )
 
 // The simulator's domain: people place orders. An order copies its buyer's name; in the

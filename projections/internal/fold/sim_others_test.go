@@ -3,8 +3,8 @@ package fold_test
 import (
 	"fmt"
 
+	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/projections/control"
-	"github.com/readside/readside/projections/hot"
 	"github.com/readside/readside/projections/internal/order"
 	"github.com/readside/readside/projections/parking"
 )

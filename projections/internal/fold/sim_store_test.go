@@ -12,8 +12,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/projections/control"
-	"github.com/readside/readside/projections/hot"
 	"github.com/readside/readside/projections/internal/fold"
 	"github.com/readside/readside/projections/parking"
 )

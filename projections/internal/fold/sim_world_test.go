@@ -10,8 +10,8 @@ import (
 	"slices"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/projections/control"
-	"github.com/readside/readside/projections/hot"
 	"github.com/readside/readside/projections/internal/batch"
 	"github.com/readside/readside/projections/internal/fold"
 )

@@ -10,11 +10,11 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/control"
-	"github.com/readside/readside/projections/hot"
 	"github.com/readside/readside/projections/internal/fold"
-	"github.com/readside/readside/projections/replay"
+	"github.com/readside/readside/projections/progress"
 )
 
 // Config is a projector as its workers and guests know it. It never changes. Nothing has a
@@ -41,7 +41,7 @@ type Config struct {
 	Folded   func(fold.Folded)
 	Parked   func(*projections.FoldError)
 	Halted   func(*projections.FoldError)
-	Building func(replay.Progress)
+	Building func(progress.Fold)
 }
 
 // ViewNames are the names of the set's views, in its order.

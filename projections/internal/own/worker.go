@@ -8,10 +8,10 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/internal/session"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/control"
-	"github.com/readside/readside/projections/hot"
 	"github.com/readside/readside/projections/internal/batch"
 	"github.com/readside/readside/projections/internal/build"
 	"github.com/readside/readside/projections/internal/fold"

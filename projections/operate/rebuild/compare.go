@@ -8,14 +8,14 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/hot"
+	"github.com/readside/readside/internal/replay"
 	"github.com/readside/readside/internal/session"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/control"
-	"github.com/readside/readside/projections/hot"
 	"github.com/readside/readside/projections/internal/fold"
 	"github.com/readside/readside/projections/operate/verify"
 	"github.com/readside/readside/projections/parking"
-	"github.com/readside/readside/projections/replay"
 )
 
 // maxDecided bounds the differing rows that the log is asked about, one by one.
@@ -125,14 +125,23 @@ func (r *rebuild) differences(ctx context.Context, tx pgx.Tx) (d verify.Differen
 		return d, err
 	}
 	for _, key := range keys {
-		if wrong := verify.Compare(is, key, now[key], folded[key].Image); wrong != nil {
+		if wrong := difference(is, key, now[key], folded[key].Image); wrong != nil {
 			return d, fmt.Errorf("%w: it differs from the live one in %d rows, and row %q is not what the log says: %s; nothing was switched, and the next rebuild begins from scratch",
 				ErrRefused, all, key, wrong)
 		}
-		d.Add(*verify.Compare(was, key, before[key], now[key]))
+		d.Add(*difference(was, key, before[key], now[key]))
 	}
 	d.Count = all
 	return d, nil
+}
+
+// difference is how a stored row differs from the row that it should be; nil where it does not.
+func difference(t *hot.Table, key string, stored, folded hot.Image) *verify.Difference {
+	d := t.Compare(stored, folded)
+	if d == nil {
+		return nil
+	}
+	return &verify.Difference{View: t.Model.Name, Key: key, Kind: d.Kind, Columns: d.Columns, Stored: d.Stored, Folded: d.Folded}
 }
 
 // folded are the rows of keys as the log gives them at the place.

@@ -6,11 +6,11 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/readside/readside/internal/hot"
+	"github.com/readside/readside/internal/replay"
 	"github.com/readside/readside/projections/control"
-	"github.com/readside/readside/projections/hot"
 	"github.com/readside/readside/projections/internal/fold"
 	"github.com/readside/readside/projections/internal/own"
-	"github.com/readside/readside/projections/replay"
 )
 
 // handOver gives the new generation to the projector, in one transaction. The epoch

@@ -12,17 +12,17 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/internal/session"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/control"
 	"github.com/readside/readside/projections/engine"
-	"github.com/readside/readside/projections/hot"
 	"github.com/readside/readside/projections/internal/batch"
 	"github.com/readside/readside/projections/internal/build"
 	"github.com/readside/readside/projections/internal/desk"
 	"github.com/readside/readside/projections/internal/own"
 	"github.com/readside/readside/projections/operate/verify"
-	"github.com/readside/readside/projections/replay"
+	"github.com/readside/readside/projections/progress"
 )
 
 // Result is what a rebuild did.
@@ -63,7 +63,7 @@ type Progress struct {
 	// At and Until are how far the phase is and where it ends.
 	At, Until eventlog.Position
 	// Replay is set while it is folding.
-	Replay replay.Progress
+	Replay progress.Fold
 }
 
 // The phases of a rebuild, in their order; it may catch up more than once.
@@ -227,7 +227,7 @@ func (r *rebuild) shadowConfig() (*own.Config, error) {
 		r.limit = rate.NewLimiter(rate.Limit(c.BuildRate), shadowBatch)
 	}
 	c.Parked = nil
-	c.Building = func(p replay.Progress) {
+	c.Building = func(p progress.Fold) {
 		start := r.main.Log.Start()
 		r.report(Progress{Phase: PhaseFolding, At: start.At(p.Place), Until: start.At(p.Until), Replay: p})
 	}

@@ -10,17 +10,17 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/hot"
+	"github.com/readside/readside/internal/replay"
 	"github.com/readside/readside/internal/session"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/control"
 	"github.com/readside/readside/projections/engine"
-	"github.com/readside/readside/projections/hot"
 	"github.com/readside/readside/projections/internal/desk"
 	"github.com/readside/readside/projections/internal/fold"
 	"github.com/readside/readside/projections/internal/own"
 	"github.com/readside/readside/projections/operate/verify"
 	"github.com/readside/readside/projections/parking"
-	"github.com/readside/readside/projections/replay"
 )
 
 // RowResult is what repairing one row did.
@@ -154,7 +154,7 @@ func (r *rowRebuild) replace(ctx context.Context, row *projections.Row, from eve
 	if row.State == projections.Absent {
 		folded = hot.Image{}
 	}
-	d := verify.Compare(table, r.key, stored[r.key], folded)
+	d := difference(table, r.key, stored[r.key], folded)
 	if d == nil {
 		return nil, nil
 	}

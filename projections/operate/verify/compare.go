@@ -8,8 +8,8 @@ import (
 	"math/bits"
 	"slices"
 
-	"github.com/readside/readside/projections/hot"
-	"github.com/readside/readside/projections/replay"
+	"github.com/readside/readside/internal/hot"
+	"github.com/readside/readside/internal/replay"
 )
 
 // Difference is a row that is not what the log gives.
@@ -25,24 +25,13 @@ type Difference struct {
 	Folded string `json:"folded,omitempty"`
 }
 
-// Compare returns how a stored row differs from what it should be; nil where it does not.
-func Compare(t *hot.Table, key string, stored, folded hot.Image) *Difference {
-	switch {
-	case stored.IsZero() && folded.IsZero():
-		return nil
-	case stored.IsZero():
-		return &Difference{View: t.Model.Name, Key: key, Kind: "missing"}
-	case folded.IsZero():
-		return &Difference{View: t.Model.Name, Key: key, Kind: "surplus"}
-	}
-	columns := t.Differing(folded, stored)
-	if len(columns) == 0 {
+// difference is how a stored row differs from the folded one; nil where it does not.
+func difference(t *hot.Table, key string, stored, folded hot.Image) *Difference {
+	d := t.Compare(stored, folded)
+	if d == nil {
 		return nil
 	}
-	return &Difference{
-		View: t.Model.Name, Key: key, Kind: "differs", Columns: columns,
-		Stored: t.Text(stored, columns[0]), Folded: t.Text(folded, columns[0]),
-	}
+	return &Difference{View: t.Model.Name, Key: key, Kind: d.Kind, Columns: d.Columns, Stored: d.Stored, Folded: d.Folded}
 }
 
 // String is the difference in one line.
@@ -116,7 +105,7 @@ func (c *rowByRow) slice(s replay.Slice) error {
 			delete(want, string(key))
 			return nil
 		}
-		if d := Compare(c.table.Table, string(key), stored, want[string(key)]); d != nil {
+		if d := difference(c.table.Table, string(key), stored, want[string(key)]); d != nil {
 			c.table.result.Differences.Add(*d)
 		}
 		delete(want, string(key))

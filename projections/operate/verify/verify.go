@@ -12,14 +12,15 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/eventlog/size"
+	"github.com/readside/readside/internal/hot"
+	"github.com/readside/readside/internal/replay"
 	"github.com/readside/readside/internal/session"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/application"
 	"github.com/readside/readside/projections/control"
 	"github.com/readside/readside/projections/engine"
-	"github.com/readside/readside/projections/hot"
 	"github.com/readside/readside/projections/internal/memory"
-	"github.com/readside/readside/projections/replay"
+	"github.com/readside/readside/projections/progress"
 )
 
 // Result is what verifying one view found.
@@ -67,7 +68,7 @@ type Config struct {
 	Budget int64
 	Dir    string
 	// Progress, unless nil, is called with how far it is.
-	Progress func(replay.Progress)
+	Progress func(progress.Fold)
 }
 
 // Views folds the log again, privately, up to the checkpoint, and compares the tables

@@ -1,34 +1,27 @@
 package rows
 
 import (
+	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/projections"
-	"github.com/readside/readside/projections/hot"
 	"github.com/readside/readside/projections/watch"
 )
 
 // difference is how a stored row differs from the folded one; nil where it does not.
 func (x *comparison) difference(key string, stored, folded hot.Image) *watch.Difference {
-	d := &watch.Difference{View: x.slice.view.model.Name, Key: key}
-	switch {
-	case stored.IsZero() && folded.IsZero():
+	found := x.table.Compare(stored, folded)
+	if found == nil {
 		return nil
-	case stored.IsZero():
-		d.Kind = "missing"
-		return d
-	case folded.IsZero():
-		d.Kind = "surplus"
-		return d
 	}
-	d.Columns = x.table.Differing(folded, stored)
-	if len(d.Columns) == 0 {
-		return nil
+	d := &watch.Difference{
+		View: x.slice.view.model.Name, Key: key, Kind: found.Kind, Columns: found.Columns, Stored: found.Stored, Expected: found.Folded,
+	}
+	if found.Kind != hot.Differs {
+		return d
 	}
 	joined := x.onlyJoined(d.Columns)
 	if joined && x.footing.parked.waits[key] {
 		return nil // its joins may have failed, by a program that was replaced since
 	}
-	d.Kind = "differs"
-	d.Stored, d.Expected = x.table.Text(stored, d.Columns[0]), x.table.Text(folded, d.Columns[0])
 	if joined {
 		for _, j := range x.slice.view.model.Joins {
 			d.Joins = append(d.Joins, j.Source.Name)

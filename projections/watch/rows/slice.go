@@ -5,9 +5,9 @@ import (
 	"fmt"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/replay"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/control"
-	"github.com/readside/readside/projections/replay"
 )
 
 // slice is a part of a view's rows, folded from the log: those whose keys have hashes in a

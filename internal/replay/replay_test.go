@@ -12,9 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/readside/readside/internal/hot"
+	"github.com/readside/readside/internal/replay"
 	"github.com/readside/readside/projections"
-	"github.com/readside/readside/projections/hot"
-	"github.com/readside/readside/projections/replay"
 )
 
 // collector is a sink that keeps all rows as text, and Sources made of what it was

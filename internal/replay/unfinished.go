@@ -5,8 +5,8 @@ import (
 	"errors"
 	"math"
 
+	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/projections"
-	"github.com/readside/readside/projections/hot"
 )
 
 // That a row cannot be joined, or holds a value that cannot be stored, is found when it

@@ -10,8 +10,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/replay"
 	"github.com/readside/readside/projections"
-	"github.com/readside/readside/projections/replay"
 )
 
 // A place of another log is refused: here another event stands there, or none ever will.

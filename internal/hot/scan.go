@@ -7,8 +7,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-
-	"github.com/readside/readside/projections"
 )
 
 // Qualified is the table's name with its schema, quoted.
@@ -81,37 +79,4 @@ func (t *Table) CopyAll(ctx context.Context, conn *pgconn.PgConn, rows []Image) 
 		}
 	}
 	return nil
-}
-
-// Differing names the columns in which two images of the table's rows differ.
-func (t *Table) Differing(a, b Image) []string {
-	set := differing(a, b)
-	var names []string
-	for i, c := range t.columns {
-		if set.has(i) {
-			names = append(names, c.name)
-		}
-	}
-	return names
-}
-
-// Text is a column's value as a person reads it, shortened.
-func (t *Table) Text(img Image, column string) string {
-	i := slices.IndexFunc(t.columns, func(c tableColumn) bool { return c.name == column })
-	v := img.value(i)
-	if v == nil {
-		return "NULL"
-	}
-	c := t.columns[i].model
-	if c == nil {
-		if i == t.state {
-			return projections.State(be.Uint16(v)).String()
-		}
-		return fmt.Sprintf("%q", v)
-	}
-	row := t.Model.New()
-	if err := setCell(c, t.Model.Base(row), v); err != nil {
-		return err.Error()
-	}
-	return abridge(fmt.Sprint(c.Value(t.Model.Base(row))))
 }

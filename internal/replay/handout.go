@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/readside/readside/projections"
+	"github.com/readside/readside/projections/progress"
 )
 
 // joinRows is how many rows are joined at a time, and sourceKeys how many sources
@@ -62,8 +63,8 @@ func (r *replay) handOut(ctx context.Context, sink Sink) error {
 			if r.views[r.index[s.View]].wanted {
 				r.partsOut++
 			}
-			r.tell(Progress{
-				Phase: Rows, Place: r.cfg.Until.Place(), View: s.View.Name, Slice: s.Number, HandedOut: r.partsOut, Rows: r.handedOut,
+			r.tell(progress.Fold{
+				Phase: progress.Rows, Place: r.cfg.Until.Place(), View: s.View.Name, Slice: s.Number, HandedOut: r.partsOut, Rows: r.handedOut,
 			})
 		}
 		return nil

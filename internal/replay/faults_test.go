@@ -12,8 +12,8 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/replay"
 	"github.com/readside/readside/projections"
-	"github.com/readside/readside/projections/replay"
 )
 
 // faultyStory has notes that a handler refuses when it has changed its row already,

@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/projections"
-	"github.com/readside/readside/projections/hot"
+	"github.com/readside/readside/projections/progress"
 )
 
 // Row is a finished row: joined, encoded, whatever its state.
@@ -190,7 +191,7 @@ func (r *replay) run(ctx context.Context, sink Sink) error {
 	return r.handOut(ctx, sink)
 }
 
-func (r *replay) tell(p Progress) {
+func (r *replay) tell(p progress.Fold) {
 	if r.cfg.Progress == nil {
 		return
 	}

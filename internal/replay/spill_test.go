@@ -9,7 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/readside/readside/projections/replay"
+	"github.com/readside/readside/internal/replay"
 )
 
 // Whatever records come for whatever parts, each part gives back its own, in order;

@@ -6,8 +6,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/readside/readside/internal/replay"
 	"github.com/readside/readside/projections"
-	"github.com/readside/readside/projections/replay"
 )
 
 // Some rows alone are what they are among all: their joins are too.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/projections"
+	"github.com/readside/readside/projections/progress"
 )
 
 // Config says what to fold, how far, and with how much memory.
@@ -56,7 +57,7 @@ type Config struct {
 	Rate *rate.Limiter
 	// Progress, unless nil, is told how far the replay is: after every page read and
 	// every slice handed out, by one goroutine at a time.
-	Progress func(Progress)
+	Progress func(progress.Fold)
 }
 
 // Sources finds finished rows of a view by key: those that live, whole, as its row
@@ -74,28 +75,6 @@ type Waiting struct {
 	Position               eventlog.Position
 	// Fault is why; nil where it only waits behind one that failed.
 	Fault *projections.FoldError
-}
-
-// Phases of a replay.
-const (
-	Reading = "reading"
-	Rows    = "rows"
-)
-
-// Progress is how far a replay is.
-type Progress struct {
-	// Phase is Reading or Rows.
-	Phase string
-	// Place of Until have been read; Events counts those that a view handles.
-	Place, Until, Events int64
-	// View and Slice of Slices were handed out last; HandedOut counts them over all
-	// Views, Parts is how many there are to hand out.
-	View          string
-	Slice, Slices int
-	HandedOut     int
-	Parts         int
-	// Rows counts the rows handed out, Spilled the bytes that did not fit.
-	Rows, Spilled int64
 }
 
 // DefaultBudget is the Budget of a Config that names none.

@@ -4,7 +4,7 @@ import (
 	"sync"
 	"unsafe"
 
-	"github.com/readside/readside/projections/hot"
+	"github.com/readside/readside/internal/hot"
 )
 
 // sliceMemory is what a finished slice is made in.

@@ -13,8 +13,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/time/rate"
 
+	"github.com/readside/readside/internal/replay"
 	"github.com/readside/readside/projections"
-	"github.com/readside/readside/projections/replay"
+	"github.com/readside/readside/projections/progress"
 )
 
 // largeStory is a log that takes many times 4 MiB in memory: many rows with long texts,
@@ -50,7 +51,7 @@ func TestABudgetOfFourMiBIsKept(t *testing.T) {
 	}
 	result, err := replay.Run(t.Context(), replay.Config{
 		Log: f.log, Set: set, Until: f.end, Budget: budget, Slices: replay.Slices(40<<20, budget), Sources: onDisk{},
-		Progress: func(replay.Progress) {
+		Progress: func(progress.Fold) {
 			if calls++; calls%20 == 0 {
 				most = max(most, live()-before)
 			}
@@ -216,14 +217,14 @@ func TestEndingEarlyLeavesNothing(t *testing.T) {
 	set := newSet(t)
 	f.append(story(rand.New(rand.NewPCG(9, 9)), 8000, 2000)...)
 	errSink := errors.New("the sink is full")
-	for _, phase := range []string{replay.Reading, replay.Rows} {
+	for _, phase := range []string{progress.Reading, progress.Rows} {
 		dir := t.TempDir()
 		ctx, cancel := context.WithCancel(t.Context())
 		c := newCollector(t, set)
 		spilled := int64(0)
 		_, err := replay.Run(ctx, replay.Config{
 			Log: f.log, Set: set, Until: f.end, Budget: 1 << 20, Slices: 32, Dir: dir,
-			Progress: func(p replay.Progress) {
+			Progress: func(p progress.Fold) {
 				if spilled = p.Spilled; p.Phase == phase && p.Spilled > 0 {
 					mustBeEmpty(t, dir) // not even a killed process leaves anything
 					cancel()

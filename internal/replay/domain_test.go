@@ -11,8 +11,8 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/internal/dbtest"
+	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/projections"
-	"github.com/readside/readside/projections/hot"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }

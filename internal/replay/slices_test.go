@@ -4,8 +4,8 @@ import (
 	"testing"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/projections"
-	"github.com/readside/readside/projections/hot"
 )
 
 type noted struct {

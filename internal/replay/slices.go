@@ -2,6 +2,7 @@ package replay
 
 import (
 	"github.com/readside/readside/projections"
+	"github.com/readside/readside/projections/progress"
 )
 
 // part is one slice of one view.
@@ -86,7 +87,7 @@ func (r *replay) fold(p *page) error {
 		return err
 	}
 	r.events += int64(p.handled)
-	r.tell(Progress{Phase: Reading, Place: p.next.Place()})
+	r.tell(progress.Fold{Phase: progress.Reading, Place: p.next.Place()})
 	return nil
 }
 

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/readside/readside/projections/replay"
+	"github.com/readside/readside/internal/replay"
 )
 
 // An attacker who chooses keys can choose two with one hash: a row copies from the one that it
