@@ -8,7 +8,11 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/readside/readside/eventlog"
+<<<<<<< HEAD
 	"github.com/readside/readside/internal/hot"
+=======
+	"github.com/readside/readside/internal/bench/story"
+>>>>>>> d49e741 (Small rooms have their size: stories of benchmarks are a room, files that hold one idea are one)
 	"github.com/readside/readside/projections"
 )
 
@@ -18,19 +22,19 @@ type arena struct {
 	log    *eventlog.Log
 	set    *projections.Set
 	tables []*hot.Table
-	events []stored
+	events []story.Stored
 	// last is the place of the last event.
 	last eventlog.Position
 }
 
 // newArena fills the log of a migrated database with the mix. The pool is the owner's.
 func newArena(ctx context.Context, pool *pgxpool.Pool, events int) (*arena, error) {
-	a := &arena{pool: pool, events: mix(events)}
+	a := &arena{pool: pool, events: story.Mix(events)}
 	var err error
 	if err := a.openLog(ctx); err != nil {
 		return nil, err
 	}
-	if a.set, err = newSet(); err != nil {
+	if a.set, err = story.NewSet(); err != nil {
 		return nil, err
 	}
 	for _, m := range a.set.Views() {
@@ -59,7 +63,7 @@ func (a *arena) fillLog(ctx context.Context) error {
 	columns := []string{"source", "stream", "version", "id", "type", "schema_version", "time", "correlation_id", "causation_id", "traceparent", "person_id", "data"}
 	_, err := a.pool.CopyFrom(ctx, pgx.Identifier{"eventlog", "events"}, columns, pgx.CopyFromSlice(len(a.events), func(i int) ([]any, error) {
 		e := &a.events[i]
-		return []any{"bench", e.stream, e.version, fmt.Sprintf("%032x", i), e.kind, 1, e.at, "", "", "", "", e.data}, nil
+		return []any{"bench", e.Stream, e.Version, fmt.Sprintf("%032x", i), e.Kind, 1, e.At, "", "", "", "", e.Data}, nil
 	}))
 	if err != nil {
 		return err

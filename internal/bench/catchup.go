@@ -179,7 +179,7 @@ func runWatermill(ctx context.Context, a *arena) (int, time.Duration, error) {
 	n := min(watermillBacklog, len(a.events))
 	backlog := make([]baseline.Message, n)
 	for i, e := range a.events[:n] {
-		backlog[i] = baseline.Message{Type: e.kind, Data: e.data}
+		backlog[i] = baseline.Message{Type: e.Kind, Data: e.Data}
 	}
 	took, err := baseline.Watermill(ctx, a.pool, backlog)
 	return n, took, err

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/readside/readside/internal/bench/story"
 	"github.com/readside/readside/projections/engine"
 	"github.com/readside/readside/projections/shop"
 )
@@ -20,19 +21,19 @@ const growthRounds = 3
 func (a *arena) growth(ctx context.Context, cfg Config) (Ratios, error) {
 	grown := map[string][]float64{}
 	for round := range min(cfg.Rounds, growthRounds) {
-		for _, h := range histories() {
+		for _, h := range story.Histories() {
 			first, last, err := a.fold(ctx, h, cfg.Events)
 			if err != nil {
-				return nil, fmt.Errorf("the history %s: %w", h.name, err)
+				return nil, fmt.Errorf("the history %s: %w", h.Name, err)
 			}
-			grown[h.name] = append(grown[h.name], float64(last)/float64(first))
-			fmt.Fprintf(cfg.Out, "round %d  %-12s %9d events  first tenth %8s an event, last tenth %8s\n", round+1, h.name, cfg.Events, first, last)
+			grown[h.Name] = append(grown[h.Name], float64(last)/float64(first))
+			fmt.Fprintf(cfg.Out, "round %d  %-12s %9d events  first tenth %8s an event, last tenth %8s\n", round+1, h.Name, cfg.Events, first, last)
 		}
 	}
 	out := Ratios{}
-	for _, h := range histories() {
-		if h.name != usual {
-			out["growth/"+h.name] = ratio(grown[h.name], grown[usual])
+	for _, h := range story.Histories() {
+		if h.Name != story.Usual {
+			out["growth/"+h.Name] = ratio(grown[h.Name], grown[story.Usual])
 		}
 	}
 	return out, nil
@@ -40,7 +41,7 @@ func (a *arena) growth(ctx context.Context, cfg Config) (Ratios, error) {
 
 // fold folds a history batch by batch, and returns what an event costs in the first and in
 // the last tenth of it.
-func (a *arena) fold(ctx context.Context, h history, events int) (first, last time.Duration, err error) {
+func (a *arena) fold(ctx context.Context, h story.History, events int) (first, last time.Duration, err error) {
 	if err := a.load(ctx, h, events); err != nil {
 		return 0, 0, err
 	}
@@ -74,14 +75,14 @@ func (a *arena) fold(ctx context.Context, h history, events int) (first, last ti
 func batchOf(events int) int { return max(1, min(batchEvents, events/100)) }
 
 // load leaves a log of the history's events, and no view.
-func (a *arena) load(ctx context.Context, h history, events int) (err error) {
+func (a *arena) load(ctx context.Context, h story.History, events int) (err error) {
 	if _, err := a.pool.Exec(ctx, `truncate eventlog.events`); err != nil {
 		return err
 	}
-	if a.set, err = h.set(); err != nil {
+	if a.set, err = h.Set(); err != nil {
 		return err
 	}
-	a.events = h.events(events)
+	a.events = h.Events(events)
 	if err := a.openLog(ctx); err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/bench/story"
 	"github.com/readside/readside/projections/cold"
 	"github.com/readside/readside/projections/shop"
 	"github.com/readside/readside/writemodels/contract"
@@ -108,11 +109,11 @@ func writeFacts(ctx context.Context, pool *pgxpool.Pool, conn driver.Conn) (took
 }
 
 // factHistory is orders over 24 months, in order of time or anywhere.
-func factHistory(orders int, shuffled bool) ([]stored, error) {
+func factHistory(orders int, shuffled bool) ([]story.Stored, error) {
 	const days = 730
-	rng := rand.New(rand.NewSource(mixSeed))
+	rng := rand.New(rand.NewSource(story.Seed))
 	start := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
-	var out []stored
+	var out []story.Stored
 	for o := range orders {
 		share := float64(o) / float64(orders)
 		if x := rng.Float64(); shuffled {
@@ -129,7 +130,7 @@ func factHistory(orders int, shuffled bool) ([]stored, error) {
 }
 
 // factOrder is what happens to one order: ten rows of three facts.
-func factOrder(id string, at time.Time, rng *rand.Rand) ([]stored, error) {
+func factOrder(id string, at time.Time, rng *rand.Rand) ([]story.Stored, error) {
 	const products = 5_000
 	var lines []contract.OrderLine
 	total := contract.Money{Currency: "EUR"}
@@ -139,8 +140,8 @@ func factOrder(id string, at time.Time, rng *rand.Rand) ([]stored, error) {
 			UnitPrice: contract.Money{Amount: price, Currency: "EUR"}})
 		total.Amount += price
 	}
-	buyer, home := fmt.Sprintf("c-%05d", rng.Intn(mixUsers)), contract.Address{Street: "Test Road 1", City: "Testville", PostalCode: "00000", Country: "DE"}
-	var out []stored
+	buyer, home := fmt.Sprintf("c-%05d", rng.Intn(story.Users)), contract.Address{Street: "Test Road 1", City: "Testville", PostalCode: "00000", Country: "DE"}
+	var out []story.Stored
 	for i, e := range []eventlog.Typed{
 		contract.BasketCheckedOut{BuyerID: buyer, OrderID: id, Lines: lines, ShipTo: home, Payment: contract.PaymentMethod{Kind: "invoice"}},
 		contract.OrderSubmitted{OrderID: id, BuyerID: buyer, Lines: lines, Total: total, ShipTo: home, Payment: contract.PaymentMethod{Kind: "invoice"}},
@@ -152,7 +153,7 @@ func factOrder(id string, at time.Time, rng *rand.Rand) ([]stored, error) {
 			return nil, err
 		}
 		kind, _ := e.EventType()
-		out = append(out, stored{stream: fmt.Sprintf("order-%s-%d", id, i), version: 1, kind: kind, at: at, data: data})
+		out = append(out, story.Stored{Stream: fmt.Sprintf("order-%s-%d", id, i), Version: 1, Kind: kind, At: at, Data: data})
 	}
 	return out, nil
 }

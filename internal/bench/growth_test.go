@@ -3,6 +3,7 @@ package bench
 import (
 	"testing"
 
+	"github.com/readside/readside/internal/bench/story"
 	"github.com/readside/readside/internal/dbtest"
 )
 
@@ -27,19 +28,19 @@ func TestGrowthOfEveryHistory(t *testing.T) {
 func TestHistories(t *testing.T) {
 	t.Parallel()
 	const n = 2_000
-	for _, h := range histories() {
-		events := h.events(n)
+	for _, h := range story.Histories() {
+		events := h.Events(n)
 		if len(events) != n {
-			t.Errorf("%s has %d events", h.name, len(events))
+			t.Errorf("%s has %d events", h.Name, len(events))
 		}
 		later := 0
 		for i := range n - 1 {
-			if events[i+1].at.After(events[i].at) {
+			if events[i+1].At.After(events[i].At) {
 				later++
 			}
 		}
-		if h.name == "reversed" && later != 0 || h.name == "shuffled" && (later < n/3 || later > 2*n/3) || h.name != "reversed" && h.name != "shuffled" && later != n-1 {
-			t.Errorf("%s: %d events are later than the one before", h.name, later)
+		if h.Name == "reversed" && later != 0 || h.Name == "shuffled" && (later < n/3 || later > 2*n/3) || h.Name != "reversed" && h.Name != "shuffled" && later != n-1 {
+			t.Errorf("%s: %d events are later than the one before", h.Name, later)
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/eventlog/announce"
+	"github.com/readside/readside/internal/bench/story"
 	"github.com/readside/readside/projections/engine"
 	"github.com/readside/readside/projections/shop"
 )
@@ -137,7 +138,7 @@ func (a *arena) appendSteadily(ctx context.Context, log *eventlog.Log, notifier 
 				}
 				stream := fmt.Sprintf("latency-%d-%d-%d", round, i, n)
 				began := time.Now()
-				at, err := a.appendRename(ctx, log, stream, fmt.Sprintf("usr-%05d", n%mixUsers))
+				at, err := a.appendRename(ctx, log, stream, fmt.Sprintf("usr-%05d", n%story.Users))
 				if err != nil {
 					return err
 				}
@@ -151,7 +152,7 @@ func (a *arena) appendSteadily(ctx context.Context, log *eventlog.Log, notifier 
 }
 
 func (a *arena) appendRename(ctx context.Context, log *eventlog.Log, stream, userID string) (at eventlog.Position, err error) {
-	e, err := eventlog.NewEvent(userRenamed{UserID: userID, NewName: stream}, eventlog.Meta{})
+	e, err := eventlog.NewEvent(story.UserRenamed{UserID: userID, NewName: stream}, eventlog.Meta{})
 	if err != nil {
 		return at, err
 	}

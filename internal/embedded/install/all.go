@@ -1,3 +1,11 @@
+// Package install finds the Postgres and the ClickHouse library that Readside runs
+// by itself, and installs what is missing.
+//
+// Postgres is the machine's own package. ClickHouse is libchdb, fetched once per
+// user through npm into the cache folder, at a pinned version whose hash is pinned
+// too, or a `clickhouse` program on PATH where no libchdb is pinned. An interrupted set-up leaves nothing that a later one would take for whole,
+// and two at once wait for each other. What cannot be installed is told in one
+// message, with the command that would and the alternative.
 package install
 
 import (

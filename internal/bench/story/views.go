@@ -1,4 +1,4 @@
-package bench
+package story
 
 import (
 	"time"
@@ -33,7 +33,8 @@ type (
 		TrackingNo string    `json:"trackingNo"`
 		ShippedAt  time.Time `json:"shippedAt"`
 	}
-	userRenamed struct {
+	// UserRenamed is the event that a measurement of latency appends.
+	UserRenamed struct {
 		UserID  string `json:"userId"`
 		NewName string `json:"newName"`
 	}
@@ -42,7 +43,7 @@ type (
 func (orderPlaced) EventType() (string, int)  { return "bench.OrderPlaced", 1 }
 func (orderPaid) EventType() (string, int)    { return "bench.OrderPaid", 1 }
 func (orderShipped) EventType() (string, int) { return "bench.OrderShipped", 1 }
-func (userRenamed) EventType() (string, int)  { return "bench.UserRenamed", 1 }
+func (UserRenamed) EventType() (string, int)  { return "bench.UserRenamed", 1 }
 
 // order is the view of 14 columns that every contestant fills.
 type order struct {
@@ -67,11 +68,11 @@ type user struct {
 	Name string `view:"name"`
 }
 
-// newSet is the order view with its join, and the users that it joins.
-func newSet() (*projections.Set, error) {
+// NewSet is the order view with its join, and the users that it joins.
+func NewSet() (*projections.Set, error) {
 	users := &projections.View[user]{Name: "user", Version: 1, Handlers: []projections.Handler[user]{
-		projections.Create(func(e userRenamed) string { return e.UserID },
-			func(u *user, e userRenamed, _ projections.Meta) error { u.Name = e.NewName; return nil }),
+		projections.Create(func(e UserRenamed) string { return e.UserID },
+			func(u *user, e UserRenamed, _ projections.Meta) error { u.Name = e.NewName; return nil }),
 	}}
 	orders := &projections.View[order]{Name: "order", Version: 1,
 		Handlers: []projections.Handler[order]{

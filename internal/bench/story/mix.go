@@ -1,4 +1,5 @@
-package bench
+// Package story makes the logs that benchmarks fold, and the views that they fold them into.
+package story
 
 import (
 	"container/heap"
@@ -12,18 +13,18 @@ import (
 // the paid shipped; what is left are price changes (65 %) and renames (35 %). About
 // 184 bytes a piece, an order 449. One fixed seed.
 const (
-	mixSeed     = 42
-	mixUsers    = 50_000
+	Seed        = 42
+	Users       = 50_000
 	mixProducts = 10_000
 )
 
-// stored is an event as the log stores it.
-type stored struct {
-	stream  string
-	version int64
-	kind    string
-	at      time.Time
-	data    []byte
+// Stored is an event as the log stores it.
+type Stored struct {
+	Stream  string
+	Version int64
+	Kind    string
+	At      time.Time
+	Data    []byte
 }
 
 var (
@@ -34,7 +35,7 @@ var (
 type mixer struct {
 	rng      *rand.Rand
 	zipf     *rand.Zipf
-	out      []stored
+	out      []Stored
 	versions map[string]int64
 	due      dueHeap
 	price    []int64
@@ -45,16 +46,16 @@ type mixer struct {
 	at    func(n int) time.Time
 }
 
-// mix makes n events in the order of the log.
-func mix(n int) []stored { return mixOf(n, mixUsers, inOrder, nil) }
+// Mix makes n events in the order of the log.
+func Mix(n int) []Stored { return mixOf(n, Users, inOrder, nil) }
 
-func inOrder(n int) time.Time { return mixStart.Add(time.Duration(n) * 37 * time.Millisecond) }
+func inOrder(n int) time.Time { return start.Add(time.Duration(n) * 37 * time.Millisecond) }
 
 // mixOf makes n events of so many users, at these times; those that before adds come first.
-func mixOf(n, users int, at func(n int) time.Time, before func(*mixer)) []stored {
-	rng := rand.New(rand.NewSource(mixSeed))
+func mixOf(n, users int, at func(n int) time.Time, before func(*mixer)) []Stored {
+	rng := rand.New(rand.NewSource(Seed))
 	m := &mixer{
-		rng: rng, zipf: rand.NewZipf(rng, 1.1, 8, mixProducts-1), out: make([]stored, 0, n),
+		rng: rng, zipf: rand.NewZipf(rng, 1.1, 8, mixProducts-1), out: make([]Stored, 0, n),
 		versions: map[string]int64{}, price: make([]int64, mixProducts), renames: make([]int, users),
 		users: users, at: at,
 	}
@@ -89,11 +90,11 @@ func (m *mixer) next(n int) {
 	}
 }
 
-var mixStart = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+var start = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func (m *mixer) add(stream, kind string, data []byte) {
 	m.versions[stream]++
-	m.out = append(m.out, stored{stream, m.versions[stream], kind, m.at(len(m.out)), data})
+	m.out = append(m.out, Stored{stream, m.versions[stream], kind, m.at(len(m.out)), data})
 }
 
 func (m *mixer) now() string {

@@ -1,4 +1,4 @@
-package bench
+package story
 
 import (
 	"fmt"
@@ -8,29 +8,29 @@ import (
 	"github.com/readside/readside/projections"
 )
 
-// history is a log of n events, and the views that are folded from it.
-type history struct {
-	name   string
-	events func(n int) []stored
-	set    func() (*projections.Set, error)
+// History is a log of n events, and the views that are folded from it.
+type History struct {
+	Name   string
+	Events func(n int) []Stored
+	Set    func() (*projections.Set, error)
 }
 
-// usual is what every other history is compared with.
-const usual = "usual"
+// Usual is what every other history is compared with.
+const Usual = "usual"
 
-// histories are the usual one and awkward ones, in each of which something could make the
+// Histories are the usual one and awkward ones, in each of which something could make the
 // work of a batch grow with the tables.
-func histories() []history {
-	return []history{
-		{usual, mix, grownSet(bornByRename)},
+func Histories() []History {
+	return []History{
+		{Usual, Mix, grownSet(bornByRename)},
 		// Rows that nobody ever creates, though events change them and orders name them.
-		{"unborn", mix, grownSet(neverBorn)},
+		{"unborn", Mix, grownSet(neverBorn)},
 		// All of them are deleted before the first order.
-		{"deleted", func(n int) []stored { return mixOf(n, mixUsers, inOrder, (*mixer).closeAll) }, grownSet(bornByRename)},
+		{"deleted", func(n int) []Stored { return mixOf(n, Users, inOrder, (*mixer).closeAll) }, grownSet(bornByRename)},
 		// One row that all orders join changes all the time, in a column that no join reads.
-		{"one_source", func(n int) []stored { return mixOf(n, 1, inOrder, nil) }, grownSet(countsRenames)},
-		{"reversed", func(n int) []stored { return mixOf(n, mixUsers, reversed(n), nil) }, grownSet(bornByRename)},
-		{"shuffled", func(n int) []stored { return mixOf(n, mixUsers, shuffled(n), nil) }, grownSet(bornByRename)},
+		{"one_source", func(n int) []Stored { return mixOf(n, 1, inOrder, nil) }, grownSet(countsRenames)},
+		{"reversed", func(n int) []Stored { return mixOf(n, Users, reversed(n), nil) }, grownSet(bornByRename)},
+		{"shuffled", func(n int) []Stored { return mixOf(n, Users, shuffled(n), nil) }, grownSet(bornByRename)},
 	}
 }
 
@@ -43,10 +43,10 @@ func reversed(n int) func(int) time.Time {
 
 // shuffled are times anywhere in 24 months.
 func shuffled(n int) func(int) time.Time {
-	rng := rand.New(rand.NewSource(mixSeed))
+	rng := rand.New(rand.NewSource(Seed))
 	at := make([]time.Time, n+1)
 	for i := range at {
-		at[i] = mixStart.Add(time.Duration(rng.Int63n(int64(historyTime)))).Truncate(time.Millisecond)
+		at[i] = start.Add(time.Duration(rng.Int63n(int64(historyTime)))).Truncate(time.Millisecond)
 	}
 	return func(i int) time.Time { return at[i] }
 }
@@ -83,19 +83,19 @@ type grownOrder struct {
 	PlacedAt time.Time `view:"placed_at,order"`
 }
 
-func userID(e userRenamed) string { return e.UserID }
+func userID(e UserRenamed) string { return e.UserID }
 
 // bornByRename, neverBorn and countsRenames are what a rename does to a user.
 func bornByRename() projections.Handler[grownUser] {
-	return projections.Create(userID, func(u *grownUser, e userRenamed, _ projections.Meta) error { u.Name = e.NewName; return nil })
+	return projections.Create(userID, func(u *grownUser, e UserRenamed, _ projections.Meta) error { u.Name = e.NewName; return nil })
 }
 
 func neverBorn() projections.Handler[grownUser] {
-	return projections.Update(userID, func(u *grownUser, e userRenamed, _ projections.Meta) error { u.Name = e.NewName; return nil })
+	return projections.Update(userID, func(u *grownUser, e UserRenamed, _ projections.Meta) error { u.Name = e.NewName; return nil })
 }
 
 func countsRenames() projections.Handler[grownUser] {
-	return projections.Create(userID, func(u *grownUser, _ userRenamed, _ projections.Meta) error {
+	return projections.Create(userID, func(u *grownUser, _ UserRenamed, _ projections.Meta) error {
 		u.Name = "Alice Example"
 		return projections.AddTo(&u.Renames, 1)
 	})
