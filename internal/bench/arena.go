@@ -8,11 +8,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/readside/readside/eventlog"
-<<<<<<< HEAD
-	"github.com/readside/readside/internal/hot"
-=======
 	"github.com/readside/readside/internal/bench/story"
->>>>>>> d49e741 (Small rooms have their size: stories of benchmarks are a room, files that hold one idea are one)
+	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/projections"
 )
 
