@@ -110,7 +110,6 @@ func (f *file) programs(room string) (problems []string) {
 var embedders = map[string]string{
 	"projections/cold": "its rooms are being made",
 	"internal/hot":     "its rooms are being made",
-	"internal/replay":  "its rooms are being made",
 	"queryapi":         "its stages come with issue 6",
 	"queryapi/guard":   "its stages come with issue 6",
 }

@@ -29,7 +29,6 @@ var swollen = map[string]size{
 	"projections":      {25, 3_000},
 	"projections/cold": {31, 5_600},
 	"internal/hot":     {22, 2_400},
-	"internal/replay":  {15, 2_600},
 	"queryapi":         {44, 5_800},
 }
 

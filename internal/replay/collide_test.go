@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/readside/readside/internal/replay"
+	"github.com/readside/readside/internal/replay/keyhash"
 )
 
 // An attacker who chooses keys can choose two with one hash: a row copies from the one that it
@@ -65,7 +66,7 @@ func collide(t *testing.T) (one, two string) {
 			break
 		}
 	}
-	if one == two || replay.Hash(one) != replay.Hash(two) {
+	if one == two || keyhash.Of(one) != keyhash.Of(two) {
 		t.Fatalf("keys %q and %q do not have one hash", one, two)
 	}
 	return one, two

@@ -7,10 +7,12 @@ import (
 	"math/bits"
 	"slices"
 
-	"github.com/cespare/xxhash/v2"
 	"golang.org/x/time/rate"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/replay/finished"
+	"github.com/readside/readside/internal/replay/reading"
+	"github.com/readside/readside/internal/replay/waiting"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/progress"
 )
@@ -67,15 +69,15 @@ type Sources interface {
 	Load(ctx context.Context, source *projections.Model, keys []string) (map[string]any, error)
 }
 
-// Waiting is a touch that was not folded.
-type Waiting struct {
-	View *projections.Model
-	// Key is the row; empty where it could not be read: then Stream waits in that view.
-	Key, Stream, EventType string
-	Position               eventlog.Position
-	// Fault is why; nil where it only waits behind one that failed.
-	Fault *projections.FoldError
-}
+// What a replay hands out.
+type (
+	// Waiting is a touch that was not folded.
+	Waiting = waiting.Touch
+	// Row is a finished row.
+	Row = finished.Row
+	// Slice is one part of a view, finished.
+	Slice = finished.Slice
+)
 
 // DefaultBudget is the Budget of a Config that names none.
 const DefaultBudget = 256 << 20
@@ -101,16 +103,6 @@ func Slices(logBytes, budget int64) int {
 	}
 	want := max(logBytes/max(1, budget/8), min(slicesFine, logBytes/sliceBytes))
 	return min(slicesMax, max(slicesMin, 1<<bits.Len64(uint64(max(0, want-1)))))
-}
-
-// Hash is the hash of a key that slices are made by. It is the same in every process.
-func Hash(key string) uint64 { return xxhash.Sum64String(key) }
-
-// InShare reports whether a key belongs to a share of all keys, 0 to 1. Its slice says
-// nothing about that.
-func InShare(key string, share float64) bool {
-	const scale = 1 << 53
-	return float64(Hash(key)>>11) < share*scale
 }
 
 func (c *Config) complete() error {
@@ -166,4 +158,4 @@ func (c *Config) aheadBytes() int64 { return c.Budget / 8 }
 const arenaMax = 1 << 30
 
 // pageBytes is what one page may take.
-func (c *Config) pageBytes() int64 { return c.Budget / (8 * pagesAtOnce) }
+func (c *Config) pageBytes() int64 { return c.Budget / (8 * reading.PagesAtOnce) }

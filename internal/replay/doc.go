@@ -19,6 +19,9 @@
 // modulo their count, the same in every process, so that a build that was cut off
 // goes on with the slices that it lacks.
 //
+// The rooms below hold its parts: reading and record bring events in, parts, rowtable and spill
+// hold rows, waiting holds what is not folded, finished and queue hand slices out.
+//
 // Joins read the finished rows of sources from memory while those fit, and beyond
 // that from the caller's Sources: the tables just built, or a private one.
 //

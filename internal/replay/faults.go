@@ -3,83 +3,37 @@ package replay
 import (
 	"context"
 	"fmt"
-	"strings"
 
+	"github.com/readside/readside/internal/replay/keyhash"
+	"github.com/readside/readside/internal/replay/waiting"
 	"github.com/readside/readside/projections"
 )
 
-// faults is what of the log cannot be folded. A row with a fault is left as it was
-// right before it, and all that touches it later waits.
-//
 // A handler that fails may have changed half of its row, so that the row is folded
 // anew up to the fault: from disk where it stands there, and else by reading the log
 // once more, for all such rows together.
-type faults struct {
-	// streams wait from an event on whose rows are not known.
-	streams map[rowID]int64
-	// blocked is from which place on the touches of a row wait.
-	blocked map[rowID]int64
-	// told is the last place of a row that was reported: one event may touch it twice.
-	told map[rowID]int64
-	// broken are rows in memory that are half folded: they are mended when the log is read.
-	broken rowsUntil
-}
 
 // rowsUntil are rows, each with the place before which its events count.
-type rowsUntil map[rowID]int64
+type rowsUntil map[waiting.ID]int64
 
 func (r rowsUntil) has(view int, key string, place int64) bool {
-	until, ok := r[rowID{view, key}]
+	until, ok := r[waiting.ID{View: view, Name: key}]
 	return ok && place < until
 }
 
-func newFaults() faults {
-	return faults{streams: map[rowID]int64{}, blocked: map[rowID]int64{}, told: map[rowID]int64{}, broken: rowsUntil{}}
-}
-
-func (f *faults) isBlocked(view int, key string, place int64) bool {
-	if len(f.blocked) == 0 {
-		return false
-	}
-	from, ok := f.blocked[rowID{view, key}]
-	return ok && place >= from
-}
-
+// waiting is a touch that waits.
 func (r *replay) waiting(t *projections.Touch, e *projections.Event) Waiting {
-	return Waiting{
-		View: r.views[t.View].model, Key: t.Key, Stream: e.Meta.Stream, EventType: e.Route.EventType, Position: e.Meta.Position,
-	}
+	return waiting.Of(r.views[t.View].model, t.Key, e)
 }
 
-// report hands on what waits, in the order of each row's events; the row waits from
-// the first one on.
-func (r *replay) report(waiting ...Waiting) error {
-	for _, w := range waiting {
-		w.ownTexts()
-		if w.Key != "" {
-			id, place := rowID{r.index[w.View], w.Key}, w.Position.Place()
-			if r.told[id] == place {
-				continue
-			}
-			r.told[id] = place
-			if from, ok := r.blocked[id]; !ok || place < from {
-				r.blocked[id] = place
-			}
-		}
-		if err := r.cfg.Faults(w); err != nil {
+// report hands on what waits.
+func (r *replay) report(some ...Waiting) error {
+	for _, w := range some {
+		if err := r.waits.Report(r.index[w.View], w); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// ownTexts frees the row's and the stream's name from the event that they are parts of:
-// they are kept for long, and it would be kept with them.
-func (w *Waiting) ownTexts() {
-	w.Key, w.Stream = strings.Clone(w.Key), strings.Clone(w.Stream)
-	if w.Fault != nil {
-		w.Fault.Key, w.Fault.Stream = w.Key, w.Stream
-	}
 }
 
 // faulty takes the faults of a fold, and what its touches had behind them.
@@ -97,7 +51,7 @@ func (r *replay) faulty(faults []*projections.FoldError, touches []projections.T
 	}
 	for i := range touches {
 		t := &touches[i]
-		if e := &events[t.Event]; r.isBlocked(t.View, t.Key, e.Meta.Position.Place()) {
+		if e := &events[t.Event]; r.waits.Blocks(t.View, t.Key, e.Meta.Position.Place()) {
 			if err := r.report(r.waiting(t, e)); err != nil {
 				return err
 			}
@@ -109,44 +63,44 @@ func (r *replay) faulty(faults []*projections.FoldError, touches []projections.T
 // foldAll folds the touches of rows in memory. Those that fail are taken out.
 func (f *resident) foldAll() error {
 	f.lookUp()
-	faults := f.cfg.Set.FoldAll(nil, f.touches, f.page.events)
+	faults := f.r.cfg.Set.FoldAll(nil, f.touches, f.page.Events)
 	if len(faults) == 0 {
 		return nil
 	}
-	if err := f.faulty(faults, f.touches, f.page.events); err != nil {
+	if err := f.r.faulty(faults, f.touches, f.page.Events); err != nil {
 		return err
 	}
 	for _, fault := range faults {
-		id := rowID{f.index[f.cfg.Set.View(fault.View)], fault.Key}
-		f.broken[id] = fault.Position.Place()
-		hash := Hash(id.name)
-		f.all[f.part(id.view, f.slice(hash))].rows.remove(hash, id.name)
+		id := waiting.ID{View: f.r.index[f.r.cfg.Set.View(fault.View)], Name: fault.Key}
+		f.r.broken[id] = fault.Position.Place()
+		hash := keyhash.Of(id.Name)
+		f.r.all.At(f.r.part(id.View, f.r.slice(hash))).Rows.Remove(hash, id.Name)
 	}
 	return nil
 }
 
 // foldTurn folds the events at hand of a slice that was on disk.
 func (t *turn) foldTurn() error {
-	if len(t.blocked) > 0 {
+	if t.r.waits.HasRows() {
 		open := t.touches[:0]
 		for _, touch := range t.touches {
 			e := &t.events[touch.Event]
-			if !t.isBlocked(touch.View, touch.Key, e.Meta.Position.Place()) {
+			if !t.r.waits.Blocks(touch.View, touch.Key, e.Meta.Position.Place()) {
 				open = append(open, touch)
 			} else if !t.silent {
-				if err := t.report(t.waiting(&touch, e)); err != nil {
+				if err := t.r.report(t.r.waiting(&touch, e)); err != nil {
 					return err
 				}
 			}
 		}
 		t.touches = open
 	}
-	faults := t.cfg.Set.FoldAll(t, t.touches, t.events)
+	faults := t.r.cfg.Set.FoldAll(t, t.touches, t.events)
 	if len(faults) == 0 {
 		return nil
 	}
 	t.failed = true
-	return t.faulty(faults, t.touches, t.events)
+	return t.r.faulty(faults, t.touches, t.events)
 }
 
 // mend folds the rows anew that failed half way.
@@ -159,8 +113,8 @@ func (r *replay) mend(ctx context.Context) error {
 		return fmt.Errorf("fold %d rows anew up to their faults: %w", len(r.broken), err)
 	}
 	for id, row := range rows {
-		hash := Hash(id.name)
-		r.all[r.part(id.view, r.slice(hash))].rows.put(hash, row)
+		hash := keyhash.Of(id.Name)
+		r.all.At(r.part(id.View, r.slice(hash))).Rows.Put(hash, row)
 	}
 	clear(r.broken)
 	return nil
@@ -168,7 +122,7 @@ func (r *replay) mend(ctx context.Context) error {
 
 // refold folds some rows, own columns only, by another pass over the log; after,
 // unless nil, is called after each of their touches.
-func (r *replay) refold(ctx context.Context, only rowsUntil, after func(row *projections.Row, t *projections.Touch, e *projections.Event) error) (map[rowID]*projections.Row, error) {
+func (r *replay) refold(ctx context.Context, only rowsUntil, after func(row *projections.Row, t *projections.Touch, e *projections.Event) error) (map[waiting.ID]*projections.Row, error) {
 	last := int64(0)
 	for _, place := range only {
 		last = max(last, place-1)
@@ -182,23 +136,24 @@ func (r *replay) refold(ctx context.Context, only rowsUntil, after func(row *pro
 		return nil, err
 	}
 	again.only = only
-	rows := map[rowID]*projections.Row{}
+	rows := map[waiting.ID]*projections.Row{}
 	return rows, again.read(ctx, func(p *page) error {
-		for i := range p.touches {
-			t := &p.touches[i]
-			id := rowID{t.View, t.Key}
+		touches, events := p.read.Touches, p.read.Events
+		for i := range touches {
+			t := &touches[i]
+			id := waiting.ID{View: t.View, Name: t.Key}
 			row := rows[id]
 			if row == nil {
 				row = again.views[t.View].model.NewRow(t.Key)
 				rows[id] = row
 			}
-			if faults := again.cfg.Set.FoldAll(just{row}, p.touches[i:i+1], p.events); len(faults) > 0 {
+			if faults := again.cfg.Set.FoldAll(just{row}, touches[i:i+1], events); len(faults) > 0 {
 				return faults[0]
 			}
 			if after == nil {
 				continue
 			}
-			if err := after(row, t, &p.events[t.Event]); err != nil {
+			if err := after(row, t, &events[t.Event]); err != nil {
 				return err
 			}
 		}

@@ -5,8 +5,11 @@ import (
 	"slices"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sync/semaphore"
 
+	"github.com/readside/readside/internal/replay/keyhash"
+	"github.com/readside/readside/internal/replay/queue"
+	"github.com/readside/readside/internal/replay/rowtable"
+	"github.com/readside/readside/internal/replay/waiting"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/progress"
 )
@@ -18,47 +21,20 @@ const (
 	sourceKeys = 2000
 )
 
-// handed is a slice on its way to the sink, or, with reached, a question whether the
-// sink has all slices before.
-type handed struct {
-	Slice
-	// bytes is its part of what may wait for the sink.
-	bytes   int64
-	reached chan<- struct{}
-}
-
-// queue are finished slices that wait for the sink: as many as aheadBytes holds, and one
-// that is larger by itself.
-type queue struct {
-	slices chan handed
-	room   *semaphore.Weighted
-	size   int64
-}
-
-func (r *replay) newQueue() *queue {
-	size := r.cfg.aheadBytes()
-	return &queue{slices: make(chan handed, r.cfg.Slices), room: semaphore.NewWeighted(size), size: size}
-}
-
 // handOut finishes the slices and hands them to the sink; the next ones are finished
 // while the sink works on one.
 func (r *replay) handOut(ctx context.Context, sink Sink) error {
 	group, ctx := errgroup.WithContext(ctx)
-	finished := r.newQueue()
+	ready := queue.New[Slice](r.cfg.aheadBytes(), r.cfg.Slices)
 	group.Go(func() error {
-		defer close(finished.slices)
-		return r.finishAll(ctx, finished)
+		defer ready.Close()
+		return r.finishAll(ctx, ready)
 	})
 	group.Go(func() error {
-		for s := range finished.slices {
-			if s.reached != nil {
-				close(s.reached)
-				continue
-			}
-			if err := sink(ctx, s.Slice); err != nil {
+		return ready.Each(func(s Slice) error {
+			if err := sink(ctx, s); err != nil {
 				return err
 			}
-			finished.room.Release(s.bytes)
 			r.handedOut += int64(len(s.Rows))
 			if r.views[r.index[s.View]].wanted {
 				r.partsOut++
@@ -66,13 +42,13 @@ func (r *replay) handOut(ctx context.Context, sink Sink) error {
 			r.tell(progress.Fold{
 				Phase: progress.Rows, Place: r.cfg.Until.Place(), View: s.View.Name, Slice: s.Number, HandedOut: r.partsOut, Rows: r.handedOut,
 			})
-		}
-		return nil
+			return nil
+		})
 	})
 	return group.Wait()
 }
 
-func (r *replay) finishAll(ctx context.Context, out *queue) error {
+func (r *replay) finishAll(ctx context.Context, out *queue.Queue[Slice]) error {
 	for i := range r.views {
 		v := &r.views[i]
 		if !v.folded {
@@ -80,7 +56,7 @@ func (r *replay) finishAll(ctx context.Context, out *queue) error {
 		}
 		r.release(i)
 		if r.asksFor(v) {
-			if err := out.drain(ctx); err != nil {
+			if err := out.Drain(ctx); err != nil {
 				return err
 			}
 		}
@@ -95,35 +71,12 @@ func (r *replay) finishAll(ctx context.Context, out *queue) error {
 			if !v.wanted && len(slice.Sources) == 0 {
 				continue
 			}
-			if err := out.add(ctx, slice, bytes); err != nil {
+			if err := out.Add(ctx, slice, bytes); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
-}
-
-// add waits for room and adds a slice.
-func (q *queue) add(ctx context.Context, s Slice, bytes int64) error {
-	bytes = min(bytes, q.size)
-	if err := q.room.Acquire(ctx, bytes); err != nil {
-		return err
-	}
-	return give(ctx, q.slices, handed{Slice: s, bytes: bytes})
-}
-
-// drain waits until the sink has had all that was added.
-func (q *queue) drain(ctx context.Context) error {
-	reached := make(chan struct{})
-	if err := give(ctx, q.slices, handed{reached: reached}); err != nil {
-		return err
-	}
-	select {
-	case <-reached:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // asksFor reports whether joins of v need rows that the sink must have stored.
@@ -143,38 +96,31 @@ func (r *replay) release(i int) {
 			continue
 		}
 		for k := range r.cfg.Slices {
-			r.free(r.part(s, k))
+			r.all.Free(r.part(s, k))
 		}
 	}
-}
-
-func (r *replay) free(at int) {
-	p := &r.all[at]
-	r.held -= p.bytes
-	p.bytes, p.rows = 0, rowTable{}
 }
 
 // finish folds, joins and encodes one slice, and says what about it takes.
 func (r *replay) finish(ctx context.Context, i, slice int) (Slice, int64, error) {
 	at := r.part(i, slice)
-	p, v := &r.all[at], &r.views[i]
-	if p.spilled {
+	p, v := r.all.At(at), &r.views[i]
+	if p.Spilled {
 		rows, bytes, err := r.takeTurn(at)
 		if err != nil {
 			return Slice{}, 0, err
 		}
-		r.held += bytes - p.bytes
-		p.rows, p.bytes, p.spilled = rows, bytes, false
+		r.all.Fold(p, rows, bytes)
 	}
-	out := r.newSlice(v, slice, p.rows.len)
-	rows := slices.Grow(r.rows[:0], p.rows.len)
-	for _, row := range p.rows.all() {
+	out := r.newSlice(v, slice, p.Rows.Len())
+	rows := slices.Grow(r.rows[:0], p.Rows.Len())
+	for _, row := range p.Rows.All() {
 		rows = append(rows, row)
 	}
 	r.rows = rows
 	defer clear(r.rows)
 	// Sources are held as long as they fit.
-	keep := v.usedUntil > i && (r.cfg.Sources == nil || r.held <= r.cfg.rowBytes())
+	keep := v.usedUntil > i && (r.cfg.Sources == nil || r.all.Fit())
 	letGo := v.usedUntil > i && !keep
 	for len(rows) > 0 {
 		n := min(joinRows, len(rows))
@@ -184,37 +130,25 @@ func (r *replay) finish(ctx context.Context, i, slice int) (Slice, int64, error)
 		rows = rows[n:]
 	}
 	if letGo {
-		p.gone, v.asked = true, true
+		p.Gone, v.asked = true, true
 	}
-	out.memory.rows = out.Rows
+	out.Seal()
 	// Its keys are parts of what the rows hold; joined columns count in the images only.
-	bytes := p.bytes + out.imageBytes()
+	bytes := p.Bytes() + out.ImageBytes()
 	if !keep {
-		r.free(at)
+		r.all.Free(at)
 	}
 	return out, bytes, nil
 }
 
 // newSlice is a slice without rows, with room for some.
 func (r *replay) newSlice(v *view, slice, rows int) Slice {
-	out := Slice{View: v.model, Number: slice, Of: r.cfg.Slices, memory: r.spare.take(), spare: &r.spare}
-	r.encoder.Blocks = &out.memory.images
+	out := r.spare.New(v.model, slice, r.cfg.Slices)
+	r.encoder.Blocks = out.Blocks()
 	if v.wanted {
-		out.Rows = slices.Grow(out.memory.rows[:0], rows)
+		out.Grow(rows)
 	}
 	return out
-}
-
-// imageBytes is what the images take; most rows stand in both Rows and Sources, if in
-// any, with one image.
-func (s *Slice) imageBytes() int64 {
-	size := func(rows []Row) (n int64) {
-		for i := range rows {
-			n += int64(len(rows[i].Image.Bytes()))
-		}
-		return n
-	}
-	return max(size(s.Rows), size(s.Sources))
 }
 
 func (r *replay) finishRows(ctx context.Context, i int, rows []*projections.Row, out *Slice, letGo bool) error {
@@ -257,12 +191,12 @@ func (r *replay) replace(ctx context.Context, i int, keys []string) ([]*projecti
 	}
 	rows := make([]*projections.Row, 0, len(keys))
 	for _, key := range keys {
-		hash := Hash(key)
-		p := &r.all[r.part(i, r.slice(hash))]
-		if row := found[rowID{i, key}]; row != nil {
-			p.rows.put(hash, row)
+		hash := keyhash.Of(key)
+		p := r.all.At(r.part(i, r.slice(hash)))
+		if row := found[waiting.ID{View: i, Name: key}]; row != nil {
+			p.Rows.Put(hash, row)
 		}
-		rows = append(rows, p.rows.get(hash, key))
+		rows = append(rows, p.Rows.Get(hash, key))
 	}
 	return rows, nil
 }
@@ -301,17 +235,17 @@ func (r *replay) finishRow(v *view, row *projections.Row, lookup projections.Sou
 
 // source answers a join: from memory, where likely is most likely the row, or from what
 // was loaded.
-func (r *replay) source(loaded []map[string]any, j *projections.JoinModel, key string, likely foundRow) any {
+func (r *replay) source(loaded []map[string]any, j *projections.JoinModel, key string, likely rowtable.Found) any {
 	i := r.index[j.Source]
-	hash := Hash(key)
+	hash := keyhash.Of(key)
 	slice := r.slice(hash)
-	p := &r.all[r.part(i, slice)]
+	p := r.all.At(r.part(i, slice))
 	if r.elsewhere(i, slice) {
 		return loaded[i][key]
 	}
-	row := likely.row
-	if row == nil || likely.key != key {
-		row = p.rows.get(hash, key)
+	row := likely.Row
+	if row == nil || likely.Key != key {
+		row = p.Rows.Get(hash, key)
 	}
 	if row != nil && row.State == projections.Live {
 		return row.Value
@@ -322,7 +256,7 @@ func (r *replay) source(loaded []map[string]any, j *projections.JoinModel, key s
 // elsewhere reports whether a slice's rows are not in memory any more.
 func (r *replay) elsewhere(i, slice int) bool {
 	done := r.views[i].done
-	return r.all[r.part(i, slice)].gone || done != nil && done[slice]
+	return r.all.At(r.part(i, slice)).Gone || done != nil && done[slice]
 }
 
 // load asks Sources for what the joins of rows need and memory does not hold.
@@ -371,21 +305,11 @@ func (r *replay) missing(v *view, j *projections.JoinModel, rows []*projections.
 			continue // its join will say so
 		}
 		for _, key := range keys {
-			if !seen[key] && r.elsewhere(i, r.slice(Hash(key))) {
+			if !seen[key] && r.elsewhere(i, r.slice(keyhash.Of(key))) {
 				seen[key] = true
 				missing = append(missing, key)
 			}
 		}
 	}
 	return missing
-}
-
-// give hands v on unless ctx ends.
-func give[T any](ctx context.Context, to chan<- T, v T) error {
-	select {
-	case to <- v:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/readside/readside/internal/replay/keyhash"
 	"github.com/readside/readside/projections"
 )
 
@@ -32,7 +33,7 @@ func Keys(ctx context.Context, cfg Config, view string, keys []string) (map[stri
 		return nil, err
 	}
 	rows, err := r.keys(ctx, wanted)
-	if err := errors.Join(err, r.spill.Close()); err != nil {
+	if err := errors.Join(err, r.spilled.Close()); err != nil {
 		return nil, fmt.Errorf("replay: %w", err)
 	}
 	return rows, nil
@@ -92,25 +93,25 @@ func (r *replay) keys(ctx context.Context, wanted map[string]bool) (map[string]R
 func (r *replay) pick(i int, keys map[string]bool) (map[string]*projections.Row, error) {
 	bySlice := map[int][]string{}
 	for key := range keys {
-		s := r.slice(Hash(key))
+		s := r.slice(keyhash.Of(key))
 		bySlice[s] = append(bySlice[s], key)
 	}
 	picked := make(map[string]*projections.Row, len(keys))
 	for s := range r.cfg.Slices {
 		at := r.part(i, s)
-		rows := r.all[at].rows
-		if r.all[at].spilled && len(bySlice[s]) > 0 {
+		rows := r.all.At(at).Rows
+		if r.all.At(at).Spilled && len(bySlice[s]) > 0 {
 			var err error
 			if rows, _, err = r.takeTurn(at); err != nil {
 				return nil, err
 			}
 		}
 		for _, key := range bySlice[s] {
-			if row := rows.get(Hash(key), key); row != nil {
+			if row := rows.Get(keyhash.Of(key), key); row != nil {
 				picked[key] = row
 			}
 		}
-		r.free(at)
+		r.all.Free(at)
 	}
 	return picked, nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/readside/readside/internal/replay"
+	"github.com/readside/readside/internal/replay/keyhash"
 	"github.com/readside/readside/projections"
 )
 
@@ -52,7 +53,7 @@ func TestKeepHandsOutASampleWithWholeJoins(t *testing.T) {
 	f.append(story(rand.New(rand.NewPCG(5, 4)), 4000, 100)...)
 	f.events()
 	c := newCollector(t, set)
-	keep := func(_ *projections.Model, key string) bool { return replay.InShare(key, 0.2) }
+	keep := func(_ *projections.Model, key string) bool { return keyhash.InShare(key, 0.2) }
 	_, err := replay.Run(t.Context(), replay.Config{Log: f.log, Set: set, Until: f.end, Budget: 1 << 20, Slices: 16, Keep: keep, Sources: c}, c.sink)
 	if err != nil {
 		t.Fatal(err)

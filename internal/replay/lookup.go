@@ -3,29 +3,10 @@ package replay
 import (
 	"slices"
 
+	"github.com/readside/readside/internal/replay/keyhash"
+	"github.com/readside/readside/internal/replay/rowtable"
 	"github.com/readside/readside/projections"
 )
-
-// To find a row is to wait for memory three times: for the place of its hash, for the
-// row, for its key. So many are found at a time: all hashes are asked for, then all rows,
-// then the keys are compared. Where no step waits for the one before, the processor waits
-// for many at once.
-
-// foundRow is a row that has the hash looked for, and its key, which tells whether it is
-// the one.
-type foundRow struct {
-	row *projections.Row
-	key string
-}
-
-// readKeys reads the keys of rows that were found by their hashes.
-func readKeys(found []foundRow) {
-	for i := range found {
-		if found[i].row != nil {
-			found[i].key = found[i].row.Key
-		}
-	}
-}
 
 // lookUpRows is how many rows' sources are found at a time: so many rows stay in the
 // processor's cache until they are finished.
@@ -35,15 +16,15 @@ const lookUpRows = 128
 type foundSources struct {
 	joins []*projections.JoinModel
 	rows  int
-	found []foundRow
+	found []rowtable.Found
 }
 
 // of is what row i most likely copies by j; nothing where that is not known.
-func (s *foundSources) of(j *projections.JoinModel, i int) foundRow {
+func (s *foundSources) of(j *projections.JoinModel, i int) rowtable.Found {
 	if at := slices.Index(s.joins, j); at >= 0 {
 		return s.found[at*s.rows+i]
 	}
-	return foundRow{}
+	return rowtable.Found{}
 }
 
 // findSources finds what rows of v copy from, as far as it is in memory.
@@ -57,14 +38,14 @@ func (r *replay) findSources(v *view, rows []*projections.Row) *foundSources {
 		s.joins = append(s.joins, j)
 		source, from := r.index[j.Source], len(s.found)
 		for _, row := range rows {
-			s.found = append(s.found, foundRow{key: j.KeyIn(v.model, row)})
+			s.found = append(s.found, rowtable.Found{Key: j.KeyIn(v.model, row)})
 		}
 		for i := range rows {
 			f := &s.found[from+i]
-			hash := Hash(f.key)
-			f.row, f.key = r.all[r.part(source, r.slice(hash))].rows.withHash(hash), ""
+			hash := keyhash.Of(f.Key)
+			f.Row, f.Key = r.all.At(r.part(source, r.slice(hash))).Rows.WithHash(hash), ""
 		}
-		readKeys(s.found[from:])
+		rowtable.ReadKeys(s.found[from:])
 	}
 	return s
 }

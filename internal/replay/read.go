@@ -1,88 +1,64 @@
 package replay
 
 import (
-	"strings"
+	"context"
 
-	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/replay/reading"
 	"github.com/readside/readside/projections"
 )
 
-// page is what is read at a time of a stretch, on its way into the slices.
+// page is a page that was read, on its way into the slices.
 type page struct {
-	raw    []eventlog.Event
-	events []projections.Event
-	// handled counts those that a view handles.
-	handled int
-	// of is each decoded event's place in raw.
-	of      []int32
-	touches []projections.Touch
-	broken  []projections.Broken
-	// hashes are those of the touches' keys, parts their slices.
-	hashes []uint64
-	parts  []int32
-	// waiting are touches that cannot be folded, and that faults is asked about.
+	read *reading.Page
+	// parts are the slices of the touches.
+	parts []int32
+	// waiting are touches that cannot be folded, and that are to be reported.
 	waiting []Waiting
-	next    eventlog.Position
 }
 
-// reset makes a page that was folded empty. Nobody has it any more, nor its events: rows
-// keep their values only.
-func (p *page) reset() {
-	clear(p.raw)
-	clear(p.events)
-	clear(p.touches[:cap(p.touches)])
-	clear(p.waiting)
-	*p = page{
-		raw: p.raw[:0], events: p.events[:0], of: p.of[:0],
-		touches: p.touches[:0], hashes: p.hashes[:0], parts: p.parts[:0], waiting: p.waiting[:0],
-	}
-}
-
-// decode finds out what a page's events touch. It knows nothing of the pages before.
-func (r *replay) decode(p *page) {
-	p.events, p.touches, p.broken = r.cfg.Set.PrepareOwned(p.events, p.touches, p.raw)
-	at := 0
-	for i := range p.events {
-		for p.raw[at].Position != p.events[i].Meta.Position {
-			at++
+// read reads the log and hands each page, sorted into slices, to fold.
+func (r *replay) read(ctx context.Context, fold func(*page) error) error {
+	p := &page{}
+	return reading.Pages(ctx, reading.Config{
+		Log: r.cfg.Log, Set: r.cfg.Set, Types: r.cfg.Set.ViewTypes(), Until: r.cfg.Until,
+		PageEvents: r.cfg.PageEvents, PageBytes: r.cfg.pageBytes(), Rate: r.cfg.Rate,
+	}, func(read *reading.Page) error {
+		clear(p.waiting)
+		p.read, p.parts, p.waiting = read, p.parts[:0], p.waiting[:0]
+		if err := r.sort(p); err != nil {
+			return err
 		}
-		p.of = append(p.of, int32(at))
-		if len(p.events[i].Route.Views) > 0 {
-			p.handled++
-		}
-	}
-	for i := range p.touches {
-		p.hashes = append(p.hashes, Hash(p.touches[i].Key))
-	}
+		return fold(p)
+	})
 }
 
 // sort keeps the touches that are to be folded, each with its slice.
 func (r *replay) sort(p *page) error {
-	for i := range p.broken {
-		for _, view := range p.broken[i].Views {
-			if err := r.keyless(p, view, &p.broken[i]); err != nil {
+	for i := range p.read.Broken {
+		for _, view := range p.read.Broken[i].Views {
+			if err := r.keyless(p, view, &p.read.Broken[i]); err != nil {
 				return err
 			}
 		}
 	}
-	touches, hashes := p.touches, p.hashes
-	p.touches, p.hashes = touches[:0], hashes[:0]
+	touches, hashes := p.read.Touches, p.read.Hashes
+	p.read.Touches, p.read.Hashes = touches[:0], hashes[:0]
 	for i, t := range touches {
 		v := &r.views[t.View]
 		if !v.folded {
 			continue
 		}
-		e := &p.events[t.Event]
+		e := &p.read.Events[t.Event]
 		slice := r.slice(hashes[i])
 		switch {
 		case !v.whole && r.cfg.Keep != nil && !r.cfg.Keep(v.model, t.Key):
 		case v.done != nil && v.done[slice]:
 		case r.only != nil && !r.only.has(t.View, t.Key, e.Meta.Position.Place()):
 		case r.skip(t.View, t.Key, e.Meta):
-		case r.waits(p, &t, e):
+		case r.waitsWithStream(p, &t, e):
 		default:
-			p.touches = append(p.touches, t)
-			p.hashes = append(p.hashes, hashes[i])
+			p.read.Touches = append(p.read.Touches, t)
+			p.read.Hashes = append(p.read.Hashes, hashes[i])
 			p.parts = append(p.parts, int32(r.part(t.View, slice)))
 		}
 	}
@@ -106,21 +82,14 @@ func (r *replay) keyless(p *page, view int, b *projections.Broken) error {
 	}
 	fault := *b.Fault
 	fault.View, fault.Stream = v.model.Name, m.Stream
-	if id := (rowID{view, m.Stream}); r.streams[id] == 0 {
-		id.name = strings.Clone(id.name) // not with its event
-		r.streams[id] = m.Position.Place()
-	}
+	r.waits.AddStream(view, m.Stream, m.Position.Place())
 	p.waiting = append(p.waiting, Waiting{View: v.model, Stream: m.Stream, EventType: fault.Type, Position: fault.Position, Fault: &fault})
 	return nil
 }
 
-// waits reports whether a touch waits behind its stream. Its row waits from then on too.
-func (r *replay) waits(p *page, t *projections.Touch, e *projections.Event) bool {
-	if len(r.streams) == 0 {
-		return false
-	}
-	from, ok := r.streams[rowID{t.View, e.Meta.Stream}]
-	if !ok || e.Meta.Position.Place() < from { // of that event itself no handler folds anything
+// waitsWithStream reports whether a touch waits with its stream. Its row waits from then on too.
+func (r *replay) waitsWithStream(p *page, t *projections.Touch, e *projections.Event) bool {
+	if !r.waits.HasStreams() || !r.waits.BlocksStream(t.View, e.Meta.Stream, e.Meta.Position.Place()) {
 		return false
 	}
 	p.waiting = append(p.waiting, r.waiting(t, e))

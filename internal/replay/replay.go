@@ -6,37 +6,15 @@ import (
 	"fmt"
 
 	"github.com/readside/readside/internal/hot"
+	"github.com/readside/readside/internal/replay/finished"
+	"github.com/readside/readside/internal/replay/parts"
+	"github.com/readside/readside/internal/replay/record"
+	"github.com/readside/readside/internal/replay/rowtable"
+	"github.com/readside/readside/internal/replay/spill"
+	"github.com/readside/readside/internal/replay/waiting"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/progress"
 )
-
-// Row is a finished row: joined, encoded, whatever its state.
-type Row struct {
-	Key   string
-	State projections.State
-	Image hot.Image
-	// Joinless reports whether the row's joins failed, and its joined columns are empty.
-	Joinless bool
-}
-
-// Slice is one part of a view, finished.
-type Slice struct {
-	View *projections.Model
-	// Number is which of Of slices it is.
-	Number, Of int
-	// Rows are those to hand out, in no order.
-	Rows []Row
-	// Sources are the live rows that Sources will be asked for, since they are not held
-	// in memory: for those who do not store Rows. Nil where nothing will be asked.
-	Sources []Row
-
-	memory *sliceMemory
-	spare  *spare
-}
-
-// Free gives the memory of Rows and Sources, of the structs and of the images, back for
-// slices to come. Nobody may use any of that afterwards; who keeps some does not call it.
-func (s *Slice) Free() { s.spare.give(s.memory) }
 
 // Sink takes finished slices, one at a time: views in the set's order, sources before
 // those that join them. A view that is only a source comes where Sources need its rows,
@@ -58,8 +36,8 @@ func Run(ctx context.Context, cfg Config, sink Sink) (Result, error) {
 		return Result{}, err
 	}
 	err = r.run(ctx, sink)
-	result := Result{Events: r.events, Rows: r.handedOut, Spilled: r.spill.Size()}
-	if err := errors.Join(err, r.spill.Close()); err != nil {
+	result := Result{Events: r.events, Rows: r.handedOut, Spilled: r.spilled.Size()}
+	if err := errors.Join(err, r.spilled.Close()); err != nil {
 		return result, fmt.Errorf("replay: %w", err)
 	}
 	return result, nil
@@ -70,29 +48,27 @@ type replay struct {
 	cfg   Config
 	views []view
 	index map[*projections.Model]int
-	// types are the event types that are read; typeNumbers finds their numbers.
-	types       []string
-	typeNumbers map[string]int
+	codec *record.Codec
 
 	// all are the slices of all views, view by view.
-	all []part
-	// held is what the rows in memory take.
-	held     int64
-	spill    *Spill
-	spilling bool
+	all     *parts.Parts
+	spilled *spill.Records
 	// nothing is what was loaded where nothing had to be.
 	nothing []map[string]any
-	scratch []byte
 	// found are the rows of the page that is folded; sources those of the rows that are
 	// finished.
-	found   []foundRow
+	found   []rowtable.Found
 	sources foundSources
 	// rows are those of the slice that is finished.
 	rows    []*projections.Row
 	encoder hot.Encoder
-	spare   spare
+	spare   *finished.Spare
 
-	faults
+	// A row with a fault is left as it was right before it, and all that touches it later
+	// waits. broken are rows in memory that are half folded: they are mended when the log is
+	// read.
+	waits  *waiting.Record
+	broken rowsUntil
 	// only, unless nil, are the rows to fold, and up to where.
 	only              rowsUntil
 	events, handedOut int64
@@ -115,12 +91,6 @@ type view struct {
 	asked bool
 }
 
-// rowID is a row, or a stream, of a view.
-type rowID struct {
-	view int
-	name string
-}
-
 func newReplay(cfg Config) (*replay, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
@@ -128,17 +98,12 @@ func newReplay(cfg Config) (*replay, error) {
 	models := cfg.Set.Views()
 	r := &replay{
 		cfg: cfg, views: make([]view, len(models)), index: map[*projections.Model]int{},
-		types: cfg.Set.ViewTypes(), typeNumbers: map[string]int{},
-		all:    make([]part, len(models)*cfg.Slices),
-		spill:  NewSpill(cfg.Dir, len(models)*cfg.Slices, cfg.arenaBytes()),
-		faults: newFaults(), spare: spare{most: cfg.aheadBytes()}, nothing: make([]map[string]any, len(models)),
+		codec:   record.NewCodec(cfg.Set.ViewTypes()),
+		spilled: spill.New(cfg.Dir, len(models)*cfg.Slices, cfg.arenaBytes()),
+		waits:   waiting.NewRecord(cfg.Faults), broken: rowsUntil{},
+		spare: finished.NewSpare(cfg.aheadBytes()), nothing: make([]map[string]any, len(models)),
 	}
-	for i, name := range r.types {
-		r.typeNumbers[name] = i
-	}
-	for i := range r.all {
-		r.all[i].view = i / cfg.Slices
-	}
+	lays := make([]parts.View, len(models))
 	for i, m := range models {
 		layout, err := hot.NewLayout(m)
 		if err != nil {
@@ -147,6 +112,7 @@ func newReplay(cfg Config) (*replay, error) {
 		r.index[m] = i
 		wanted := cfg.wanted(m)
 		r.views[i] = view{model: m, layout: layout, wanted: wanted, folded: wanted, usedUntil: -1, rowBytes: rowOverhead + int64(m.Type.Size())}
+		lays[i] = parts.View{Layout: layout, RowBytes: r.views[i].rowBytes}
 		if cfg.Done != nil {
 			r.views[i].done = make([]bool, cfg.Slices)
 			for s := range cfg.Slices {
@@ -154,6 +120,7 @@ func newReplay(cfg Config) (*replay, error) {
 			}
 		}
 	}
+	r.all = parts.New(lays, cfg.Slices, cfg.rowBytes(), r.spilled)
 	r.useSources()
 	return r, nil
 }
@@ -195,6 +162,6 @@ func (r *replay) tell(p progress.Fold) {
 	if r.cfg.Progress == nil {
 		return
 	}
-	p.Until, p.Events, p.Spilled, p.Slices, p.Parts = r.cfg.Until.Place(), r.events, r.spill.Size(), r.cfg.Slices, r.parts
+	p.Until, p.Events, p.Spilled, p.Slices, p.Parts = r.cfg.Until.Place(), r.events, r.spilled.Size(), r.cfg.Slices, r.parts
 	r.cfg.Progress(p)
 }

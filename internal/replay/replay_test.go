@@ -14,6 +14,7 @@ import (
 
 	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/internal/replay"
+	"github.com/readside/readside/internal/replay/keyhash"
 	"github.com/readside/readside/projections"
 )
 
@@ -46,7 +47,7 @@ func (c *collector) sink(_ context.Context, s replay.Slice) error {
 		if _, twice := c.got[s.View.Name][row.Key]; twice {
 			return fmt.Errorf("row %q of %s came twice", row.Key, s.View.Name)
 		}
-		if got := int(replay.Hash(row.Key) % uint64(s.Of)); got != s.Number {
+		if got := int(keyhash.Of(row.Key) % uint64(s.Of)); got != s.Number {
 			return fmt.Errorf("row %q came in slice %d, not %d", row.Key, s.Number, got)
 		}
 		c.got[s.View.Name][row.Key] = string(row.Image.Bytes())

@@ -4,7 +4,8 @@ import (
 	"testing"
 
 	"github.com/readside/readside/eventlog"
-	"github.com/readside/readside/internal/hot"
+	"github.com/readside/readside/internal/replay/parts"
+	"github.com/readside/readside/internal/replay/reading"
 	"github.com/readside/readside/projections"
 )
 
@@ -34,10 +35,10 @@ func noteModel(t *testing.T) *projections.Model {
 // Keys that somebody chose so that they have one hash have rows of their own all the same.
 func TestLookUpTellsKeysOfOneHash(t *testing.T) {
 	t.Parallel()
-	r := &replay{all: []part{{}}, views: []view{{model: noteModel(t)}}}
+	r := &replay{all: parts.New([]parts.View{{}}, 1, 1<<20, nil), views: []view{{model: noteModel(t)}}}
 	for range 2 { // when they are new, and when they are known
 		keys := []string{"a", "b", "a", "c", "b"}
-		f := &resident{replay: r, page: &page{raw: make([]eventlog.Event, 1), of: []int32{0}}, hashes: make([]uint64, len(keys)), parts: make([]int32, len(keys))}
+		f := &resident{r: r, page: &reading.Page{Raw: make([]eventlog.Event, 1), Of: []int32{0}}, hashes: make([]uint64, len(keys)), parts: make([]int32, len(keys))}
 		for _, key := range keys {
 			f.touches = append(f.touches, projections.Touch{Key: key})
 		}
@@ -47,37 +48,8 @@ func TestLookUpTellsKeysOfOneHash(t *testing.T) {
 				t.Errorf("for key %q row %v was found", key, got)
 			}
 		}
-		if n := r.all[0].rows.len; n != 3 {
+		if n := r.all.At(0).Rows.Len(); n != 3 {
 			t.Errorf("there are %d rows, not 3", n)
 		}
-	}
-}
-
-// Memory that is given back is empty when it is used again, or it would grow for ever.
-func TestSpareMemoryIsEmpty(t *testing.T) {
-	t.Parallel()
-	model := noteModel(t)
-	layout, err := hot.NewLayout(model)
-	if err != nil {
-		t.Fatal(err)
-	}
-	row := model.NewRow("key")
-	s := spare{most: 1 << 30}
-	taken := int64(0)
-	for round := range 20 {
-		m := s.take()
-		e := hot.Encoder{Blocks: &m.images}
-		for range 1000 {
-			if _, err := e.Encode(layout, row, hot.Image{}, false); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if round == 0 {
-			taken = m.bytes()
-		}
-		if m.bytes() != taken {
-			t.Fatalf("round %d: %d bytes instead of %d", round, m.bytes(), taken)
-		}
-		s.give(m)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"math"
 
 	"github.com/readside/readside/internal/hot"
+	"github.com/readside/readside/internal/replay/rowtable"
+	"github.com/readside/readside/internal/replay/waiting"
 	"github.com/readside/readside/projections"
 )
 
@@ -15,19 +17,19 @@ import (
 // with its sources as they are at the end: it and what follows wait.
 
 // unfinished folds rows anew up to the event that is to blame, and returns them.
-func (r *replay) unfinished(ctx context.Context, view int, keys []string) (map[rowID]*projections.Row, error) {
+func (r *replay) unfinished(ctx context.Context, view int, keys []string) (map[waiting.ID]*projections.Row, error) {
 	all := rowsUntil{}
 	for _, key := range keys {
-		id := rowID{view, key}
+		id := waiting.ID{View: view, Name: key}
 		all[id] = math.MaxInt64
-		if from, ok := r.blocked[id]; ok {
+		if from, ok := r.waits.From(id); ok {
 			all[id] = from
 		}
 	}
 	blamed := rowsUntil{}
-	reasons := map[rowID]*projections.FoldError{}
+	reasons := map[waiting.ID]*projections.FoldError{}
 	_, err := r.refold(ctx, all, func(row *projections.Row, t *projections.Touch, e *projections.Event) error {
-		id := rowID{t.View, t.Key}
+		id := waiting.ID{View: t.View, Name: t.Key}
 		fault, err := r.tryFinish(ctx, &r.views[view], row)
 		if err != nil {
 			return err
@@ -52,7 +54,7 @@ func (r *replay) unfinished(ctx context.Context, view int, keys []string) (map[r
 	}
 	for id := range blamed {
 		if rows[id] == nil {
-			rows[id] = r.views[view].model.NewRow(id.name) // its first event is to blame
+			rows[id] = r.views[view].model.NewRow(id.Name) // its first event is to blame
 		}
 	}
 	return rows, nil
@@ -65,7 +67,7 @@ func (r *replay) tryFinish(ctx context.Context, v *view, row *projections.Row) (
 	if err != nil {
 		return nil, err
 	}
-	fault := r.join(v, try, func(j *projections.JoinModel, key string) any { return r.source(loaded, j, key, foundRow{}) })
+	fault := r.join(v, try, func(j *projections.JoinModel, key string) any { return r.source(loaded, j, key, rowtable.Found{}) })
 	if fault == nil {
 		// Not in the slice's memory: as long as that is used, nothing in it is let go.
 		_, fault = r.image(&hot.Encoder{}, v, try)
@@ -107,9 +109,9 @@ func (r *replay) joinFault(v *view, row *projections.Row, err error) *projection
 }
 
 // blame reports the faults and what waits behind them.
-func (r *replay) blame(ctx context.Context, all, blamed rowsUntil, reasons map[rowID]*projections.FoldError) error {
+func (r *replay) blame(ctx context.Context, all, blamed rowsUntil, reasons map[waiting.ID]*projections.FoldError) error {
 	_, err := r.refold(ctx, all, func(_ *projections.Row, t *projections.Touch, e *projections.Event) error {
-		id := rowID{t.View, t.Key}
+		id := waiting.ID{View: t.View, Name: t.Key}
 		from, ok := blamed[id]
 		if !ok || e.Meta.Position.Place() < from {
 			return nil

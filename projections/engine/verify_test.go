@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/readside/readside/internal/dbtest"
-	"github.com/readside/readside/internal/replay"
+	"github.com/readside/readside/internal/replay/keyhash"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/engine"
 	"github.com/readside/readside/projections/operate/verify"
@@ -96,7 +96,7 @@ func TestVerifyComparesASample(t *testing.T) {
 	f.exec(`update views.talk_v1_g1 set title = 'damaged' where _state <> 0`)
 	within := 0
 	for i := range 60 {
-		if replay.InShare(fmt.Sprint("t", i), 0.3) {
+		if keyhash.InShare(fmt.Sprint("t", i), 0.3) {
 			within++
 		}
 	}
@@ -105,7 +105,7 @@ func TestVerifyComparesASample(t *testing.T) {
 		t.Errorf("of %d rows %d are in the sample, and verify found %+v", all.Rows, within, some)
 	}
 	for _, d := range some.Differences.First {
-		if !replay.InShare(d.Key, 0.3) {
+		if !keyhash.InShare(d.Key, 0.3) {
 			t.Errorf("row %s is not in the sample", d.Key)
 		}
 	}

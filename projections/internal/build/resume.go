@@ -7,7 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/readside/readside/internal/replay"
+	"github.com/readside/readside/internal/replay/keyhash"
 	"github.com/readside/readside/projections/control"
 	"github.com/readside/readside/projections/parking"
 )
@@ -33,7 +33,7 @@ func (b *Build) resume(ctx context.Context) error {
 		return b.cfg.fenced(ctx, func(tx pgx.Tx) error { return b.beginAgain(ctx, tx) })
 	}
 	entries = slices.DeleteFunc(entries, func(e control.ParkedEvent) bool {
-		return b.done[e.View][int(replay.Hash(e.Key)&uint64(b.slices-1))]
+		return b.done[e.View][int(keyhash.Of(e.Key)&uint64(b.slices-1))]
 	})
 	return b.cfg.fenced(ctx, func(tx pgx.Tx) error { return b.forget(ctx, tx, entries) })
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/readside/readside/internal/hot"
-	"github.com/readside/readside/internal/replay"
+	"github.com/readside/readside/internal/replay/spill"
 	"github.com/readside/readside/projections/control"
 	"github.com/readside/readside/projections/internal/fold"
 	"github.com/readside/readside/projections/internal/own"
@@ -87,14 +87,14 @@ func changedSources(ctx context.Context, tx pgx.Tx, was, is *hot.Table, keys []s
 // since, since the live generation's rows may come from other code. A key may be in it
 // more than once. Its memory is bounded: what does not fit goes to a file.
 type differing struct {
-	keys *replay.Spill
+	keys *spill.Records
 	err  error
 }
 
 const differingBytes = 4 << 20
 
 func newDiffering(dir string) *differing {
-	return &differing{keys: replay.NewSpill(dir, 1, differingBytes)}
+	return &differing{keys: spill.New(dir, 1, differingBytes)}
 }
 
 func (d *differing) add(key string) {

@@ -10,6 +10,8 @@ import (
 
 	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/internal/replay"
+	"github.com/readside/readside/internal/replay/keyhash"
+	"github.com/readside/readside/internal/replay/spill"
 )
 
 // Difference is a row that is not what the log gives.
@@ -65,21 +67,21 @@ type rowByRow struct {
 	v      *verification
 	table  *table
 	slices int
-	stored *replay.Spill
+	stored *spill.Records
 }
 
 // tableShare is the part of the budget in which the table's rows wait in memory.
 const tableShare = 8
 
 func (c *rowByRow) begin(ctx context.Context) error {
-	c.stored = replay.NewSpill(c.v.cfg.Dir, c.slices, int(c.v.cfg.Budget/tableShare))
+	c.stored = spill.New(c.v.cfg.Dir, c.slices, int(c.v.cfg.Budget/tableShare))
 	return c.table.ScanCells(ctx, c.v.tx, func(cells []byte) error {
 		key, err := c.table.KeyOf(cells)
 		if err != nil || !c.v.compared(string(key)) {
 			return err
 		}
 		c.table.result.Rows++
-		slice := int(replay.Hash(string(key)) % uint64(c.slices))
+		slice := int(keyhash.Of(string(key)) % uint64(c.slices))
 		return c.stored.Append(slice, func(buf []byte) ([]byte, error) { return append(buf, cells...), nil })
 	})
 }

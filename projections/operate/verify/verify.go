@@ -14,6 +14,7 @@ import (
 	"github.com/readside/readside/eventlog/size"
 	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/internal/replay"
+	"github.com/readside/readside/internal/replay/keyhash"
 	"github.com/readside/readside/internal/session"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/application"
@@ -203,7 +204,7 @@ func (v *verification) run(ctx context.Context) error {
 
 // compared reports whether a row is in the sample.
 func (v *verification) compared(key string) bool {
-	return v.cfg.Sample == 0 || replay.InShare(key, v.cfg.Sample)
+	return v.cfg.Sample == 0 || keyhash.InShare(key, v.cfg.Sample)
 }
 
 // slice compares one slice with the table, which is read before the first one.

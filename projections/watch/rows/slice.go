@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/readside/readside/eventlog"
-	"github.com/readside/readside/internal/replay"
+	"github.com/readside/readside/internal/replay/keyhash"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/control"
 )
@@ -60,7 +60,7 @@ func (w *watcher) newSlice(v *view, f footing) *slice {
 
 // has reports whether a row belongs to the slice.
 func (s *slice) has(key string) bool {
-	h := replay.Hash(key)
+	h := keyhash.Of(key)
 	return h >= s.from && h <= s.last || s.extra[key]
 }
 

@@ -1,4 +1,4 @@
-package replay
+package finished
 
 import (
 	"sync"
@@ -7,32 +7,35 @@ import (
 	"github.com/readside/readside/internal/hot"
 )
 
-// sliceMemory is what a finished slice is made in.
-type sliceMemory struct {
+// memory is what a finished slice is made in.
+type memory struct {
 	rows   []Row
 	images hot.Blocks
 }
 
-func (m *sliceMemory) bytes() int64 {
+func (m *memory) bytes() int64 {
 	return int64(cap(m.rows))*int64(unsafe.Sizeof(Row{})) + m.images.Bytes()
 }
 
-// spare is the memory of slices that were let go, for others: memory that is touched for
+// Spare is the memory of slices that were let go, for others: memory that is touched for
 // the first time costs more than what is written into it.
-type spare struct {
+type Spare struct {
 	mu   sync.Mutex
-	list []*sliceMemory
+	list []*memory
 	// bytes is what the list takes, and most what it may.
 	bytes, most int64
 }
 
+// NewSpare returns one that keeps at most so many bytes.
+func NewSpare(most int64) *Spare { return &Spare{most: most} }
+
 // take is memory without anything in it.
-func (s *spare) take() *sliceMemory {
+func (s *Spare) take() *memory {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := len(s.list)
 	if n == 0 {
-		return &sliceMemory{}
+		return &memory{}
 	}
 	m := s.list[n-1]
 	s.list[n-1] = nil // it may grow, and not come back
@@ -41,7 +44,7 @@ func (s *spare) take() *sliceMemory {
 	return m
 }
 
-func (s *spare) give(m *sliceMemory) {
+func (s *Spare) give(m *memory) {
 	clear(m.rows)
 	m.images.Reset()
 	s.mu.Lock()

@@ -1,4 +1,5 @@
-package replay
+// Package spill keeps what does not fit into memory in a file that nobody else sees.
+package spill
 
 import (
 	"bufio"
@@ -11,14 +12,14 @@ import (
 	"slices"
 )
 
-// Spill holds records of many parts, each in the order in which it came, in memory as
+// Records are those of many parts, each part's in the order in which they came, in memory as
 // long as they fit and in one file beyond that. All are appended first, then the
 // parts are read. Its memory is the buffer's, whatever goes through it.
 //
 // The file is made when it is needed, in a folder that only its owner can enter, and
 // is taken out of the folder at once: the system frees it when the process ends,
 // however it ends.
-type Spill struct {
+type Records struct {
 	dir   string
 	limit int
 	arena []byte
@@ -43,13 +44,13 @@ const blockHeader = 8 + 4
 
 const recordHeader = 4
 
-// NewSpill makes a spill of parts that holds about limit bytes in memory.
-func NewSpill(dir string, parts, limit int) *Spill {
-	return &Spill{dir: dir, limit: max(limit, 4<<10), tails: make([]int64, parts)}
+// New returns records of parts that holds about limit bytes in memory.
+func New(dir string, parts, limit int) *Records {
+	return &Records{dir: dir, limit: max(limit, 4<<10), tails: make([]int64, parts)}
 }
 
 // Append adds the record that write appends to its argument.
-func (s *Spill) Append(part int, write func(buf []byte) ([]byte, error)) error {
+func (s *Records) Append(part int, write func(buf []byte) ([]byte, error)) error {
 	start := len(s.arena)
 	buf, err := write(s.arena)
 	if err != nil {
@@ -67,16 +68,16 @@ func (s *Spill) Append(part int, write func(buf []byte) ([]byte, error)) error {
 }
 
 // Size is how many bytes were written to the file.
-func (s *Spill) Size() int64 { return s.size }
+func (s *Records) Size() int64 { return s.size }
 
-func (s *Spill) sort() {
+func (s *Records) sort() {
 	if !s.sorted {
 		slices.SortStableFunc(s.index, func(a, b ref) int { return cmp.Compare(a.part, b.part) })
 		s.sorted = true
 	}
 }
 
-func (s *Spill) flush() error {
+func (s *Records) flush() error {
 	if s.file == nil {
 		if err := s.create(); err != nil {
 			return fmt.Errorf("make a file for what does not fit into memory: %w", err)
@@ -111,7 +112,7 @@ func run(index []ref) int {
 }
 
 // block writes records of one part. A failed write is found when w is flushed.
-func (s *Spill) block(w *bufio.Writer, records []ref) {
+func (s *Records) block(w *bufio.Writer, records []ref) {
 	length := 0
 	for _, r := range records {
 		length += recordHeader + int(r.end-r.start)
@@ -131,7 +132,7 @@ func (s *Spill) block(w *bufio.Writer, records []ref) {
 	s.size += int64(blockHeader + length)
 }
 
-func (s *Spill) create() error {
+func (s *Records) create() error {
 	dir, err := os.MkdirTemp(s.dir, "readside-replay-") // mode 0700
 	if err != nil {
 		return err
@@ -146,7 +147,7 @@ func (s *Spill) create() error {
 func ignoreBusy(error) error { return nil }
 
 // Close frees memory and file.
-func (s *Spill) Close() error {
+func (s *Records) Close() error {
 	s.arena, s.index = nil, nil
 	if s.file == nil {
 		return nil
@@ -157,7 +158,7 @@ func (s *Spill) Close() error {
 }
 
 // Each hands out a part's records in their order; what they hold stays good.
-func (s *Spill) Each(part int, each func(record []byte) error) error {
+func (s *Records) Each(part int, each func(record []byte) error) error {
 	blocks, err := s.blocks(part)
 	if err != nil {
 		return s.unreadable(err)
@@ -188,12 +189,12 @@ func (s *Spill) Each(part int, each func(record []byte) error) error {
 	return nil
 }
 
-func (s *Spill) unreadable(err error) error {
+func (s *Records) unreadable(err error) error {
 	return fmt.Errorf("read back what did not fit into memory, from %s: %w", s.path, err)
 }
 
 // blocks are where the part's blocks begin, the last one first.
-func (s *Spill) blocks(part int) (at []int64, err error) {
+func (s *Records) blocks(part int) (at []int64, err error) {
 	var head [8]byte
 	for next := s.tails[part]; next > 0; {
 		at = append(at, next-1)
@@ -205,7 +206,7 @@ func (s *Spill) blocks(part int) (at []int64, err error) {
 	return at, nil
 }
 
-func (s *Spill) read(at int64) ([]byte, error) {
+func (s *Records) read(at int64) ([]byte, error) {
 	var head [blockHeader]byte
 	if _, err := s.file.ReadAt(head[:], at); err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package replay_test
+package spill_test
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/readside/readside/internal/replay"
+	"github.com/readside/readside/internal/replay/spill"
 )
 
 // Whatever records come for whatever parts, each part gives back its own, in order;
@@ -19,7 +19,7 @@ func TestSpillGivesBackWhatItTook(t *testing.T) {
 	dir := t.TempDir()
 	rapid.Check(t, func(rt *rapid.T) {
 		parts := rapid.IntRange(1, 20).Draw(rt, "parts")
-		s := replay.NewSpill(dir, parts, 4096)
+		s := spill.New(dir, parts, 4096)
 		defer func() {
 			if err := s.Close(); err != nil {
 				rt.Error(err)
@@ -60,7 +60,7 @@ func TestSpillGivesBackWhatItTook(t *testing.T) {
 func TestSpillSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	errRecord := errors.New("no record")
-	s := replay.NewSpill(t.TempDir()+"/missing", 1, 4096)
+	s := spill.New(t.TempDir()+"/missing", 1, 4096)
 	if err := s.Append(0, func(buf []byte) ([]byte, error) { return append(buf, "half"...), errRecord }); !errors.Is(err, errRecord) {
 		t.Errorf("Append answered %v", err)
 	}
@@ -71,5 +71,16 @@ func TestSpillSaysWhatIsWrong(t *testing.T) {
 	err = s.Append(0, func(buf []byte) ([]byte, error) { return append(buf, make([]byte, 5000)...), nil })
 	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "missing") {
 		t.Errorf("without its folder, Append answered %v", err)
+	}
+}
+
+func mustBeEmpty(t *testing.T, dir string) {
+	t.Helper()
+	left, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range left {
+		t.Errorf("%s was left behind", entry.Name())
 	}
 }

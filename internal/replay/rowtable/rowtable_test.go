@@ -1,4 +1,4 @@
-package replay
+package rowtable
 
 import (
 	"fmt"
@@ -15,7 +15,7 @@ import (
 func TestRowTableIsAMap(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		var table rowTable
+		var table Table
 		want := map[string]*projections.Row{}
 		// Few homes, some at the end of the table, some hashes whole alike.
 		hashes := rapid.SliceOfN(rapid.SampledFrom([]uint64{0, 1, 1 << 60, 1<<60 + 1, 15 << 60, 15<<60 + 7, 1<<64 - 1}), 40, 40).Draw(t, "hashes")
@@ -23,27 +23,27 @@ func TestRowTableIsAMap(t *testing.T) {
 			n := rapid.IntRange(0, len(hashes)-1).Draw(t, "key")
 			key, hash := fmt.Sprint("key ", n), hashes[n]
 			if rapid.IntRange(0, 2).Draw(t, "what") == 0 {
-				table.remove(hash, key)
+				table.Remove(hash, key)
 				delete(want, key)
 			} else {
 				row := &projections.Row{Key: key, Touched: step}
-				table.put(hash, row)
+				table.Put(hash, row)
 				want[key] = row
 			}
 			got := map[string]*projections.Row{}
-			for hash, row := range table.all() {
-				if table.get(hash, row.Key) != row || got[row.Key] != nil {
+			for hash, row := range table.All() {
+				if table.Get(hash, row.Key) != row || got[row.Key] != nil {
 					t.Fatalf("step %d: row %q stands where it is not found, or twice", step, row.Key)
 				}
 				got[row.Key] = row
 			}
-			if len(got) != len(want) || table.len != len(want) {
-				t.Fatalf("step %d: %d rows, counted as %d, and not %d", step, len(got), table.len, len(want))
+			if len(got) != len(want) || table.count != len(want) {
+				t.Fatalf("step %d: %d rows, counted as %d, and not %d", step, len(got), table.count, len(want))
 			}
 			for n, hash := range hashes {
 				key := fmt.Sprint("key ", n)
-				if table.get(hash, key) != want[key] {
-					t.Fatalf("step %d: key %q is %v, and not %v", step, key, table.get(hash, key), want[key])
+				if table.Get(hash, key) != want[key] {
+					t.Fatalf("step %d: key %q is %v, and not %v", step, key, table.Get(hash, key), want[key])
 				}
 			}
 		}
@@ -63,34 +63,34 @@ func TestRowTableBearsChosenKeys(t *testing.T) {
 			hashes[i] = r.Uint64()
 		}
 	}
-	var table rowTable
+	var table Table
 	want := map[string]*projections.Row{}
 	for step := range 6 * most {
 		n := r.IntN(most)
 		key, hash := fmt.Sprint("key ", n), hashes[n]
 		if r.IntN(3) == 0 {
-			table.remove(hash, key)
+			table.Remove(hash, key)
 			delete(want, key)
 		} else {
 			want[key] = &projections.Row{Key: key, Touched: step}
-			table.put(hash, want[key])
+			table.Put(hash, want[key])
 		}
 		if step%most > 0 {
 			continue
 		}
 		got := 0
-		for hash, row := range table.all() {
-			if got++; want[row.Key] != row || table.get(hash, row.Key) != row {
+		for hash, row := range table.All() {
+			if got++; want[row.Key] != row || table.Get(hash, row.Key) != row {
 				t.Fatalf("step %d: row %q stands where it is not found, or twice", step, row.Key)
 			}
 		}
-		if got != len(want) || table.len != len(want) {
-			t.Fatalf("step %d: %d rows, counted as %d, and not %d", step, got, table.len, len(want))
+		if got != len(want) || table.count != len(want) {
+			t.Fatalf("step %d: %d rows, counted as %d, and not %d", step, got, table.count, len(want))
 		}
 	}
 	for n, hash := range hashes {
-		if key := fmt.Sprint("key ", n); table.get(hash, key) != want[key] {
-			t.Fatalf("key %q is %v, and not %v", key, table.get(hash, key), want[key])
+		if key := fmt.Sprint("key ", n); table.Get(hash, key) != want[key] {
+			t.Fatalf("key %q is %v, and not %v", key, table.Get(hash, key), want[key])
 		}
 	}
 	for at, s := range table.slots {

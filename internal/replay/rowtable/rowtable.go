@@ -1,4 +1,5 @@
-package replay
+// Package rowtable finds the rows of a slice by key.
+package rowtable
 
 import (
 	"iter"
@@ -7,7 +8,7 @@ import (
 	"github.com/readside/readside/projections"
 )
 
-// rowTable finds the rows of a slice by key. It is a hash table with open addressing
+// Table finds the rows of a slice by key. It is a hash table with open addressing
 // and linear probing, after D. Knuth, The Art of Computer Programming 3, section 6.4,
 // algorithms L and R. A map would hash each key once more, which took a fifth of a
 // build: here the hash that a key's slice follows from serves both. Its low bits say
@@ -17,16 +18,16 @@ import (
 // than reach: what would is in a map.
 //
 // The zero value is an empty table.
-type rowTable struct {
-	slots []rowSlot
+type Table struct {
+	slots []slot
 	// far are the rows that found no slot within reach.
-	far map[string]rowSlot
-	// len counts all rows.
-	len int
+	far map[string]slot
+	// count is how many rows there are.
+	count int
 }
 
-// rowSlot is a row and its key's hash; without a row it is free.
-type rowSlot struct {
+// slot is a row and its key's hash; without a row it is free.
+type slot struct {
 	hash uint64
 	row  *projections.Row
 }
@@ -38,13 +39,16 @@ const slotsMin = 16
 // any row without a slot.
 const reach = 512
 
+// Len is how many rows the table has.
+func (t *Table) Len() int { return t.count }
+
 // home is the slot where a hash is looked for first.
-func (t *rowTable) home(hash uint64) int {
+func (t *Table) home(hash uint64) int {
 	return int(hash >> (64 - bits.TrailingZeros(uint(len(t.slots)))))
 }
 
 // find is the slot of a key, or the free one where it would be; -1 if none is in reach.
-func (t *rowTable) find(hash uint64, key string) int {
+func (t *Table) find(hash uint64, key string) int {
 	at := t.home(hash)
 	for range reach {
 		s := &t.slots[at]
@@ -56,10 +60,10 @@ func (t *rowTable) find(hash uint64, key string) int {
 	return -1
 }
 
-// withHash is the first row in reach that has the hash: the row of its key unless somebody
+// WithHash is the first row in reach that has the hash: the row of its key unless somebody
 // chose another key with that hash.
-func (t *rowTable) withHash(hash uint64) *projections.Row {
-	if t.len == 0 {
+func (t *Table) WithHash(hash uint64) *projections.Row {
+	if t.count == 0 {
 		return nil
 	}
 	at := t.home(hash)
@@ -73,9 +77,9 @@ func (t *rowTable) withHash(hash uint64) *projections.Row {
 	return nil
 }
 
-// get is the row of a key, nil where there is none.
-func (t *rowTable) get(hash uint64, key string) *projections.Row {
-	if t.len == 0 {
+// Get is the row of a key, nil where there is none.
+func (t *Table) Get(hash uint64, key string) *projections.Row {
+	if t.count == 0 {
 		return nil
 	}
 	if at := t.find(hash, key); at >= 0 && t.slots[at].row != nil {
@@ -87,37 +91,37 @@ func (t *rowTable) get(hash uint64, key string) *projections.Row {
 	return t.far[key].row
 }
 
-// put adds a row, or takes the place of its key's.
-func (t *rowTable) put(hash uint64, row *projections.Row) {
-	if 4*(t.len-len(t.far)+1) > 3*len(t.slots) {
+// Put adds a row, or takes the place of its key's.
+func (t *Table) Put(hash uint64, row *projections.Row) {
+	if 4*(t.count-len(t.far)+1) > 3*len(t.slots) {
 		t.grow()
 	}
 	if _, far := t.far[row.Key]; far {
-		t.far[row.Key] = rowSlot{hash, row}
+		t.far[row.Key] = slot{hash, row}
 		return
 	}
 	at := t.find(hash, row.Key)
 	if at < 0 || t.slots[at].row == nil {
-		t.len++
+		t.count++
 	}
-	t.place(at, rowSlot{hash, row})
+	t.place(at, slot{hash, row})
 }
 
 // place puts a row into the slot that was found for it.
-func (t *rowTable) place(at int, s rowSlot) {
+func (t *Table) place(at int, s slot) {
 	if at >= 0 {
 		t.slots[at] = s
 		return
 	}
 	if t.far == nil {
-		t.far = map[string]rowSlot{}
+		t.far = map[string]slot{}
 	}
 	t.far[s.row.Key] = s
 }
 
-func (t *rowTable) grow() {
+func (t *Table) grow() {
 	former := t.slots
-	t.slots = make([]rowSlot, max(slotsMin, 2*len(former)))
+	t.slots = make([]slot, max(slotsMin, 2*len(former)))
 	for _, s := range former {
 		if s.row != nil {
 			t.place(t.find(s.hash, s.row.Key), s)
@@ -125,12 +129,12 @@ func (t *rowTable) grow() {
 	}
 }
 
-// remove takes a key's row out. Those behind it that were pushed on by it move up.
-func (t *rowTable) remove(hash uint64, key string) {
-	if t.get(hash, key) == nil {
+// Remove takes a key's row out. Those behind it that were pushed on by it move up.
+func (t *Table) Remove(hash uint64, key string) {
+	if t.Get(hash, key) == nil {
 		return
 	}
-	t.len--
+	t.count--
 	if _, far := t.far[key]; far {
 		delete(t.far, key)
 		return
@@ -144,11 +148,11 @@ func (t *rowTable) remove(hash uint64, key string) {
 			free = at
 		}
 	}
-	t.slots[free] = rowSlot{}
+	t.slots[free] = slot{}
 }
 
-// all are the rows, in no order. The table must not change meanwhile.
-func (t *rowTable) all() iter.Seq2[uint64, *projections.Row] {
+// All are the rows, in no order. The table must not change meanwhile.
+func (t *Table) All() iter.Seq2[uint64, *projections.Row] {
 	return func(yield func(uint64, *projections.Row) bool) {
 		for i := range t.slots {
 			if s := &t.slots[i]; s.row != nil && !yield(s.hash, s.row) {

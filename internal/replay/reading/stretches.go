@@ -1,4 +1,4 @@
-package replay
+package reading
 
 import (
 	"context"
@@ -18,8 +18,8 @@ import (
 // other.
 
 const (
-	// pagesAtOnce is how many workers there are, and pages in memory.
-	pagesAtOnce = 4
+	// PagesAtOnce is how many workers there are, and pages in memory.
+	PagesAtOnce = 4
 	// readsAtOnce is how many of them read at a time: one connection each.
 	readsAtOnce = 2
 )
@@ -47,7 +47,7 @@ type stretch struct {
 
 // stretches hands out the log up to Until.
 type stretches struct {
-	*replay
+	cfg   Config
 	reads *semaphore.Weighted
 
 	mu   sync.Mutex
@@ -59,17 +59,17 @@ type stretches struct {
 	every bool
 }
 
-// read reads the log up to Until and hands each page, decoded, to fold: one at a time,
-// in the log's order.
-func (r *replay) read(ctx context.Context, fold func(*page) error) error {
+// Pages reads the log up to Until and calls fold with each page, decoded: one at a time, in the
+// log's order. A page is used again when fold has returned.
+func Pages(ctx context.Context, cfg Config, fold func(*Page) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	first := make(chan struct{})
 	close(first)
-	events := r.pageEvents(nil)
-	s := &stretches{replay: r, reads: semaphore.NewWeighted(readsAtOnce), at: r.cfg.Log.Start(), last: first, events: events, places: events}
-	for range pagesAtOnce {
+	events := cfg.pageEvents(nil)
+	s := &stretches{cfg: cfg, reads: semaphore.NewWeighted(readsAtOnce), at: cfg.Log.Start(), last: first, events: events, places: events}
+	for range PagesAtOnce {
 		group.Go(func() error {
-			p := &page{}
+			p := &Page{}
 			for {
 				part, more := s.next()
 				if !more {
@@ -98,21 +98,18 @@ func (s *stretches) next() (part stretch, more bool) {
 }
 
 // take reads a stretch and folds it when it is its turn, in as many pages as it needs.
-func (s *stretches) take(ctx context.Context, part stretch, p *page, fold func(*page) error) error {
-	for at := part.after; at.Place() < part.to.Place(); at = p.next {
+func (s *stretches) take(ctx context.Context, part stretch, p *Page, fold func(*Page) error) error {
+	for at := part.after; at.Place() < part.to.Place(); at = p.Next {
 		p.reset()
 		if err := s.fill(ctx, p, at, part.to); err != nil {
 			return err
 		}
-		s.decode(p)
-		s.chooseTypes(p.handled+len(p.broken), p.next.Place()-at.Place())
+		p.decode(s.cfg.Set)
+		s.chooseTypes(p.Handled+len(p.Broken), p.Next.Place()-at.Place())
 		select {
 		case <-part.former:
 		case <-ctx.Done():
 			return ctx.Err()
-		}
-		if err := s.sort(p); err != nil {
-			return err
 		}
 		if err := fold(p); err != nil {
 			return err
@@ -123,21 +120,21 @@ func (s *stretches) take(ctx context.Context, part stretch, p *page, fold func(*
 }
 
 // fill reads a page.
-func (s *stretches) fill(ctx context.Context, p *page, after, to eventlog.Position) error {
+func (s *stretches) fill(ctx context.Context, p *Page, after, to eventlog.Position) error {
 	if err := s.reads.Acquire(ctx, 1); err != nil {
 		return err
 	}
 	defer s.reads.Release(1)
-	query := eventlog.Query{Types: s.typesToRead(), Limit: s.most(), Until: to, Lean: true, Apart: true, Into: p.raw}
+	query := eventlog.Query{Types: s.typesToRead(), Limit: s.most(), Until: to, Lean: true, Apart: true, Into: p.Raw}
 	for {
 		stored, err := s.cfg.Log.Read(ctx, after, query)
 		if err != nil {
 			return err
 		}
 		if stored.Next != after {
-			p.raw, p.next = stored.Events, stored.Next
-			s.measure(p.raw, stored.Next.Place()-after.Place())
-			return limit(ctx, s.cfg.Rate, len(p.raw))
+			p.Raw, p.Next = stored.Events, stored.Next
+			s.measure(p.Raw, stored.Next.Place()-after.Place())
+			return limit(ctx, s.cfg.Rate, len(p.Raw))
 		}
 		select {
 		case <-time.After(settleWait):
@@ -148,7 +145,7 @@ func (s *stretches) fill(ctx context.Context, p *page, after, to eventlog.Positi
 }
 
 // most is how many events a page may have: some more than it should, for those that are
-// left of its stretch would take another page; no more than who chose a number said.
+// left of its stretch would take another page; no more than a caller chose.
 func (s *stretches) most() int {
 	if s.cfg.PageEvents > 0 {
 		return s.cfg.PageEvents
@@ -165,7 +162,7 @@ const fewEvents = pageEventsMin / 2
 // measure decides on the pages to come by one that was read: each of one stretch. Few
 // events never make them larger, since those to come may be large.
 func (s *stretches) measure(events []eventlog.Event, places int64) {
-	want := s.pageEvents(events)
+	want := s.cfg.pageEvents(events)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(events) < fewEvents {
@@ -176,7 +173,7 @@ func (s *stretches) measure(events []eventlog.Event, places int64) {
 }
 
 // chooseTypes decides by a page whether the server compares the types of the next ones:
-// that takes longer than to read a few events that nobody wants.
+// that takes longer than to read a few events that are not wanted.
 func (s *stretches) chooseTypes(wanted int, places int64) {
 	if places < fewEvents {
 		return
@@ -193,13 +190,13 @@ func (s *stretches) typesToRead() []string {
 	if s.every {
 		return nil
 	}
-	return s.types
+	return s.cfg.Types
 }
 
 // pageEvents is how many events the next page may hold, by those of the last one.
-func (r *replay) pageEvents(last []eventlog.Event) int {
-	if r.cfg.PageEvents > 0 {
-		return r.cfg.PageEvents
+func (c *Config) pageEvents(last []eventlog.Event) int {
+	if c.PageEvents > 0 {
+		return c.PageEvents
 	}
 	if len(last) == 0 {
 		return pageEventsFirst
@@ -208,7 +205,7 @@ func (r *replay) pageEvents(last []eventlog.Event) int {
 	for i := range last {
 		size += eventBytes(&last[i])
 	}
-	return int(min(pageEventsMax, max(pageEventsMin, r.cfg.pageBytes()*int64(len(last))/size)))
+	return int(min(pageEventsMax, max(pageEventsMin, c.PageBytes*int64(len(last))/size)))
 }
 
 // eventBytes is what an event takes on its way, stored and decoded.

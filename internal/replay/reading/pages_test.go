@@ -1,4 +1,4 @@
-package replay
+package reading
 
 import (
 	"testing"
@@ -17,7 +17,7 @@ func TestFewEventsDoNotRaiseThePages(t *testing.T) {
 		}
 		return out
 	}
-	s := &stretches{replay: &replay{cfg: Config{Budget: 4 << 20}}, events: pageEventsFirst}
+	s := &stretches{cfg: Config{PageBytes: 4 << 20 / (8 * PagesAtOnce)}, events: pageEventsFirst}
 	s.measure(page(20, 100<<10), 20)
 	large := s.most()
 	for _, few := range [][]eventlog.Event{nil, page(1, 10), page(3, 10)} {
@@ -37,7 +37,7 @@ func TestFewEventsDoNotRaiseThePages(t *testing.T) {
 // nothing.
 func TestTypesAreComparedWhereItPays(t *testing.T) {
 	t.Parallel()
-	s := &stretches{replay: &replay{types: []string{"test.ShipBuilt"}}}
+	s := &stretches{cfg: Config{Types: []string{"test.ShipBuilt"}}}
 	for _, page := range []struct {
 		wanted int
 		places int64
