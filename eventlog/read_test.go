@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -398,4 +399,54 @@ func TestPagesOfLargeEventsAreBounded(t *testing.T) {
 	more := appendTo(t, log, db.Pool, "more", 0, 3)
 	read("small again", end, more, eventlog.Query{})
 	read("at the end", more, appendLarge("b"), eventlog.Query{Limit: 50_000})
+}
+
+// A page has from 1 to 50,000 events, a look-up at most as many, and where none is given the
+// default holds.
+func TestAPageHasABound(t *testing.T) {
+	t.Parallel()
+	db := dbtest.Postgres(t)
+	log, err := eventlog.Open(t.Context(), db.Pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	appendTo(t, log, db.Pool, "s", 0, 3)
+	for limit, wanted := range map[int]int{0: 3, 1: 1, 2: 2, 50_000: 3, 50_001: -1, -1: -1} {
+		page, err := log.Read(t.Context(), log.Start(), eventlog.Query{Limit: limit})
+		if got := len(page.Events); wanted < 0 && err == nil || wanted >= 0 && (err != nil || got != wanted) {
+			t.Errorf("a page of at most %d: %d events, %v, want %d", limit, got, err, wanted)
+		}
+	}
+	places := make([]int64, 50_001)
+	for i := range places {
+		places[i] = int64(i + 1)
+	}
+	if found, err := log.At(t.Context(), places[:50_000]); err != nil || len(found) != 3 {
+		t.Errorf("50,000 places hold %d events, %v", len(found), err)
+	}
+	if _, err := log.At(t.Context(), places); err == nil {
+		t.Error("50,001 places were looked up at once")
+	}
+}
+
+// Following from a place hands out what comes behind it, and not the log from its start.
+func TestFollowBeginsBehindItsPlace(t *testing.T) {
+	t.Parallel()
+	db := dbtest.Postgres(t)
+	log, err := eventlog.Open(t.Context(), db.Pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := appendTo(t, log, db.Pool, "s", 0, 2)
+	until := appendTo(t, log, db.Pool, "s", 2, 2)
+	var versions []int64
+	err = log.Follow(t.Context(), from, eventlog.Query{Until: until}, func(_ context.Context, page eventlog.Page) error {
+		for _, e := range page.Events {
+			versions = append(versions, e.StreamVersion)
+		}
+		return nil
+	})
+	if err != nil || !slices.Equal(versions, []int64{3, 4}) {
+		t.Errorf("followed the versions %v, %v", versions, err)
+	}
 }
