@@ -109,7 +109,6 @@ func (f *file) programs(room string) (problems []string) {
 // embedders are rooms that may embed pointers to structs of their own, and why.
 var embedders = map[string]string{
 	"projections/cold": "its rooms are being made",
-	"internal/hot":     "its rooms are being made",
 	"queryapi":         "its stages come with issue 6",
 	"queryapi/guard":   "its stages come with issue 6",
 }

@@ -28,7 +28,6 @@ var swollen = map[string]size{
 	"internal/service": {20, 1_750},
 	"projections":      {25, 3_000},
 	"projections/cold": {31, 5_600},
-	"internal/hot":     {22, 2_400},
 	"queryapi":         {44, 5_800},
 }
 

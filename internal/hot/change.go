@@ -3,6 +3,7 @@ package hot
 import (
 	"bytes"
 
+	"github.com/readside/readside/internal/hot/image"
 	"github.com/readside/readside/projections"
 )
 
@@ -12,11 +13,11 @@ type Change struct {
 
 	// unknown are columns in which Old may not be what the table has, and which are
 	// not compared; written are those of them that are written in any case.
-	unknown, written columnSet
+	unknown, written image.Columns
 	// kept reports whether New took the unknown columns over from Old.
 	kept bool
 	// columns is the set of those to be written, once it is known.
-	columns  columnSet
+	columns  image.Columns
 	compared bool
 }
 
@@ -24,11 +25,11 @@ type Change struct {
 func (c Change) Changed() bool { return c.Old.IsZero() || c.set() != 0 }
 
 // set is the columns to be written into a row that is there.
-func (c Change) set() columnSet {
+func (c Change) set() image.Columns {
 	if c.compared {
 		return c.columns
 	}
-	return differing(c.Old, c.New)&^c.unknown | c.written
+	return image.Differing(c.Old, c.New)&^c.unknown | c.written
 }
 
 // Change compares a row with what was stored of it. What copies filled in Old may be
@@ -57,7 +58,7 @@ func (l *Layout) joined(c Change, kept bool, changed func(j *projections.JoinMod
 		return c
 	}
 	for _, j := range l.copies {
-		if !bytes.Equal(old.cell(j.On), now.cell(j.On)) || changed(j, string(now.value(j.On))) {
+		if !bytes.Equal(old.Cell(j.On), now.Cell(j.On)) || changed(j, string(now.Value(j.On))) {
 			c.written |= pairSet(j)
 		}
 	}
@@ -71,7 +72,7 @@ func (l *Layout) SameSources(old Image, r *projections.Row) bool {
 		return false
 	}
 	for _, j := range l.copies {
-		if string(old.value(j.On)) != j.KeyIn(l.Model, r) {
+		if string(old.Value(j.On)) != j.KeyIn(l.Model, r) {
 			return false
 		}
 	}
@@ -79,11 +80,11 @@ func (l *Layout) SameSources(old Image, r *projections.Row) bool {
 }
 
 func (l *Layout) stateOf(img Image) projections.State {
-	return projections.State(be.Uint16(img.value(l.state)))
+	return projections.State(be.Uint16(img.Value(l.state)))
 }
 
 // pairSet is the columns that a copy fills.
-func pairSet(j *projections.JoinModel) (s columnSet) {
+func pairSet(j *projections.JoinModel) (s image.Columns) {
 	for _, p := range j.Pairs {
 		s |= 1 << p.To
 	}

@@ -45,7 +45,7 @@ func keyIndex(table string) string { return table + "_pkey" }
 func (l *Layout) createTable(table, key string) string {
 	lines := make([]string, len(l.columns))
 	for i, c := range l.columns {
-		lines[i] = fmt.Sprintf("  %s %s", quote(c.name), c.sqlType.name)
+		lines[i] = fmt.Sprintf("  %s %s", quote(c.name), c.Name)
 		if c.model == nil || !c.model.Nullable {
 			lines[i] += " not null"
 		}

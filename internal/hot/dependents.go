@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/readside/readside/internal/hot/pipeline"
 	"github.com/readside/readside/projections"
 )
 
@@ -28,7 +29,7 @@ func (t *Table) dependentsSQL(j *projections.JoinModel) string {
 // source keys, and hands their keys to work, most at a time: there may be as many as the
 // table has rows. It needs the session's transaction, and sends what was queued. Of more
 // keys than fit into one statement, a row may be handed out more than once.
-func (t *Table) Dependents(ctx context.Context, s *Session, j *projections.JoinModel, keys []string, most int, work func(keys []string) error) error {
+func (t *Table) Dependents(ctx context.Context, s *pipeline.Session, j *projections.JoinModel, keys []string, most int, work func(keys []string) error) error {
 	declare := "declare dependents no scroll cursor for " + t.dependentsSQL(j)
 	for chunk := range statementsOf(keys, dependentsKeys, textBytes) {
 		s.Queue("set local enable_indexscan = off")
@@ -47,11 +48,11 @@ func (t *Table) Dependents(ctx context.Context, s *Session, j *projections.JoinM
 const dependentsKeys = 200_000
 
 // eachDependent hands out the rows of the cursor, most at a time.
-func (t *Table) eachDependent(ctx context.Context, s *Session, most int, work func(keys []string) error) error {
+func (t *Table) eachDependent(ctx context.Context, s *pipeline.Session, most int, work func(keys []string) error) error {
 	fetch := fmt.Sprintf("fetch %d from dependents", most)
 	for {
 		var found []string
-		s.Add(Op{SQL: fetch, Rows: AnyRows, Each: func(values [][]byte) error {
+		s.Add(pipeline.Op{SQL: fetch, Rows: pipeline.AnyRows, Each: func(values [][]byte) error {
 			found = append(found, string(values[0]))
 			return nil
 		}})

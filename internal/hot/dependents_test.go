@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/readside/readside/internal/dbtest"
+	"github.com/readside/readside/internal/hot/pipeline"
 	"github.com/readside/readside/projections"
 )
 
@@ -82,7 +83,7 @@ func TestDependentsOfManySources(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	session, err := NewSession(ctx, conn.PgConn())
+	session, err := pipeline.NewSession(ctx, conn.PgConn())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +132,7 @@ union all select 'unborn', '[]'::json, 0, 1::smallint, array['p1'] union all sel
 }
 
 // dependentsOf are the rows that Dependents finds, in order, and how long it took.
-func dependentsOf(t *testing.T, session *Session, table *Table, join *projections.JoinModel, keys []string) (found []string, took time.Duration) {
+func dependentsOf(t *testing.T, session *pipeline.Session, table *Table, join *projections.JoinModel, keys []string) (found []string, took time.Duration) {
 	t.Helper()
 	const most = 2000
 	began := time.Now()

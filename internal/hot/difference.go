@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/readside/readside/internal/hot/cell"
+	"github.com/readside/readside/internal/hot/image"
+	"github.com/readside/readside/internal/hot/pipeline"
 	"github.com/readside/readside/projections"
 )
 
@@ -45,10 +48,10 @@ func (t *Table) Compare(stored, folded Image) *Difference {
 
 // Differing returns the names of the columns in which two images of the table's rows differ.
 func (t *Table) Differing(a, b Image) []string {
-	set := differing(a, b)
+	set := image.Differing(a, b)
 	var names []string
 	for i, c := range t.columns {
-		if set.has(i) {
+		if set.Has(i) {
 			names = append(names, c.name)
 		}
 	}
@@ -58,7 +61,7 @@ func (t *Table) Differing(a, b Image) []string {
 // Text is a column's value as a person reads it, shortened.
 func (t *Table) Text(img Image, column string) string {
 	i := slices.IndexFunc(t.columns, func(c tableColumn) bool { return c.name == column })
-	v := img.value(i)
+	v := img.Value(i)
 	if v == nil {
 		return "NULL"
 	}
@@ -70,8 +73,8 @@ func (t *Table) Text(img Image, column string) string {
 		return fmt.Sprintf("%q", v)
 	}
 	row := t.Model.New()
-	if err := setCell(c, t.Model.Base(row), v); err != nil {
+	if err := cell.Set(c, t.Model.Base(row), v); err != nil {
 		return err.Error()
 	}
-	return abridge(fmt.Sprint(c.Value(t.Model.Base(row))))
+	return pipeline.Abridge(fmt.Sprint(c.Value(t.Model.Base(row))))
 }

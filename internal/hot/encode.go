@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/readside/readside/internal/hot/cell"
+	"github.com/readside/readside/internal/hot/image"
 	"github.com/readside/readside/projections"
 )
 
@@ -37,8 +39,8 @@ func (e *Encoder) Encode(l *Layout, r *projections.Row, old Image, keep bool) (I
 		c := &l.Model.Columns[i]
 		start := len(e.cells)
 		if keep && c.Join {
-			e.cells = append(e.cells, old.cell(i)...)
-		} else if e.cells, err = appendCell(e.cells, c, base); err != nil {
+			e.cells = append(e.cells, old.Cell(i)...)
+		} else if e.cells, err = cell.Append(e.cells, c, base); err != nil {
 			return Image{}, fmt.Errorf("column %s: %w", c.Name, err)
 		}
 		if n := len(e.cells) - start - 4; n > maxIndexedBytes && l.columns[i].indexed {
@@ -54,13 +56,13 @@ func (e *Encoder) Encode(l *Layout, r *projections.Row, old Image, keep bool) (I
 	if len(e.cells) > maxRowBytes {
 		return Image{}, fmt.Errorf("the row has %d bytes, and a row has at most %d: keep less in it", len(e.cells), maxRowBytes)
 	}
-	if bytes.Equal(e.cells, old.cells) {
+	if bytes.Equal(e.cells, old.Bytes()) {
 		return old, nil
 	}
 	if e.Blocks != nil {
-		return e.Blocks.image(e.cells, e.ends), nil
+		return e.Blocks.Image(e.cells, e.ends), nil
 	}
-	return Image{cells: slices.Clone(e.cells), ends: slices.Clone(e.ends)}, nil
+	return image.New(slices.Clone(e.cells), slices.Clone(e.ends)), nil
 }
 
 // links appends the source keys of the joins by a function.
@@ -72,7 +74,7 @@ func (e *Encoder) links(l *Layout, r *projections.Row) (err error) {
 				return err
 			}
 		}
-		if e.cells, err = appendTexts(e.cells, keys); err != nil {
+		if e.cells, err = cell.AppendTexts(e.cells, keys); err != nil {
 			return fmt.Errorf("keys of the join with %s: %w", j.Source.Name, err)
 		}
 		e.ends = append(e.ends, int32(len(e.cells)))

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/readside/readside/internal/hot/image"
+	"github.com/readside/readside/internal/hot/pipeline"
 	"github.com/readside/readside/projections"
 )
 
@@ -15,12 +17,12 @@ type Source struct {
 	Key   string
 	Image Image
 
-	changed columnSet
+	changed image.Columns
 }
 
 // ConcernedBy are those of the changed sources that join j looks at.
 func ConcernedBy(j *projections.JoinModel, changed []Source) []Source {
-	var reads columnSet
+	var reads image.Columns
 	for _, c := range j.Reads {
 		reads |= 1 << c
 	}
@@ -36,7 +38,7 @@ func ConcernedBy(j *projections.JoinModel, changed []Source) []Source {
 // FanCopy queues the UPDATE that brings changed sources to all rows that copy from them,
 // or several, where there are many. returned, unless nil, is called with the key of every row that changed;
 // affected grows by how many those are.
-func (t *Table) FanCopy(s *Session, j *projections.JoinModel, source *Layout, changed []Source, affected *int, returned func(key string)) {
+func (t *Table) FanCopy(s *pipeline.Session, j *projections.JoinModel, source *Layout, changed []Source, affected *int, returned func(key string)) {
 	sql := t.fanCopySQL(j, returned != nil)
 	from := &Table{Layout: source}
 	for chunk := range statements(changed, Source.bytes) {
@@ -49,7 +51,7 @@ func (t *Table) FanCopy(s *Session, j *projections.JoinModel, source *Layout, ch
 		for _, p := range j.Pairs {
 			params = append(params, from.array(images, p.From))
 		}
-		op := Op{SQL: sql, Params: params, Rows: AnyRows, Affected: affected}
+		op := pipeline.Op{SQL: sql, Params: params, Rows: pipeline.AnyRows, Affected: affected}
 		if returned != nil {
 			op.Each = func(values [][]byte) error {
 				returned(string(values[0]))
@@ -60,21 +62,21 @@ func (t *Table) FanCopy(s *Session, j *projections.JoinModel, source *Layout, ch
 	}
 }
 
-func (s Source) bytes() int { return len(s.Image.cells) }
+func (s Source) bytes() int { return len(s.Image.Bytes()) }
 
 func (t *Table) fanCopySQL(j *projections.JoinModel, returning bool) string {
 	places, names := []string{"$1::text[]"}, []string{"k"}
 	var assign, old, now []string
 	for i, p := range j.Pairs {
 		col := t.columns[p.To]
-		places = append(places, fmt.Sprintf("$%d::%s[]", i+2, col.sqlType.name))
+		places = append(places, fmt.Sprintf("$%d::%s[]", i+2, col.Name))
 		names = append(names, fmt.Sprintf("c%d", i))
 		assign = append(assign, fmt.Sprintf("%s = u.c%d", quote(col.name), i))
 		exact := "%s"
-		switch col.sqlType {
-		case sqlTypes[projections.JSON]:
+		switch col.model.Kind {
+		case projections.JSON:
 			exact = "%s::text" // json has no equality
-		case sqlTypes[projections.Float64]:
+		case projections.Float64:
 			exact = "float8send(%s)" // 0 equals -0
 		}
 		old = append(old, fmt.Sprintf(exact, "t."+quote(col.name)))
@@ -90,7 +92,7 @@ func (t *Table) fanCopySQL(j *projections.JoinModel, returning bool) string {
 }
 
 // everyColumn is changed in a row that came or went.
-const everyColumn = ^columnSet(0)
+const everyColumn = ^image.Columns(0)
 
 // Source is what joins see of row r, which changed by c: nothing, unless it lives.
 // visible reports whether joins see a difference at all. A row that was not live and is
@@ -119,19 +121,16 @@ func (l *Layout) zeroImage(key string) Image {
 
 // Rejoined collects the live rows that were changed by their own joins only, each with
 // the columns that changed: views further down read some of them, or none.
-type Rejoined struct{ columns map[string]columnSet }
-
-// Columns is a set of a view's columns.
-type Columns = columnSet
+type Rejoined struct{ columns map[string]image.Columns }
 
 // CopiedFrom returns the columns that the copy j changes where these sources changed.
 func CopiedFrom(j *projections.JoinModel, changed []Source) (out Columns) {
-	var all columnSet
+	var all image.Columns
 	for _, s := range changed {
 		all |= s.changed
 	}
 	for _, p := range j.Pairs {
-		if all.has(p.From) {
+		if all.Has(p.From) {
 			out |= 1 << p.To
 		}
 	}
@@ -144,9 +143,9 @@ func (r *Rejoined) Copied(key string, columns Columns) { r.note(key, columns) }
 // Computed notes a row that was computed anew.
 func (r *Rejoined) Computed(key string, c Change) { r.note(key, c.set()) }
 
-func (r *Rejoined) note(key string, set columnSet) {
+func (r *Rejoined) note(key string, set image.Columns) {
 	if r.columns == nil {
-		r.columns = map[string]columnSet{}
+		r.columns = map[string]image.Columns{}
 	}
 	r.columns[key] |= set
 }

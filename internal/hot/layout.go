@@ -1,13 +1,28 @@
 package hot
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgtype"
 
+	"github.com/readside/readside/internal/hot/cell"
+	"github.com/readside/readside/internal/hot/image"
 	"github.com/readside/readside/projections"
+)
+
+var be = binary.BigEndian
+
+// What rows are stored as; see package image.
+type (
+	// Image is a row as it is stored.
+	Image = image.Image
+	// Blocks is memory that images share.
+	Blocks = image.Blocks
+	// Columns is a set of a view's columns.
+	Columns = image.Columns
 )
 
 // Layout is how a view's rows lie in a table: the view's columns, the row's state,
@@ -20,12 +35,12 @@ type Layout struct {
 	links   []*projections.JoinModel
 	// copies are the joins that copy; copied the columns that they fill.
 	copies []*projections.JoinModel
-	copied columnSet
+	copied image.Columns
 }
 
 type tableColumn struct {
 	name string
-	sqlType
+	cell.Type
 	// model is the column of the view, nil for the hidden ones.
 	model *projections.Column
 	// indexed reports whether the column stands in an index, which holds short values only.
@@ -47,24 +62,24 @@ func NewLayout(m *projections.Model) (*Layout, error) {
 	l := &Layout{Model: m}
 	for i := range m.Columns {
 		c := &m.Columns[i]
-		l.columns = append(l.columns, tableColumn{name: c.Name, sqlType: typeOf(c), model: c, indexed: c.Index || c.Order})
+		l.columns = append(l.columns, tableColumn{name: c.Name, Type: cell.TypeOf(c), model: c, indexed: c.Index || c.Order})
 	}
 	l.state = len(l.columns)
-	l.columns = append(l.columns, tableColumn{name: StateColumn, sqlType: sqlType{"smallint", pgtype.Int2OID, pgtype.Int2ArrayOID}})
+	l.columns = append(l.columns, tableColumn{name: StateColumn, Type: cell.Type{Name: "smallint", OID: pgtype.Int2OID, Array: pgtype.Int2ArrayOID}})
 	for _, j := range m.Joins {
 		if j.ByFunction() {
 			l.links = append(l.links, j)
 			l.columns = append(l.columns, tableColumn{
-				name:    fmt.Sprint(linkColumn, j.Link),
-				sqlType: sqlType{"text[]", pgtype.TextArrayOID, 0},
+				name: fmt.Sprint(linkColumn, j.Link),
+				Type: cell.Type{Name: "text[]", OID: pgtype.TextArrayOID},
 			})
 		} else {
 			l.columns[j.On].indexed = true
 			l.copies = append(l.copies, j)
 		}
 	}
-	if len(l.columns) > maxColumns {
-		return nil, fmt.Errorf("view %s has %d columns, %d with those that the engine adds; at most %d: gather some in a json column", m.Name, len(m.Columns), len(l.columns), maxColumns)
+	if len(l.columns) > image.MaxColumns {
+		return nil, fmt.Errorf("view %s has %d columns, %d with those that the engine adds; at most %d: gather some in a json column", m.Name, len(m.Columns), len(l.columns), image.MaxColumns)
 	}
 	for _, j := range l.copies {
 		l.copied |= pairSet(j)
@@ -76,7 +91,7 @@ func NewLayout(m *projections.Model) (*Layout, error) {
 func (l *Layout) linkAt(n int) int { return l.state + 1 + n }
 
 // links is the set of link columns.
-func (l *Layout) linkSet() (s columnSet) {
+func (l *Layout) linkSet() (s image.Columns) {
 	for n := range l.links {
 		s |= 1 << l.linkAt(n)
 	}
@@ -89,24 +104,6 @@ func (l *Layout) names() string {
 		names[i] = quote(c.name)
 	}
 	return strings.Join(names, ", ")
-}
-
-// image puts the raw values of a query's row together.
-func (l *Layout) image(values [][]byte) Image {
-	n := 0
-	for _, v := range values {
-		n += 4 + len(v)
-	}
-	img := Image{cells: make([]byte, 0, n), ends: make([]int32, len(l.columns))}
-	for i := range l.columns {
-		if v := values[i]; v == nil {
-			img.cells = be.AppendUint32(img.cells, nullLength)
-		} else {
-			img.cells = append(be.AppendUint32(img.cells, uint32(len(v))), v...)
-		}
-		img.ends[i] = int32(len(img.cells))
-	}
-	return img
 }
 
 // which columns of an image Decode fills.
@@ -128,12 +125,12 @@ func (l *Layout) decode(img Image, p part) (*projections.Row, error) {
 		if c.Join && p == own {
 			continue
 		}
-		if err := setCell(c, base, img.value(i)); err != nil {
+		if err := cell.Set(c, base, img.Value(i)); err != nil {
 			return nil, fmt.Errorf("table of view %s: %w: rebuild the view", l.Model.Name, err)
 		}
 	}
-	r.Key = string(img.value(l.Model.Key))
-	r.State = projections.State(be.Uint16(img.value(l.state)))
+	r.Key = string(img.Value(l.Model.Key))
+	r.State = projections.State(be.Uint16(img.Value(l.state)))
 	return r, nil
 }
 

@@ -1,9 +1,10 @@
 package hot
 
 import (
-	"errors"
 	"fmt"
 
+	"github.com/readside/readside/internal/hot/cell"
+	"github.com/readside/readside/internal/hot/image"
 	"github.com/readside/readside/projections"
 )
 
@@ -21,7 +22,7 @@ func (l *Layout) AppendOwn(buf []byte, r *projections.Row) ([]byte, error) {
 		if c.Join {
 			continue
 		}
-		if buf, err = appendCell(buf, c, base); err != nil {
+		if buf, err = cell.Append(buf, c, base); err != nil {
 			return buf, fmt.Errorf("column %s: %w", c.Name, err)
 		}
 	}
@@ -34,7 +35,7 @@ func (l *Layout) ReadOwn(data []byte) (*projections.Row, error) {
 	r := &projections.Row{Value: l.Model.New(), Touched: -1}
 	base := l.Model.Base(r.Value)
 	if len(data) == 0 {
-		return nil, errTruncated
+		return nil, image.ErrTruncated
 	}
 	r.State = projections.State(data[0])
 	data = data[1:]
@@ -43,11 +44,11 @@ func (l *Layout) ReadOwn(data []byte) (*projections.Row, error) {
 		if c.Join {
 			continue
 		}
-		cell, n, err := firstCell(data)
+		value, n, err := image.First(data)
 		if err != nil {
 			return nil, err
 		}
-		if err := setCell(c, base, cell); err != nil {
+		if err := cell.Set(c, base, value); err != nil {
 			return nil, fmt.Errorf("view %s: %w", l.Model.Name, err)
 		}
 		data = data[n:]
@@ -56,55 +57,34 @@ func (l *Layout) ReadOwn(data []byte) (*projections.Row, error) {
 	return r, nil
 }
 
-var errTruncated = errors.New("a stored row ends before its last column")
-
-// firstCell is the value of the first cell in data, nil for NULL, and the cell's length.
-func firstCell(data []byte) (value []byte, n int, err error) {
-	if len(data) < 4 {
-		return nil, 0, errTruncated
-	}
-	length := be.Uint32(data)
-	if length == nullLength {
-		return nil, 4, nil
-	}
-	n = 4 + int(length)
-	if len(data) < n {
-		return nil, 0, errTruncated
-	}
-	return data[4:n:n], n, nil
-}
-
-// Bytes are the image's cells, for ImageOf. They must not be changed.
-func (i Image) Bytes() []byte { return i.cells }
-
 // ImageOf is the image whose Bytes these are.
 func (l *Layout) ImageOf(cells []byte) (Image, error) {
-	img := Image{cells: cells, ends: make([]int32, 0, len(l.columns))}
+	ends := make([]int32, 0, len(l.columns))
 	end := 0
 	for range l.columns {
-		_, n, err := firstCell(cells[end:])
+		_, n, err := image.First(cells[end:])
 		if err != nil {
 			return Image{}, err
 		}
 		end += n
-		img.ends = append(img.ends, int32(end))
+		ends = append(ends, int32(end))
 	}
 	if end != len(cells) {
 		return Image{}, fmt.Errorf("a stored row of view %s has %d bytes behind its last column", l.Model.Name, len(cells)-end)
 	}
-	return img, nil
+	return image.New(cells, ends), nil
 }
 
 // KeyOf is the key of the row whose image has these cells; good as long as they are.
 func (l *Layout) KeyOf(cells []byte) ([]byte, error) {
 	for range l.Model.Key {
-		_, n, err := firstCell(cells)
+		_, n, err := image.First(cells)
 		if err != nil {
 			return nil, err
 		}
 		cells = cells[n:]
 	}
-	key, _, err := firstCell(cells)
+	key, _, err := image.First(cells)
 	return key, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/readside/readside/internal/hot/image"
 	"github.com/readside/readside/projections"
 )
 
@@ -35,7 +36,7 @@ func TestPrivateRowsComeBackAsTheyWere(t *testing.T) {
 			rt.Fatal(err)
 		}
 		again, err := l.ImageOf(img.Bytes())
-		if err != nil || differing(img, again) != 0 || len(again.ends) != len(img.ends) {
+		if err != nil || image.Differing(img, again) != 0 || len(again.Ends()) != len(img.Ends()) {
 			rt.Fatalf("the image came back with other columns: %v", err)
 		}
 		if key, err := l.KeyOf(img.Bytes()); err != nil || string(key) != "k" {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/internal/decimals"
+	"github.com/readside/readside/internal/hot/pipeline"
 	"github.com/readside/readside/projections"
 )
 
@@ -47,10 +48,10 @@ func TestImagesTogetherAreImages(t *testing.T) {
 		}
 	}
 	for i := range got { // what somebody appends is not written into the image behind it
-		_, _ = append(got[i].cells, 0xff), append(got[i].ends, -1)
+		_, _ = append(got[i].Bytes(), 0xff), append(got[i].Ends(), -1)
 	}
 	for i := range want {
-		if !bytes.Equal(want[i].cells, got[i].cells) || !slices.Equal(want[i].ends, got[i].ends) {
+		if !bytes.Equal(want[i].Bytes(), got[i].Bytes()) || !slices.Equal(want[i].Ends(), got[i].Ends()) {
 			t.Fatalf("image %d differs", i)
 		}
 	}
@@ -74,7 +75,7 @@ func TestBlocksAreUsedAgain(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !bytes.Equal(want.cells, got.cells) || !slices.Equal(want.ends, got.ends) {
+			if !bytes.Equal(want.Bytes(), got.Bytes()) || !slices.Equal(want.Ends(), got.Ends()) {
 				t.Fatalf("round %d: image %d differs", round, i)
 			}
 		}
@@ -100,7 +101,7 @@ func TestImagesTogetherTakeWhatTheyNeed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return textBytes + len(img.cells) + 4*len(img.ends)
+		return textBytes + len(img.Bytes()) + 4*len(img.Ends())
 	}
 	for _, sizes := range [][]int{{100}, {9 << 10}, {33 << 10}, {70 << 10}, {100, 70 << 10}} {
 		encode(slices.Max(sizes)) // the encoder's own memory
@@ -239,7 +240,7 @@ func TestLoadOfStoreIsTheRow(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	s, err := NewSession(ctx, conn.PgConn())
+	s, err := pipeline.NewSession(ctx, conn.PgConn())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,7 +282,7 @@ func TestLoadOfStoreIsTheRow(t *testing.T) {
 // exactly tells 1.50 from 1.5.
 var exactly = cmp.Comparer(func(a, b decimal.Decimal) bool { return reflect.DeepEqual(a, b) })
 
-func checkStored(ctx context.Context, rt *rapid.T, s *Session, table *Table, want map[string]*everything) {
+func checkStored(ctx context.Context, rt *rapid.T, s *pipeline.Session, table *Table, want map[string]*everything) {
 	var keys []string
 	for k := range want {
 		keys = append(keys, k)
@@ -290,8 +291,8 @@ func checkStored(ctx context.Context, rt *rapid.T, s *Session, table *Table, wan
 	table.LoadWhole(s, keys, func(st Stored) {
 		got[st.Key] = st.Value.(*everything)
 		// Rows are compared by their bytes: the server's are those that we write.
-		if img, err := table.Encode(st.Row); err != nil || !bytes.Equal(img.cells, st.Image.cells) {
-			rt.Errorf("the server has other bytes than we write (%v):\n%x\n%x", err, st.Image.cells, img.cells)
+		if img, err := table.Encode(st.Row); err != nil || !bytes.Equal(img.Bytes(), st.Image.Bytes()) {
+			rt.Errorf("the server has other bytes than we write (%v):\n%x\n%x", err, st.Image.Bytes(), img.Bytes())
 		}
 	})
 	if err := s.Flush(ctx); err != nil {

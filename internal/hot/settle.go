@@ -17,10 +17,10 @@ func (l *Layout) Settle(r *projections.Row, img Image) {
 		c := &l.Model.Columns[i]
 		switch {
 		case c.Nullable:
-			settleNullable(c, base, img.value(i))
+			settleNullable(c, base, img.Value(i))
 		case c.Kind == projections.Text:
 			if p := (*string)(c.At(base)); *p != "" { // a joined column may be zero here and kept in the image
-				*p = textOf(img.value(i))
+				*p = textOf(img.Value(i))
 			}
 		}
 	}
@@ -51,13 +51,13 @@ func textOf(value []byte) string { return unsafe.String(unsafe.SliceData(value),
 // Footprint estimates the memory of a settled row and its image, without what maps and
 // lists add.
 func (l *Layout) Footprint(img Image) int {
-	n := int(l.Model.Type.Size()) + cap(img.cells) + 4*cap(img.ends) + rowBytes
+	n := int(l.Model.Type.Size()) + cap(img.Bytes()) + 4*cap(img.Ends()) + rowBytes
 	if img.IsZero() {
 		return n
 	}
 	for i := range l.Model.Columns {
 		if c := &l.Model.Columns[i]; c.Kind == projections.JSON {
-			n += jsonTimes * len(img.cell(i))
+			n += jsonTimes * len(img.Cell(i))
 		} else if c.Nullable {
 			n += int(c.Type.Size())
 		}

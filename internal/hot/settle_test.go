@@ -33,7 +33,7 @@ func TestSettledRowsHoldNoMemoryOfEvents(t *testing.T) {
 		t.Errorf("the row is another:\n%s", diff)
 	}
 	for name, text := range map[string]string{"text": value.Text, "maybe_text": *value.MaybeText} {
-		if !within(text, img.cells) {
+		if !within(text, img.Bytes()) {
 			t.Errorf("column %s does not lie in the row's image", name)
 		}
 	}

@@ -10,6 +10,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/readside/readside/internal/hot/cell"
+	"github.com/readside/readside/internal/hot/image"
+	"github.com/readside/readside/internal/hot/pipeline"
 	"github.com/readside/readside/projections"
 )
 
@@ -18,12 +21,12 @@ type Table struct {
 	*Layout
 	Name string
 
-	updates map[columnSet]string
+	updates map[image.Columns]string
 }
 
 // NewTable names a table that holds rows in the layout.
 func NewTable(l *Layout, name string) *Table {
-	return &Table{Layout: l, Name: name, updates: map[columnSet]string{}}
+	return &Table{Layout: l, Name: name, updates: map[image.Columns]string{}}
 }
 
 // Stored is a row as the table has it.
@@ -33,25 +36,25 @@ type Stored struct {
 }
 
 // LoadOwn queues the loading of rows with their own columns only, for handlers.
-func (t *Table) LoadOwn(s *Session, keys []string, each func(Stored)) {
+func (t *Table) LoadOwn(s *pipeline.Session, keys []string, each func(Stored)) {
 	t.load(s, keys, own, each)
 }
 
 // LoadWhole queues the loading of rows with their joined columns, for joins.
-func (t *Table) LoadWhole(s *Session, keys []string, each func(Stored)) {
+func (t *Table) LoadWhole(s *pipeline.Session, keys []string, each func(Stored)) {
 	t.load(s, keys, whole, each)
 }
 
-func (t *Table) load(s *Session, keys []string, p part, each func(Stored)) {
+func (t *Table) load(s *pipeline.Session, keys []string, p part, each func(Stored)) {
 	sql := fmt.Sprintf("select %s from %s where %s = any($1::text[])", t.names(), qualified(t.Name), quote(t.key()))
 	for chunk := range statements(keys, textBytes) {
-		s.Add(Op{SQL: sql, Params: [][]byte{texts(chunk)}, Rows: AnyRows, Each: t.rows(p, each)})
+		s.Add(pipeline.Op{SQL: sql, Params: [][]byte{texts(chunk)}, Rows: pipeline.AnyRows, Each: t.rows(p, each)})
 	}
 }
 
 func (t *Table) rows(p part, each func(Stored)) func([][]byte) error {
 	return func(values [][]byte) error {
-		img := t.image(values)
+		img := image.Of(values)
 		r, err := t.decode(img, p)
 		if err != nil {
 			return err
@@ -65,7 +68,7 @@ func textBytes(text string) int { return len(text) + 4 }
 
 // texts is a text[] parameter. Keys were checked when they were read.
 func texts(keys []string) []byte {
-	buf, err := appendTexts(nil, keys)
+	buf, err := cell.AppendTexts(nil, keys)
 	if err != nil {
 		panic(err)
 	}
@@ -78,7 +81,7 @@ const smallWrite = 24
 
 // Write queues the changes: new rows by COPY, changed ones by one UPDATE for each
 // set of columns that changed.
-func (t *Table) Write(s *Session, changes []Change) {
+func (t *Table) Write(s *pipeline.Session, changes []Change) {
 	var added []Image
 	changed := updates{}
 	for _, c := range changes {
@@ -92,26 +95,26 @@ func (t *Table) Write(s *Session, changes []Change) {
 	t.update(s, changed)
 }
 
-func (t *Table) insert(s *Session, rows []Image) {
+func (t *Table) insert(s *pipeline.Session, rows []Image) {
 	if len(rows) > smallWrite {
 		t.copyRows(s, rows)
 		return
 	}
 	sql := t.insertOne()
 	for _, img := range rows {
-		s.Add(Op{SQL: sql, Params: t.params(img), Rows: 1})
+		s.Add(pipeline.Op{SQL: sql, Params: t.params(img), Rows: 1})
 	}
 }
 
-func (t *Table) copyRows(s *Session, rows []Image) {
-	s.Add(Op{SQL: fmt.Sprintf("copy %s (%s) from stdin (format binary)", qualified(t.Name), t.names()), Rows: len(rows),
-		copy: func() io.Reader { return newCopyStream(len(t.columns), rows) }})
+func (t *Table) copyRows(s *pipeline.Session, rows []Image) {
+	s.Add(pipeline.Op{SQL: fmt.Sprintf("copy %s (%s) from stdin (format binary)", qualified(t.Name), t.names()), Rows: len(rows),
+		Copy: func() io.Reader { return image.NewCopy(len(t.columns), rows) }})
 }
 
 func (t *Table) insertOne() string {
 	places := make([]string, len(t.columns))
 	for i, c := range t.columns {
-		places[i] = fmt.Sprintf("$%d::%s", i+1, c.sqlType.name)
+		places[i] = fmt.Sprintf("$%d::%s", i+1, c.Name)
 	}
 	return fmt.Sprintf("insert into %s (%s) values (%s)", qualified(t.Name), t.names(), strings.Join(places, ", "))
 }
@@ -119,7 +122,7 @@ func (t *Table) insertOne() string {
 func (t *Table) params(img Image) [][]byte {
 	out := make([][]byte, len(t.columns))
 	for i := range t.columns {
-		out[i] = img.value(i)
+		out[i] = img.Value(i)
 	}
 	return out
 }
@@ -132,7 +135,7 @@ const maxUpdates = 8
 // Images that kept joined columns are written apart from the others, since what they
 // kept may not be what the table has.
 type updateGroup struct {
-	set  columnSet
+	set  image.Columns
 	kept bool
 }
 
@@ -154,7 +157,7 @@ func (u updates) sorted() []updateGroup {
 
 // merged is one group of rows that kept joined columns and one of the others.
 func (u updates) merged() updates {
-	union := map[bool]columnSet{}
+	union := map[bool]image.Columns{}
 	for g := range u {
 		union[g.kept] |= g.set
 	}
@@ -165,7 +168,7 @@ func (u updates) merged() updates {
 	return out
 }
 
-func (t *Table) update(s *Session, changed updates) {
+func (t *Table) update(s *pipeline.Session, changed updates) {
 	if len(changed) > maxUpdates {
 		changed = changed.merged()
 	}
@@ -179,29 +182,29 @@ func (t *Table) update(s *Session, changed updates) {
 	}
 }
 
-func (t *Table) updateEach(s *Session, set columnSet, rows []Image) {
+func (t *Table) updateEach(s *pipeline.Session, set image.Columns, rows []Image) {
 	sql := t.updateSQL(set, false)
 	for _, img := range rows {
-		params := [][]byte{img.value(t.Model.Key)}
+		params := [][]byte{img.Value(t.Model.Key)}
 		for c := range t.columns {
-			if set.has(c) {
-				params = append(params, img.value(c))
+			if set.Has(c) {
+				params = append(params, img.Value(c))
 			}
 		}
-		s.Add(Op{SQL: sql, Params: params, Rows: 1})
+		s.Add(pipeline.Op{SQL: sql, Params: params, Rows: 1})
 	}
 }
 
-func (t *Table) updateAll(s *Session, set columnSet, rows []Image) {
+func (t *Table) updateAll(s *pipeline.Session, set image.Columns, rows []Image) {
 	sql := t.updateSQL(set, true)
-	for chunk := range statements(rows, func(img Image) int { return len(img.cells) }) {
+	for chunk := range statements(rows, func(img Image) int { return len(img.Bytes()) }) {
 		params := [][]byte{t.array(chunk, t.Model.Key)}
 		for c := range t.columns {
-			if set.has(c) {
+			if set.Has(c) {
 				params = append(params, t.array(chunk, c))
 			}
 		}
-		s.Add(Op{SQL: sql, Params: params, Rows: len(chunk)})
+		s.Add(pipeline.Op{SQL: sql, Params: params, Rows: len(chunk)})
 	}
 }
 
@@ -241,22 +244,22 @@ func statementsOf[R any](rows []R, most int, size func(R) int) iter.Seq[[]R] {
 func (t *Table) array(rows []Image, column int) []byte {
 	n, nulls := 20, false
 	for _, img := range rows {
-		cell := img.cell(column)
-		n += len(cell)
-		nulls = nulls || be.Uint32(cell) == nullLength
+		one := img.Cell(column)
+		n += len(one)
+		nulls = nulls || be.Uint32(one) == cell.Null
 	}
-	buf := appendArrayHeader(make([]byte, 0, n), t.columns[column].oid, len(rows), nulls)
+	buf := cell.AppendArrayHeader(make([]byte, 0, n), t.columns[column].OID, len(rows), nulls)
 	for _, img := range rows {
-		buf = append(buf, img.cell(column)...)
+		buf = append(buf, img.Cell(column)...)
 	}
 	return buf
 }
 
 // updateSQL updates the columns of set, of one row or of many given as arrays.
-func (t *Table) updateSQL(set columnSet, arrays bool) string {
+func (t *Table) updateSQL(set image.Columns, arrays bool) string {
 	memo := set
 	if arrays {
-		memo |= 1 << maxColumns
+		memo |= 1 << image.MaxColumns
 	}
 	if sql, ok := t.updates[memo]; ok {
 		return sql
@@ -265,16 +268,16 @@ func (t *Table) updateSQL(set columnSet, arrays bool) string {
 	places := []string{"$1::text[]"}
 	names := []string{"k"}
 	for c, col := range t.columns {
-		if !set.has(c) {
+		if !set.Has(c) {
 			continue
 		}
 		n := len(names)
-		places = append(places, fmt.Sprintf("$%d::%s[]", n+1, col.sqlType.name))
+		places = append(places, fmt.Sprintf("$%d::%s[]", n+1, col.Name))
 		names = append(names, fmt.Sprintf("c%d", n))
 		if arrays {
 			assign = append(assign, fmt.Sprintf("%s = u.c%d", quote(col.name), n))
 		} else {
-			assign = append(assign, fmt.Sprintf("%s = $%d::%s", quote(col.name), n+1, col.sqlType.name))
+			assign = append(assign, fmt.Sprintf("%s = $%d::%s", quote(col.name), n+1, col.Name))
 		}
 	}
 	sql := fmt.Sprintf("update %s t set %s where %s = $1", qualified(t.Name), strings.Join(assign, ", "), quote(t.key()))
@@ -284,4 +287,13 @@ func (t *Table) updateSQL(set columnSet, arrays bool) string {
 	}
 	t.updates[memo] = sql
 	return sql
+}
+
+// Replace queues that row takes the place of what is stored under the key; a zero
+// image leaves nothing there.
+func (t *Table) Replace(s *pipeline.Session, key string, row Image) {
+	s.Queue(fmt.Sprintf("delete from %s where %s = $1::text", qualified(t.Name), quote(t.key())), []byte(key))
+	if !row.IsZero() {
+		t.insert(s, []Image{row})
+	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/internal/hot"
+	"github.com/readside/readside/internal/hot/pipeline"
 	"github.com/readside/readside/internal/session"
 	"github.com/readside/readside/projections/control"
 )
@@ -89,7 +90,7 @@ func (s *stored) readHeld(ctx context.Context, tx pgx.Tx, cfg Config, f *fold) e
 
 // readRow reads the row as the projector does.
 func (s *stored) readRow(ctx context.Context, conn *pgx.Conn, key string, f *fold) error {
-	session, err := hot.NewSession(ctx, conn.PgConn())
+	session, err := pipeline.NewSession(ctx, conn.PgConn())
 	if err != nil {
 		return err
 	}

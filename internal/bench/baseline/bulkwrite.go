@@ -7,6 +7,7 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/internal/hot"
+	"github.com/readside/readside/internal/hot/pipeline"
 	"github.com/readside/readside/projections"
 )
 
@@ -106,7 +107,7 @@ func (p *preparing) change(b *readyBatch, view int, key string) error {
 
 // Run writes all batches.
 func (w *BulkWrite) Run(ctx context.Context, conn *pgconn.PgConn) error {
-	s, err := hot.NewSession(ctx, conn)
+	s, err := pipeline.NewSession(ctx, conn)
 	if err != nil {
 		return err
 	}
@@ -131,7 +132,7 @@ func (w *BulkWrite) Run(ctx context.Context, conn *pgconn.PgConn) error {
 
 // Copy copies the rows of all batches, every version of them, into tables without keys.
 func (w *BulkWrite) Copy(ctx context.Context, conn *pgconn.PgConn) error {
-	s, err := hot.NewSession(ctx, conn)
+	s, err := pipeline.NewSession(ctx, conn)
 	if err != nil {
 		return err
 	}
@@ -158,8 +159,8 @@ func (w *BulkWrite) Copy(ctx context.Context, conn *pgconn.PgConn) error {
 }
 
 // finish moves the checkpoint of a batch and commits.
-func (w *BulkWrite) finish(ctx context.Context, s *hot.Session, b readyBatch, place int64) error {
-	s.Add(hot.Op{SQL: `update views.checkpoint set place = $1::bigint where place = $2::bigint`, Params: [][]byte{hot.Int64(b.next), hot.Int64(place)}, Rows: 1})
+func (w *BulkWrite) finish(ctx context.Context, s *pipeline.Session, b readyBatch, place int64) error {
+	s.Add(pipeline.Op{SQL: `update views.checkpoint set place = $1::bigint where place = $2::bigint`, Params: [][]byte{pipeline.Int64(b.next), pipeline.Int64(place)}, Rows: 1})
 	s.Queue("commit")
 	return s.Flush(ctx)
 }

@@ -47,7 +47,7 @@ select r."orderId", r."userId", coalesce(u.name, ''), 'placed', r.currency, r.ci
  where o.order_id = p.id`,
 }
 
-// workerSettings are the engine's own (hot.NewSession): statistics of a table that was
+// workerSettings are the engine's own (pipeline.NewSession): statistics of a table that was
 // empty a second ago mislead the planner, which read whole tables for some batches.
 const workerSettings = `set jit = off; set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off`
 

@@ -6,7 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/readside/readside/internal/hot"
+	"github.com/readside/readside/internal/hot/pipeline"
 	"github.com/readside/readside/internal/session"
 	"github.com/readside/readside/projections/internal/batch"
 )
@@ -32,7 +32,7 @@ func (t *Turn) StartAhead(ctx context.Context, batches <-chan *batch.Batch) erro
 	if err != nil {
 		return fmt.Errorf("connect the projector's loader: %w", err)
 	}
-	loader, err := hot.NewSession(ctx, conn.PgConn())
+	loader, err := pipeline.NewSession(ctx, conn.PgConn())
 	if err != nil {
 		session.Close(conn)
 		return err
@@ -54,7 +54,7 @@ func (t *Turn) StartAhead(ctx context.Context, batches <-chan *batch.Batch) erro
 const aheadEvents = 500
 
 // foldEach ends with the context, or behind a batch that could not be folded whole.
-func (t *Turn) foldEach(ctx context.Context, batches <-chan *batch.Batch, folded chan<- *Folding, loader *hot.Session) {
+func (t *Turn) foldEach(ctx context.Context, batches <-chan *batch.Batch, folded chan<- *Folding, loader *pipeline.Session) {
 	for {
 		var b *batch.Batch
 		select {
@@ -83,10 +83,10 @@ func (t *Turn) foldEach(ctx context.Context, batches <-chan *batch.Batch, folded
 
 // foldAhead folds a batch without its transaction, which advance writes later. Rows
 // that an uncommitted batch changed stay in the cache: the tables do not have them yet.
-func (t *Turn) foldAhead(ctx context.Context, b *batch.Batch, loader *hot.Session) *Folding {
+func (t *Turn) foldAhead(ctx context.Context, b *batch.Batch, loader *pipeline.Session) *Folding {
 	t.cache.Trim(t.committed.Load())
 	set := t.cfg.Set
-	f := newFolding(set, t.cache, loader, hot.NewScript(), b, attemptAt(set, t.parking, b, nil))
+	f := newFolding(set, t.cache, loader, pipeline.NewScript(), b, attemptAt(set, t.parking, b, nil))
 	if f.failed = t.foldAttempt(ctx, f); f.failed == nil {
 		f.attempt.Commit() // for the next batch; where this one is not written, the turn ends
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/readside/readside/internal/hot"
+	"github.com/readside/readside/internal/hot/pipeline"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/control"
 	"github.com/readside/readside/projections/internal/batch"
@@ -47,15 +47,15 @@ func ViewIndex(set *projections.Set, name string) int {
 }
 
 // queue adds to a session what writes down what the batch holds and is not written down yet.
-func (a *attempt) queue(s *hot.Session, projector string) {
+func (a *attempt) queue(s *pipeline.Session, projector string) {
 	for _, h := range a.Fresh() {
 		attempts := 0
 		if a.retry != nil {
 			attempts = a.retry.attempts(h.Position.Place(), h.Key)
 		}
 		state, reason, message, hint := textOf(&h)
-		s.Queue(control.ParkSQL, []byte(projector), []byte(h.ViewName), hot.Int64(h.Position.Place()), []byte(h.Key), []byte(h.Stream), []byte(h.EventType),
-			[]byte(state), []byte(reason), []byte(message), []byte(hint), hot.Int32(int32(attempts)))
+		s.Queue(control.ParkSQL, []byte(projector), []byte(h.ViewName), pipeline.Int64(h.Position.Place()), []byte(h.Key), []byte(h.Stream), []byte(h.EventType),
+			[]byte(state), []byte(reason), []byte(message), []byte(hint), pipeline.Int32(int32(attempts)))
 		for _, d := range marksOf(&h) {
 			s.Queue(control.DegradeSQL, []byte(projector), []byte(h.ViewName), []byte(d[0]), []byte(d[1]))
 		}

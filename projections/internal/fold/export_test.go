@@ -3,7 +3,7 @@ package fold
 import (
 	"context"
 
-	"github.com/readside/readside/internal/hot"
+	"github.com/readside/readside/internal/hot/pipeline"
 	"github.com/readside/readside/projections/internal/batch"
 )
 
@@ -11,7 +11,7 @@ import (
 // since it also drives an operator's orders.
 
 // FoldAhead folds a batch without its transaction.
-func (t *Turn) FoldAhead(ctx context.Context, b *batch.Batch, loader *hot.Session) *Folding {
+func (t *Turn) FoldAhead(ctx context.Context, b *batch.Batch, loader *pipeline.Session) *Folding {
 	return t.foldAhead(ctx, b, loader)
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/readside/readside/internal/hot"
+	"github.com/readside/readside/internal/hot/pipeline"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/control"
 	"github.com/readside/readside/projections/internal/batch"
@@ -65,8 +66,8 @@ func (t *Turn) transact(ctx context.Context, f *Folding) error {
 		return f.failed
 	}
 	t.writer.Queue("begin")
-	t.writer.Add(hot.Op{SQL: control.LockCheckpointSQL, Rows: 1, Checked: true, Otherwise: control.ErrFenced, Params: [][]byte{
-		[]byte(t.cfg.Projector), hot.Int64(f.batch.From.Place()), hot.Int64(t.epoch),
+	t.writer.Add(pipeline.Op{SQL: control.LockCheckpointSQL, Rows: 1, Checked: true, Otherwise: control.ErrFenced, Params: [][]byte{
+		[]byte(t.cfg.Projector), pipeline.Int64(f.batch.From.Place()), pipeline.Int64(t.epoch),
 	}})
 	if f.ahead() {
 		t.writer.Add(f.out.Take()...)
@@ -189,9 +190,9 @@ func (t *Turn) queueMove(b *batch.Batch) {
 	name := []byte(t.cfg.Projector)
 	events, last := b.Count()
 	if t.building && b.CaughtUp && !t.cfg.Shadow {
-		t.writer.Add(hot.Op{SQL: control.ActivateSQL, Params: [][]byte{name}, Rows: len(t.tables)})
+		t.writer.Add(pipeline.Op{SQL: control.ActivateSQL, Params: [][]byte{name}, Rows: len(t.tables)})
 	}
-	t.writer.Add(hot.Op{SQL: control.MoveCheckpointSQL, Rows: 1, Params: [][]byte{
-		name, hot.Int64(b.Next.Place()), hot.Int64(int64(events)), []byte(t.stateAfter(b)), hot.TimeOrNull(last), hot.Int64(b.From.Place()), hot.Int64(t.epoch),
+	t.writer.Add(pipeline.Op{SQL: control.MoveCheckpointSQL, Rows: 1, Params: [][]byte{
+		name, pipeline.Int64(b.Next.Place()), pipeline.Int64(int64(events)), []byte(t.stateAfter(b)), pipeline.TimeOrNull(last), pipeline.Int64(b.From.Place()), pipeline.Int64(t.epoch),
 	}})
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/internal/hot"
+	"github.com/readside/readside/internal/hot/pipeline"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/internal/batch"
 	"github.com/readside/readside/projections/internal/cache"
@@ -20,7 +21,7 @@ type Folding struct {
 	set   *projections.Set
 	cache *cache.Cache
 	// in is where rows are loaded, out where writes are gathered.
-	in, out *hot.Session
+	in, out *pipeline.Session
 	batch   *batch.Batch
 	// attempt is what of the batch is folded, and what waits.
 	attempt *attempt
@@ -54,7 +55,7 @@ func (t *Turn) folding(b *batch.Batch, failing map[parking.Row]*projections.Fold
 	return newFolding(t.cfg.Set, t.cache, t.writer, t.writer, b, attemptAt(t.cfg.Set, t.parking, b, failing))
 }
 
-func newFolding(set *projections.Set, c *cache.Cache, in, out *hot.Session, b *batch.Batch, a *attempt) *Folding {
+func newFolding(set *projections.Set, c *cache.Cache, in, out *pipeline.Session, b *batch.Batch, a *attempt) *Folding {
 	c.Batch++
 	f := &Folding{set: set, cache: c, in: in, out: out, batch: b, attempt: a, number: c.Batch, done: make(chan struct{})}
 	for _, v := range c.Views {

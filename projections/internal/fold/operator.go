@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/readside/readside/internal/hot"
+	"github.com/readside/readside/internal/hot/pipeline"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/control"
 	"github.com/readside/readside/projections/internal/batch"
@@ -31,7 +32,7 @@ type Retry struct {
 	Tries map[parking.Event]int
 	// Before takes the entries out of what waits; those that fail again come back. After
 	// clears the marks of rows that wait no more.
-	Before, After []hot.Op
+	Before, After []pipeline.Op
 	// Parts hands out the events of the entries in parts, each a batch.
 	Parts func(ctx context.Context, fold func(b *batch.Batch, last bool) error) error
 }
@@ -110,7 +111,7 @@ func (t *Turn) backToMark(ctx context.Context, failing map[parking.Row]*projecti
 }
 
 func (t *Turn) queueRaise() {
-	t.writer.Add(hot.Op{SQL: control.RaiseEpochSQL, Rows: 1, Params: [][]byte{[]byte(t.cfg.Projector), hot.Int64(t.epoch)}})
+	t.writer.Add(pipeline.Op{SQL: control.RaiseEpochSQL, Rows: 1, Params: [][]byte{[]byte(t.cfg.Projector), pipeline.Int64(t.epoch)}})
 }
 
 // Spread brings rows that the operator's transaction changed to the views that join them,

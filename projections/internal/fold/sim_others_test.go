@@ -3,7 +3,7 @@ package fold_test
 import (
 	"fmt"
 
-	"github.com/readside/readside/internal/hot"
+	"github.com/readside/readside/internal/hot/pipeline"
 	"github.com/readside/readside/projections/control"
 	"github.com/readside/readside/projections/internal/order"
 	"github.com/readside/readside/projections/parking"
@@ -105,4 +105,4 @@ func (s *simulation) repair(chosen order.Choice, discard, mended bool) error {
 	return err
 }
 
-var _ hot.Connection = (*simConn)(nil)
+var _ pipeline.Connection = (*simConn)(nil)

@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/readside/readside/internal/hot"
+	"github.com/readside/readside/internal/hot/pipeline"
 	"github.com/readside/readside/projections/control"
 	"github.com/readside/readside/projections/internal/fold"
 	"github.com/readside/readside/projections/parking"
@@ -84,7 +84,7 @@ func (s *simState) entries(view string) []control.ParkedEvent {
 	return out
 }
 
-// simConn is a connection to a simDB. It implements hot.Connection.
+// simConn is a connection to a simDB. It implements pipeline.Connection.
 type simConn struct {
 	db  *simDB
 	set *simSet
@@ -141,7 +141,7 @@ func (c *simConn) at(after bool) error {
 	return err
 }
 
-// Exec implements hot.Connection.
+// Exec implements pipeline.Connection.
 func (c *simConn) Exec(_ context.Context, sql string) error {
 	if c.dead {
 		return errSimLost
@@ -157,8 +157,8 @@ func (c *simConn) Exec(_ context.Context, sql string) error {
 	return nil
 }
 
-// Send implements hot.Connection.
-func (c *simConn) Send(_ context.Context, ops []hot.Op) error {
+// Send implements pipeline.Connection.
+func (c *simConn) Send(_ context.Context, ops []pipeline.Op) error {
 	if err := c.at(false); err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func (c *simConn) Send(_ context.Context, ops []hot.Op) error {
 	return c.at(true)
 }
 
-func (c *simConn) execute(op hot.Op) error {
+func (c *simConn) execute(op pipeline.Op) error {
 	if c.aborted {
 		return errSimAborted
 	}
@@ -206,7 +206,7 @@ func (c *simConn) execute(op hot.Op) error {
 	case op.Checked && n != 1 && op.Otherwise != nil:
 		return op.Otherwise
 	case op.Checked && n != 1, !op.Checked && op.Rows >= 0 && n != op.Rows:
-		return &hot.RowsError{SQL: op.SQL, Want: op.Rows, Got: int64(n)}
+		return &pipeline.RowsError{SQL: op.SQL, Want: op.Rows, Got: int64(n)}
 	}
 	return nil
 }

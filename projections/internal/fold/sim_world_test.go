@@ -11,6 +11,7 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/internal/hot"
+	"github.com/readside/readside/internal/hot/pipeline"
 	"github.com/readside/readside/projections/control"
 	"github.com/readside/readside/projections/internal/batch"
 	"github.com/readside/readside/projections/internal/fold"
@@ -152,19 +153,19 @@ func (s *simulation) check() error {
 }
 
 // connect opens a connection of a worker.
-func (s *simulation) connect(step func(*simConn, bool) error) (*simConn, *hot.Session) {
+func (s *simulation) connect(step func(*simConn, bool) error) (*simConn, *pipeline.Session) {
 	c := &simConn{db: s.db, set: s.set, step: step}
-	return c, hot.NewSessionOver(c)
+	return c, pipeline.NewSessionOver(c)
 }
 
-func (s *simulation) newWorker(session *hot.Session) *simWorker {
+func (s *simulation) newWorker(session *pipeline.Session) *simWorker {
 	return &simWorker{cfg: s.cfg, session: session}
 }
 
 // simWorker is own.Worker over a session of the model.
 type simWorker struct {
 	cfg     fold.Config
-	session *hot.Session
+	session *pipeline.Session
 	turn    *fold.Turn
 }
 

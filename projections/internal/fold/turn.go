@@ -9,6 +9,7 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/internal/hot"
+	"github.com/readside/readside/internal/hot/pipeline"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/control"
 	"github.com/readside/readside/projections/internal/cache"
@@ -77,7 +78,7 @@ type Turn struct {
 	log Log
 	// writer sends a batch's transaction. It is the worker's: between two batches, and
 	// between two turns, nothing is queued in it.
-	writer *hot.Session
+	writer *pipeline.Session
 
 	// epoch is what the projector's row must still have when a batch is committed.
 	epoch int64
@@ -106,7 +107,7 @@ type Turn struct {
 
 // New begins a turn: the only place where one is made. What a former turn has queued in
 // the writer is dropped.
-func New(cfg Config, log Log, writer *hot.Session, f Footing) *Turn {
+func New(cfg Config, log Log, writer *pipeline.Session, f Footing) *Turn {
 	writer.Discard()
 	return &Turn{
 		cfg: cfg, log: log, writer: writer,

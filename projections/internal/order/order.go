@@ -9,7 +9,7 @@ import (
 	"slices"
 
 	"github.com/readside/readside/eventlog"
-	"github.com/readside/readside/internal/hot"
+	"github.com/readside/readside/internal/hot/pipeline"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/control"
 	"github.com/readside/readside/projections/internal/batch"
@@ -194,20 +194,20 @@ func (o *Order) retry(at eventlog.Position) *fold.Retry {
 }
 
 // before takes the entries out of what waits; those that fail again come back.
-func (o *Order) before() (ops []hot.Op) {
+func (o *Order) before() (ops []pipeline.Op) {
 	projector, view := []byte(o.Projector), []byte(o.Choice.View)
 	for _, e := range o.entries {
-		ops = append(ops, hot.Op{SQL: control.UnparkSQL, Rows: 1, Params: [][]byte{projector, view, hot.Int64(e.Position.Place()), []byte(e.Key)}})
+		ops = append(ops, pipeline.Op{SQL: control.UnparkSQL, Rows: 1, Params: [][]byte{projector, view, pipeline.Int64(e.Position.Place()), []byte(e.Key)}})
 	}
 	if d := o.discarded; d != nil {
-		ops = append(ops, hot.Op{SQL: control.DiscardSQL, Rows: 1, Params: [][]byte{projector, view, hot.Int64(d.Position.Place()), []byte(d.Key)}})
+		ops = append(ops, pipeline.Op{SQL: control.DiscardSQL, Rows: 1, Params: [][]byte{projector, view, pipeline.Int64(d.Position.Place()), []byte(d.Key)}})
 	}
 	return ops
 }
 
 // after clears the marks of rows that wait no more.
-func (o *Order) after() []hot.Op {
-	return []hot.Op{{SQL: control.UndegradeSQL, Rows: hot.AnyRows, Params: [][]byte{[]byte(o.Projector), []byte(o.Choice.View)}}}
+func (o *Order) after() []pipeline.Op {
+	return []pipeline.Op{{SQL: control.UndegradeSQL, Rows: pipeline.AnyRows, Params: [][]byte{[]byte(o.Projector), []byte(o.Choice.View)}}}
 }
 
 // tries are how often each entry was tried, this time included.

@@ -5,7 +5,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/readside/readside/internal/hot"
+	"github.com/readside/readside/internal/hot/pipeline"
 	"github.com/readside/readside/projections/control"
 	"github.com/readside/readside/projections/internal/fold"
 )
@@ -18,7 +18,7 @@ type Guest struct {
 	Turn *fold.Turn
 
 	cfg     *Config
-	session *hot.Session
+	session *pipeline.Session
 }
 
 // NewGuest makes a guest that writes over conn.

@@ -8,19 +8,20 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/internal/hot"
+	"github.com/readside/readside/internal/hot/pipeline"
 	"github.com/readside/readside/projections/control"
 	"github.com/readside/readside/projections/internal/fold"
 )
 
 // openTurn begins a turn in an epoch that was read before: it finds the checkpoint, the
 // tables, and what is parked. The session, made where it is nil, is conn's.
-func (c *Config) openTurn(ctx context.Context, conn *pgx.Conn, s *hot.Session, epoch int64) (*fold.Turn, *hot.Session, error) {
+func (c *Config) openTurn(ctx context.Context, conn *pgx.Conn, s *pipeline.Session, epoch int64) (*fold.Turn, *pipeline.Session, error) {
 	f, err := c.footing(ctx, conn, epoch)
 	if err != nil {
 		return nil, s, err
 	}
 	if s == nil {
-		if s, err = hot.NewSession(ctx, conn.PgConn()); err != nil {
+		if s, err = pipeline.NewSession(ctx, conn.PgConn()); err != nil {
 			return nil, nil, err
 		}
 	}

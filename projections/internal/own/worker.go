@@ -9,6 +9,7 @@ import (
 
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/internal/hot"
+	"github.com/readside/readside/internal/hot/pipeline"
 	"github.com/readside/readside/internal/session"
 	"github.com/readside/readside/projections"
 	"github.com/readside/readside/projections/control"
@@ -29,7 +30,7 @@ type Worker struct {
 	cfg *Config
 	// ctx ends with the lease.
 	ctx     context.Context
-	session *hot.Session
+	session *pipeline.Session
 }
 
 // Start connects, takes the lease, and finds or makes the projector's tables. While another

@@ -13,6 +13,7 @@ import (
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/eventlog/size"
 	"github.com/readside/readside/internal/hot"
+	"github.com/readside/readside/internal/hot/private"
 	"github.com/readside/readside/internal/replay"
 	"github.com/readside/readside/internal/replay/keyhash"
 	"github.com/readside/readside/internal/session"
@@ -120,7 +121,7 @@ type verification struct {
 	parked   map[parkedTouch]bool
 	// joinless are rows whose joins may fail: those that wait.
 	joinless map[rowOf]bool
-	sources  *hot.PrivateSources
+	sources  *private.Sources
 	layouts  map[*projections.Model]*hot.Layout
 	found    []Result
 }
@@ -184,7 +185,7 @@ func (v *verification) look(ctx context.Context, models map[*projections.Model]b
 }
 
 func (v *verification) run(ctx context.Context) error {
-	v.sources = hot.NewPrivateSources(v.cfg.Postgres)
+	v.sources = private.New(v.cfg.Postgres)
 	defer func() { _ = v.sources.Close(context.WithoutCancel(ctx)) }()
 	cfg := replay.Config{
 		Log: v.cfg.Log, Set: v.cfg.Set, Until: v.at, Views: v.cfg.Views,

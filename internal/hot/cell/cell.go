@@ -1,17 +1,18 @@
-package hot
+// Package cell is one value of a row as Postgres sends and takes it in binary form: its length,
+// then its bytes.
+package cell
 
 import (
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
 	"unsafe"
-
-	"reflect"
 
 	"github.com/goccy/go-json"
 	"github.com/google/uuid"
@@ -21,13 +22,13 @@ import (
 	"github.com/readside/readside/projections"
 )
 
-// sqlType is how a kind is declared in Postgres.
-type sqlType struct {
-	name       string
-	oid, array uint32
+// Type is how a kind is declared in Postgres.
+type Type struct {
+	Name       string
+	OID, Array uint32
 }
 
-var sqlTypes = map[projections.Kind]sqlType{
+var types = map[projections.Kind]Type{
 	projections.Text:    {"text", pgtype.TextOID, pgtype.TextArrayOID},
 	projections.Bool:    {"boolean", pgtype.BoolOID, pgtype.BoolArrayOID},
 	projections.Int32:   {"integer", pgtype.Int4OID, pgtype.Int4ArrayOID},
@@ -39,24 +40,25 @@ var sqlTypes = map[projections.Kind]sqlType{
 	projections.UUID: {"uuid", pgtype.UUIDOID, pgtype.UUIDArrayOID},
 }
 
-// typeOf is how a column is declared.
-func typeOf(c *projections.Column) sqlType {
+// TypeOf returns how a column is declared.
+func TypeOf(c *projections.Column) Type {
 	if c.Kind == projections.Decimal {
-		return sqlType{fmt.Sprintf("numeric(%d, %d)", projections.DecimalDigits, c.Scale), pgtype.NumericOID, pgtype.NumericArrayOID}
+		return Type{fmt.Sprintf("numeric(%d, %d)", projections.DecimalDigits, c.Scale), pgtype.NumericOID, pgtype.NumericArrayOID}
 	}
-	return sqlTypes[c.Kind]
+	return types[c.Kind]
 }
 
 var be = binary.BigEndian
 
-const nullLength = math.MaxUint32 // -1 as Postgres writes it
+// Null is the length of a NULL: -1, as Postgres writes it.
+const Null = math.MaxUint32
 
-// appendCell appends a column of the row at base: its length, then its bytes.
-func appendCell(buf []byte, c *projections.Column, base unsafe.Pointer) ([]byte, error) {
+// Append appends a column of the row at base: its length, then its bytes.
+func Append(buf []byte, c *projections.Column, base unsafe.Pointer) ([]byte, error) {
 	p := c.At(base)
 	if c.Nullable {
 		if p = *(*unsafe.Pointer)(p); p == nil {
-			return be.AppendUint32(buf, nullLength), nil
+			return be.AppendUint32(buf, Null), nil
 		}
 	}
 	switch c.Kind {
@@ -121,6 +123,9 @@ func appendTime(buf []byte, t time.Time) ([]byte, error) {
 	return appendInt64(buf, us-epochMicros), nil
 }
 
+// Micros returns a time as Postgres counts it.
+func Micros(t time.Time) int64 { return t.UnixMicro() - epochMicros }
+
 // appendJSON appends what json.Marshal makes of v, without a copy of it.
 func appendJSON(buf []byte, v any) ([]byte, error) {
 	a := jsonAppenders.Get().(*jsonAppender)
@@ -153,11 +158,11 @@ func (a *jsonAppender) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// appendTexts appends a text[].
-func appendTexts(buf []byte, texts []string) ([]byte, error) {
+// AppendTexts appends a text[].
+func AppendTexts(buf []byte, texts []string) ([]byte, error) {
 	at := len(buf)
 	buf = be.AppendUint32(buf, 0) // its length, once known
-	buf = appendArrayHeader(buf, pgtype.TextOID, len(texts), false)
+	buf = AppendArrayHeader(buf, pgtype.TextOID, len(texts), false)
 	var err error
 	for _, s := range texts {
 		if buf, err = appendText(buf, s); err != nil {
@@ -168,7 +173,8 @@ func appendTexts(buf []byte, texts []string) ([]byte, error) {
 	return buf, nil
 }
 
-func appendArrayHeader(buf []byte, elem uint32, n int, nulls bool) []byte {
+// AppendArrayHeader appends what stands in front of an array of n elements.
+func AppendArrayHeader(buf []byte, elem uint32, n int, nulls bool) []byte {
 	flag := uint32(0)
 	if nulls {
 		flag = 1
@@ -180,9 +186,9 @@ func appendArrayHeader(buf []byte, elem uint32, n int, nulls bool) []byte {
 	return be.AppendUint32(be.AppendUint32(buf, uint32(n)), 1)
 }
 
-// setCell writes a column's stored bytes (nil for NULL) into the row at base. Text
+// Set writes a column's stored bytes (nil for NULL) into the row at base. Text
 // keeps pointing into data, which must not change any more.
-func setCell(c *projections.Column, base unsafe.Pointer, data []byte) error {
+func Set(c *projections.Column, base unsafe.Pointer, data []byte) error {
 	p := c.At(base)
 	if c.Nullable {
 		if data == nil {

@@ -1,4 +1,4 @@
-package hot
+package pipeline
 
 import (
 	"context"
@@ -22,10 +22,10 @@ func (s *Session) Commit(ctx context.Context) error {
 	return s.Flush(ctx)
 }
 
-// check makes every queued statement one that checks itself, or says that it cannot.
+// check makes every queued statement one that checks itself, and reports whether all do.
 func (s *Session) check() bool {
 	for _, op := range s.queue {
-		if op.copy != nil || !op.Checked && (op.Each != nil || op.Rows > 1) {
+		if op.Copy != nil || !op.Checked && (op.Each != nil || op.Rows > 1) {
 			return false
 		}
 	}
@@ -59,7 +59,7 @@ func (op Op) failed(err error) error {
 		if op.Otherwise != nil {
 			return op.Otherwise
 		}
-		return &RowsError{SQL: abridge(op.SQL), Want: op.Rows}
+		return &RowsError{SQL: Abridge(op.SQL), Want: op.Rows}
 	}
-	return fmt.Errorf("%s: %w", abridge(op.SQL), err)
+	return fmt.Errorf("%s: %w", Abridge(op.SQL), err)
 }

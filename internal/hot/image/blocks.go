@@ -1,4 +1,4 @@
-package hot
+package image
 
 import (
 	"slices"
@@ -17,14 +17,15 @@ func (b *Blocks) Reset() {
 	b.ends.reset()
 }
 
-// How much one block holds at most: the first ones are smaller, for who has few images.
+// How much one block holds at most: the first ones are smaller, for callers that have few images.
 const (
 	cellBlockBytes = 64 << 10
 	endBlockCount  = 4 << 10
 	firstBlockPart = 64
 )
 
-func (b *Blocks) image(cells []byte, ends []int32) Image {
+// Image returns an image of copies of cells and ends.
+func (b *Blocks) Image(cells []byte, ends []int32) Image {
 	return Image{cells: b.cells.add(cells, cellBlockBytes), ends: b.ends.add(ends, endBlockCount)}
 }
 

@@ -1,12 +1,12 @@
-package hot
+package image
 
 import (
 	"io"
 )
 
-// copyStream is rows in COPY's binary form, read from their images: nothing is put
+// Copy is rows in COPY's binary form, read from their images: nothing is put
 // together first, so that a COPY takes no memory of its own.
-type copyStream struct {
+type Copy struct {
 	rows []Image
 	// rest is what comes next; then a row's cells, if its count of columns was it.
 	rest         []byte
@@ -19,14 +19,15 @@ const (
 	copyTrailer = "\xff\xff"
 )
 
-func newCopyStream(columns int, rows []Image) *copyStream {
-	c := &copyStream{rows: rows, rest: []byte(copyHeader)}
+// NewCopy returns the stream of rows with so many columns each.
+func NewCopy(columns int, rows []Image) *Copy {
+	c := &Copy{rows: rows, rest: []byte(copyHeader)}
 	be.PutUint16(c.count[:], uint16(columns))
 	return c
 }
 
 // Read implements io.Reader.
-func (c *copyStream) Read(p []byte) (n int, err error) {
+func (c *Copy) Read(p []byte) (n int, err error) {
 	for n < len(p) {
 		if len(c.rest) == 0 && !c.next() {
 			return n, io.EOF
@@ -37,7 +38,7 @@ func (c *copyStream) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-func (c *copyStream) next() bool {
+func (c *Copy) next() bool {
 	switch {
 	case c.cells:
 		c.rest, c.rows, c.cells = c.rows[0].cells, c.rows[1:], false

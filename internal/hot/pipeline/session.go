@@ -1,7 +1,10 @@
-package hot
+// Package pipeline sends statements to Postgres: many in one round trip, prepared, with their
+// parameters and results in binary form.
+package pipeline
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"slices"
@@ -9,7 +12,11 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/readside/readside/internal/hot/cell"
 )
+
+var be = binary.BigEndian
 
 // Session is a connection that statements are gathered for and sent over together:
 // Flush sends all that were queued in one round trip, in their order. It belongs to
@@ -53,8 +60,8 @@ type Op struct {
 	Checked   bool
 	Otherwise error
 
-	// copy reads what a COPY sends, instead of parameters, from its beginning.
-	copy func() io.Reader
+	// Copy, unless nil, reads what a COPY sends, instead of parameters, from its beginning.
+	Copy func() io.Reader
 }
 
 // AnyRows is for a statement that may affect any number of rows.
@@ -75,6 +82,9 @@ func NewSession(ctx context.Context, conn *pgconn.PgConn) (*Session, error) {
 	}
 	return NewSessionOver(&server{conn: conn, prepared: map[string]string{}}), nil
 }
+
+// Copying gathers COPYs for a connection that may be inside a transaction.
+func Copying(conn *pgconn.PgConn) *Session { return NewSessionOver(&server{conn: conn}) }
 
 // NewSessionOver gathers statements for any connection.
 func NewSessionOver(conn Connection) *Session {
@@ -123,7 +133,7 @@ func (s *Session) Flush(ctx context.Context) error {
 // Exec implements Connection.
 func (s *server) Exec(ctx context.Context, sql string) error {
 	if _, err := s.conn.Exec(ctx, sql).ReadAll(); err != nil {
-		return fmt.Errorf("%s: %w", abridge(sql), err)
+		return fmt.Errorf("%s: %w", Abridge(sql), err)
 	}
 	return nil
 }
@@ -131,7 +141,7 @@ func (s *server) Exec(ctx context.Context, sql string) error {
 // Send implements Connection.
 func (s *server) Send(ctx context.Context, ops []Op) error {
 	for len(ops) > 0 {
-		n := slices.IndexFunc(ops, func(op Op) bool { return op.copy != nil })
+		n := slices.IndexFunc(ops, func(op Op) bool { return op.Copy != nil })
 		if n < 0 {
 			n = len(ops)
 		}
@@ -178,7 +188,7 @@ func (op Op) results(p *pgconn.Pipeline) error {
 	}
 	r, ok := got.(*pgconn.ResultReader)
 	if !ok {
-		return fmt.Errorf("%s: answered %T, not rows", abridge(op.SQL), got)
+		return fmt.Errorf("%s: answered %T, not rows", Abridge(op.SQL), got)
 	}
 	var eachErr error
 	for r.NextRow() {
@@ -193,7 +203,7 @@ func (op Op) results(p *pgconn.Pipeline) error {
 	case eachErr != nil:
 		return eachErr
 	case op.Rows != AnyRows && tag.RowsAffected() != int64(op.Rows):
-		return &RowsError{SQL: abridge(op.SQL), Want: op.Rows, Got: tag.RowsAffected()}
+		return &RowsError{SQL: Abridge(op.SQL), Want: op.Rows, Got: tag.RowsAffected()}
 	case op.Affected != nil:
 		*op.Affected += int(tag.RowsAffected())
 	}
@@ -251,7 +261,7 @@ func (s *server) prepare(ctx context.Context, ops []Op) error {
 	err := p.Sync()
 	for i := 0; err == nil && i < len(added); i++ {
 		if _, err = p.GetResults(); err != nil {
-			err = fmt.Errorf("prepare %s: %w", abridge(added[i]), err)
+			err = fmt.Errorf("prepare %s: %w", Abridge(added[i]), err)
 		}
 	}
 	if closeErr := p.Close(); err == nil {
@@ -266,22 +276,23 @@ func (s *server) prepare(ctx context.Context, ops []Op) error {
 
 // copyIn sends rows in COPY's binary form.
 func (s *server) copyIn(ctx context.Context, op Op) error {
-	tag, err := s.conn.CopyFrom(ctx, op.copy(), op.SQL)
+	tag, err := s.conn.CopyFrom(ctx, op.Copy(), op.SQL)
 	if err != nil {
-		return fmt.Errorf("%s: %w", abridge(op.SQL), err)
+		return fmt.Errorf("%s: %w", Abridge(op.SQL), err)
 	}
 	if tag.RowsAffected() != int64(op.Rows) {
-		return &RowsError{SQL: abridge(op.SQL), Want: op.Rows, Got: tag.RowsAffected()}
+		return &RowsError{SQL: Abridge(op.SQL), Want: op.Rows, Got: tag.RowsAffected()}
 	}
 	return nil
 }
 
-func abridge(sql string) string {
+// Abridge shortens a long text.
+func Abridge(text string) string {
 	const most = 160
-	if len(sql) > most {
-		return sql[:most] + "…"
+	if len(text) > most {
+		return text[:most] + "…"
 	}
-	return sql
+	return text
 }
 
 // Discard forgets what was queued, after an error.
@@ -295,7 +306,7 @@ func TimeOrNull(t *time.Time) []byte {
 	if t == nil {
 		return nil
 	}
-	return Int64(t.UnixMicro() - epochMicros)
+	return Int64(cell.Micros(*t))
 }
 
 // Int64s reads the bigints of a result's row.

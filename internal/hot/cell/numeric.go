@@ -1,4 +1,4 @@
-package hot
+package cell
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package hot
+package cell
 
 import (
 	"bytes"
@@ -7,10 +7,15 @@ import (
 	"math"
 	"strings"
 	"testing"
-	"testing/iotest"
 
 	"github.com/goccy/go-json"
 )
+
+type inner struct {
+	Name string
+	N    int
+	Tags []string
+}
 
 type unwritable struct{ panics bool }
 
@@ -44,21 +49,6 @@ func TestJSONIsAppendedAsMarshalMakesIt(t *testing.T) {
 		}
 		if !bytes.Equal(got, want) {
 			t.Errorf("%T: %.80q, not %.80q", v, got, want)
-		}
-	}
-}
-
-// However little is read at a time, a COPY is its header, its rows and its end.
-func TestACopyIsReadInAnyPieces(t *testing.T) {
-	t.Parallel()
-	rows := []Image{{cells: []byte("one")}, {cells: bytes.Repeat([]byte("two"), 3000)}, {cells: []byte("three")}}
-	for n := range len(rows) + 1 {
-		want := []byte(copyHeader)
-		for _, row := range rows[:n] {
-			want = append(append(want, 0, 7), row.cells...)
-		}
-		if err := iotest.TestReader(newCopyStream(7, rows[:n]), append(want, 0xff, 0xff)); err != nil {
-			t.Errorf("%d rows: %v", n, err)
 		}
 	}
 }
