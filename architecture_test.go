@@ -43,7 +43,8 @@ var rooms = []room{
 	{"eventlog/reaction/internal/fault", []string{"eventlog"}, "errors are judged without a service"},
 	{"eventlog/...", []string{"eventlog/..."}, "what stands around the log knows the log only"},
 
-	{"projections", []string{"eventlog", "internal/decimals"}, "definitions are values: they need the log's Event and Position, and no store"},
+	{"projections/internal/jsonshape", nil, "types are compared with JSON, whatever they are for"},
+	{"projections", []string{"eventlog", "internal/decimals", "projections/internal/jsonshape"}, "definitions are values: they need the log's Event and Position, and no store"},
 	{"projections/progress", nil, "numbers that a fold reports, and nothing else"},
 	{"projections/application", nil, "who owns a database is asked before anything else is known"},
 	{"projections/control", []string{"projections", "eventlog"}, "the tables readside.*, for everybody who reads or writes them; it knows no view's table"},

@@ -1,8 +1,6 @@
 package projections
 
 import (
-	"encoding"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -10,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unsafe"
+
+	"github.com/readside/readside/projections/internal/jsonshape"
 )
 
 // Column is a column of a view.
@@ -172,62 +172,9 @@ func (c *Column) typed(t reflect.Type) (err error) {
 		return fmt.Errorf("a pointer to %s cannot be a column: point to a %s", t, plainTypes)
 	case t.Kind() == reflect.Struct, t.Kind() == reflect.Slice, t.Kind() == reflect.Map:
 		c.Kind = JSON
-		return storable(t, t.String(), map[reflect.Type]bool{})
+		return jsonshape.CheckStored(t, func(t reflect.Type) bool { return kindOf(t) != 0 })
 	}
 	return fmt.Errorf("%s cannot be a column: use %s, or a struct, slice or map of those", t, plainTypes)
-}
-
-// storable checks that a json column loads exactly as it was stored: what
-// encoding/json would drop or change on the way is refused.
-func storable(t reflect.Type, path string, seen map[reflect.Type]bool) error {
-	if kindOf(t) != 0 || seen[t] {
-		return nil
-	}
-	seen[t] = true
-	if t.Kind() != reflect.Pointer && (t.Implements(reflect.TypeFor[json.Marshaler]()) || t.Implements(reflect.TypeFor[encoding.TextMarshaler]())) {
-		return nil // its author promises the round trip
-	}
-	switch t.Kind() {
-	case reflect.String, reflect.Bool, reflect.Float64,
-		reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
-		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return nil
-	case reflect.Slice, reflect.Array, reflect.Pointer:
-		return storable(t.Elem(), path+"[]", seen)
-	case reflect.Map:
-		if t.Key().Kind() != reflect.String {
-			return fmt.Errorf("%s: the keys of a map in a json column are strings", path)
-		}
-		return storable(t.Elem(), path+"[]", seen)
-	case reflect.Struct:
-		return storableStruct(t, path, seen)
-	}
-	return fmt.Errorf("%s: %s cannot be stored in a json column and come back the same", path, t)
-}
-
-func storableStruct(t reflect.Type, path string, seen map[reflect.Type]bool) error {
-	names := map[string]string{}
-	for _, f := range reflect.VisibleFields(t) {
-		if f.Anonymous {
-			continue
-		}
-		tag := f.Tag.Get("json")
-		if !f.IsExported() || tag == "-" || strings.Contains(tag, ",omit") {
-			return fmt.Errorf("%s.%s would not come back from json the same: export it, without `-` and omitempty", path, f.Name)
-		}
-		name, _, _ := strings.Cut(tag, ",")
-		if name == "" {
-			name = f.Name
-		}
-		if other, taken := names[strings.ToLower(name)]; taken { // json is read whatever the case
-			return fmt.Errorf("%s.%s and %s.%s have one name in json, %q, so that one of them would be lost: name them apart", path, other, path, f.Name, name)
-		}
-		names[strings.ToLower(name)] = f.Name
-		if err := storable(f.Type, path+"."+f.Name, seen); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func snake(name string) string {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/readside/readside/projections/internal/jsonshape"
 )
 
 // Fingerprint is a hash of what a view's stored rows depend on: its columns, the
@@ -27,7 +29,7 @@ func (m *Model) describe() string {
 		fmt.Fprintf(&b, "column %s %s null=%t key=%t index=%t order=%t join=%t\n", c.Name, c.Kind, c.Nullable, c.Key, c.Index, c.Order, c.Join)
 		b.WriteString(c.described())
 		if c.Kind == JSON {
-			fmt.Fprintf(&b, "json %s\n", shapeOf(c.Type, map[string]bool{}))
+			fmt.Fprintf(&b, "json %s\n", jsonshape.Describe(c.Type))
 		}
 	}
 	for _, h := range m.Handlings {

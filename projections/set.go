@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/projections/internal/jsonshape"
 )
 
 // Set is the views and facts that one projector folds in a single pass over the
@@ -351,7 +352,7 @@ func (c *compiler) route(s *Set) {
 func (c *compiler) decoding(name string, t reflect.Type) string {
 	fingerprint := c.upcasters.Fingerprint(name)
 	if c.strict {
-		fingerprint += " strict " + shapeOf(t, map[string]bool{})
+		fingerprint += " strict " + jsonshape.Describe(t)
 	}
 	return fingerprint
 }

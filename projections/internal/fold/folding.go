@@ -15,8 +15,7 @@ import (
 	"github.com/readside/readside/projections/parking"
 )
 
-// Folding is a batch on its way into the tables of all views. It implements
-// projections.Rows.
+// Folding is a batch on its way into the tables of all views. It implements projections.Rows.
 type Folding struct {
 	set   *projections.Set
 	cache *cache.Cache
@@ -49,8 +48,7 @@ type view struct {
 	concerns map[*projections.JoinModel]map[string]bool
 }
 
-// folding is a batch to be folded in its own transaction; failing are the faults that
-// former attempts at it met.
+// folding is a batch in its own transaction; failing are the faults of former attempts at it.
 func (t *Turn) folding(b *batch.Batch, failing map[parking.Row]*projections.FoldError) *Folding {
 	return newFolding(t.cfg.Set, t.cache, t.writer, t.writer, b, attemptAt(t.cfg.Set, t.parking, b, failing))
 }
