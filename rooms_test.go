@@ -26,7 +26,7 @@ func (s size) within(most size) bool { return s.files <= most.files && s.lines <
 var swollen = map[string]size{
 	"internal/proof":   {21, 1_700},
 	"internal/service": {20, 1_750},
-	"projections":      {24, 2_730},
+	"projections":      {23, 2_640},
 	"projections/cold": {31, 5_600},
 	"queryapi":         {44, 5_800},
 }

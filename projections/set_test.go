@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/inmemory"
 	"github.com/readside/readside/projections"
 )
 
@@ -171,7 +172,7 @@ func TestLifecycle(t *testing.T) {
 		"a late update does not revive": {[]eventlog.Typed{made{"k"}, ended{"k"}, changed{"k", "a"}}, projections.Deleted, ""},
 		"nor does a late create":        {[]eventlog.Typed{ended{"k"}, made{"k"}}, projections.Deleted, ""},
 	} {
-		memory := projections.NewMemory(set)
+		memory := inmemory.New(set)
 		var events []projections.Event
 		for _, e := range c.events {
 			name, _ := e.EventType()
@@ -210,7 +211,7 @@ func TestHandlersFaults(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = projections.NewMemory(set).Apply([]projections.Event{{Route: set.Route("test.Changed"), Value: changed{ID: "k"}}})
+		err = inmemory.New(set).Apply([]projections.Event{{Route: set.Route("test.Changed"), Value: changed{ID: "k"}}})
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), `view v, key "k"`) {
 			t.Errorf("%s: the fold answered %v", want, err)
 		}
@@ -246,7 +247,7 @@ func TestFunctionsSeeOnlyWhatTheyRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		memory := projections.NewMemory(set)
+		memory := inmemory.New(set)
 		if err := memory.Apply([]projections.Event{{Route: set.Route("test.Made"), Value: made{"k"}}}); err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/internal/bench/story"
 	"github.com/readside/readside/internal/hot"
+	"github.com/readside/readside/internal/inmemory"
 	"github.com/readside/readside/projections"
 )
 
@@ -110,7 +111,7 @@ func (a *arena) digest(ctx context.Context) (string, error) {
 
 // finalRows folds the log in memory: what the tables hold in the end.
 func (a *arena) finalRows(ctx context.Context) ([][]hot.Image, error) {
-	memory := projections.NewMemory(a.set)
+	memory := inmemory.New(a.set)
 	q := eventlog.Query{Types: a.set.ViewTypes(), Limit: batchEvents, Until: a.last}
 	err := a.log.Follow(ctx, a.log.Start(), q, func(_ context.Context, page eventlog.Page) error {
 		events, err := a.set.DecodeAll(page.Events)

@@ -12,6 +12,7 @@ import (
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/internal/dbtest"
 	"github.com/readside/readside/internal/hot"
+	"github.com/readside/readside/internal/inmemory"
 	"github.com/readside/readside/projections"
 )
 
@@ -297,10 +298,10 @@ func (f *fixture) events() []eventlog.Event {
 // table is a view's rows by key: their images as text.
 type table map[string]string
 
-// memory is what projections.Memory makes of the events that keep lets through.
+// memory is what inmemory.Rows makes of the events that keep lets through.
 func (f *fixture) memory(set *projections.Set, keep func(*eventlog.Event) bool) map[string]table {
 	f.t.Helper()
-	m := projections.NewMemory(set)
+	m := inmemory.New(set)
 	for i := range f.all {
 		if keep != nil && !keep(&f.all[i]) {
 			continue

@@ -12,6 +12,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/inmemory"
 	"github.com/readside/readside/internal/replay"
 	"github.com/readside/readside/projections"
 )
@@ -190,7 +191,7 @@ func (f *fixture) memoryWithout(set *projections.Set, skip func(*projections.Mod
 		m := events[t.Event].Meta
 		return skip(set.Views()[t.View], t.Key, m.Stream, m.Position.Place())
 	})
-	m := projections.NewMemory(set)
+	m := inmemory.New(set)
 	if err := set.Fold(m, touches, events); err != nil {
 		f.t.Fatal(err)
 	}

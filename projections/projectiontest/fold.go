@@ -23,6 +23,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/readside/readside/eventlog"
+	"github.com/readside/readside/internal/inmemory"
 	"github.com/readside/readside/projections"
 )
 
@@ -103,7 +104,7 @@ func foldInBatches(set *projections.Set, story []projections.Event, size int) (R
 		}
 		handled = append(handled, lifted)
 	}
-	memory := projections.NewMemory(set)
+	memory := inmemory.New(set)
 	for batch := range slices.Chunk(handled, size) {
 		if err := memory.Apply(batch); err != nil {
 			return nil, unparked(err)

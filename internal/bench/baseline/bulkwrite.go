@@ -8,6 +8,7 @@ import (
 	"github.com/readside/readside/eventlog"
 	"github.com/readside/readside/internal/hot"
 	"github.com/readside/readside/internal/hot/pipeline"
+	"github.com/readside/readside/internal/inmemory"
 	"github.com/readside/readside/projections"
 )
 
@@ -28,7 +29,7 @@ type readyBatch struct {
 // NewBulkWrite prepares the batches up to last.
 func NewBulkWrite(ctx context.Context, log *eventlog.Log, set *projections.Set, tables []*hot.Table, batchEvents int, last eventlog.Position) (*BulkWrite, error) {
 	w := &BulkWrite{tables: tables}
-	p := &preparing{set: set, tables: tables, memory: projections.NewMemory(set), images: make([]map[string]hot.Image, len(tables))}
+	p := &preparing{set: set, tables: tables, memory: inmemory.New(set), images: make([]map[string]hot.Image, len(tables))}
 	for i := range p.images {
 		p.images[i] = map[string]hot.Image{}
 	}
@@ -45,7 +46,7 @@ func NewBulkWrite(ctx context.Context, log *eventlog.Log, set *projections.Set, 
 type preparing struct {
 	set    *projections.Set
 	tables []*hot.Table
-	memory *projections.Memory
+	memory *inmemory.Rows
 	images []map[string]hot.Image
 }
 
